@@ -1,0 +1,158 @@
+"""The interpreter's speed, against the same function as plain Python on NumPy arrays.
+
+Three variants of the LSTM: `split` and `slices` are plain NumPy, with `np.split` and with the
+quicker subscripts; `tensors` is the script function on Tensors, whose `chunk` is `np.split`'s
+equal; `arrays` is `slices` itself, scripted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import jitlang as jl
+from benchmarks.harness import Arguments, Target, Variant, Workload, run
+from jitlang import Tensor
+
+
+@jl.script
+def lstm_of_tensors(
+    xs: Tensor, hx: Tensor, cx: Tensor, w_ih: Tensor, w_hh: Tensor, b: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    outputs: list[Tensor] = []
+    for x in xs.unbind(0):
+        gates = x @ w_ih + hx @ w_hh + b
+        i, f, g, o = gates.chunk(4, 1)
+        cx = f.sigmoid() * cx + i.sigmoid() * g.tanh()
+        hx = o.sigmoid() * cx.tanh()
+        outputs.append(hx)
+    return jl.stack(outputs), hx, cx
+
+
+def lstm_by_split(
+    xs: np.ndarray,
+    hx: np.ndarray,
+    cx: np.ndarray,
+    w_ih: np.ndarray,
+    w_hh: np.ndarray,
+    b: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    outputs = []
+    for x in xs:
+        gates = x @ w_ih + hx @ w_hh + b
+        i, f, g, o = np.split(gates, 4, axis=1)
+        forgotten = 1 / (1 + np.exp(-f)) * cx
+        cx = forgotten + 1 / (1 + np.exp(-i)) * np.tanh(g)
+        hx = 1 / (1 + np.exp(-o)) * np.tanh(cx)
+        outputs.append(hx)
+    return np.stack(outputs), hx, cx
+
+
+def lstm_by_slices(
+    xs: np.ndarray,
+    hx: np.ndarray,
+    cx: np.ndarray,
+    w_ih: np.ndarray,
+    w_hh: np.ndarray,
+    b: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    outputs: list[np.ndarray] = []
+    n = hx.shape[1]
+    for x in xs:
+        gates = x @ w_ih + hx @ w_hh + b
+        forgotten = 1 / (1 + np.exp(-gates[:, n : 2 * n])) * cx
+        cx = forgotten + 1 / (1 + np.exp(-gates[:, :n])) * np.tanh(gates[:, 2 * n : 3 * n])
+        hx = 1 / (1 + np.exp(-gates[:, 3 * n :])) * np.tanh(cx)
+        outputs.append(hx)
+    return np.stack(outputs), hx, cx
+
+
+def add_up(n: int) -> int:
+    total = 0
+    for i in range(n):
+        total = total + i
+    return total
+
+
+def lstm_inputs(
+    features: int, hidden: int, steps: int, batch: int
+) -> Callable[[np.random.Generator], Arguments]:
+    """Draws a sequence, an initial state and weights, all float32."""
+    bound = hidden**-0.5
+
+    def draw(rng: np.random.Generator) -> Arguments:
+        def uniform(*shape: int) -> np.ndarray:
+            return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+        xs = rng.standard_normal((steps, batch, features), dtype=np.float32)
+        state = uniform(batch, hidden), uniform(batch, hidden)
+        weights = uniform(features, 4 * hidden), uniform(hidden, 4 * hidden), uniform(4 * hidden)
+        return xs, *state, *weights
+
+    return draw
+
+
+def as_tensors(arguments: Arguments) -> Arguments:
+    return tuple(jl.from_numpy(argument) for argument in arguments)
+
+
+def as_arrays(results: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    return tuple(result.numpy() for result in results)
+
+
+def scripted_arrays() -> dict[str, Variant]:
+    """`slices` scripted on raw arrays, or nothing while a function in it has no script meaning."""
+    try:
+        function = jl.script(lstm_by_slices)
+        function(*lstm_inputs(2, 2, 2, 2)(np.random.default_rng(0)))
+    except (jl.CompileError, NotImplementedError) as error:
+        print(f"not measured: the script of raw arrays does not compile\n{error}\n")
+        return {}
+    return {"arrays": Variant(function)}
+
+
+def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> Workload:
+    steps = 64
+    variants = {
+        "split": Variant(lstm_by_split),
+        "slices": Variant(lstm_by_slices),
+        "tensors": Variant(lstm_of_tensors, as_tensors, as_arrays),
+        **scripted_arrays(),
+    }
+    targets = [Target("tensors", "split", limit), Target("tensors", "slices", limit)]
+    if "arrays" in variants:
+        targets.append(Target("arrays", "slices", limit))
+    return Workload(
+        name=f"LSTM {features}/{hidden}, {steps} steps, batch {batch}",
+        variants=variants,
+        inputs=lstm_inputs(features, hidden, steps, batch),
+        targets=targets,
+        rounds=rounds,
+        tolerance=1e-4,
+    )
+
+
+def additions(rounds: int, limit: float) -> Workload:
+    return Workload(
+        name="100,000 scalar additions",
+        variants={"python": Variant(add_up), "script": Variant(jl.script(add_up))},
+        inputs=lambda rng: (100_000 + int(rng.integers(1000)),),
+        targets=[Target("script", "python", limit)],
+        rounds=rounds,
+    )
+
+
+def main() -> None:
+    run(
+        [
+            lstm(128, 256, batch=32, rounds=100, limit=1.1),
+            lstm(16, 32, batch=1, rounds=1000, limit=1.5),
+            additions(rounds=200, limit=3.0),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

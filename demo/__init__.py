@@ -1,0 +1,1 @@
+"""The demonstration: a character-level LSTM, scripted, looked into, run over a text and timed."""

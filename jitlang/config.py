@@ -1,0 +1,104 @@
+"""Every flag and threshold, once: name, type, default, environment variable, help.
+
+Read a flag as `config.current().exact`; change it for a stretch of code with `config.override(exact=True)`
+or for the process with `config.set(exact=True)`. Overrides are per thread and per task.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+ENVIRONMENT_PREFIX = "JITLANG_"
+
+
+def _flag(default: Any, help: str, env: str | None = None) -> Any:
+    return field(default=default, metadata={"help": help, "env": env})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings; a frozen value, replaced as a whole."""
+
+    disable: bool = _flag(False, "script() returns the plain Python function", "DISABLE")
+    exact: bool = _flag(False, "pointwise rows use jitlang's own elementary functions")
+    verify: bool = _flag(False, "verify the graph after every pass", "VERIFY")
+    dump: str = _flag("", "print the graph at these points: front, after:PASS, final", "DUMP")
+    opt_limit: int = _flag(-1, "stop optimising after this many pass runs (bisection)", "OPT_LIMIT")
+    strict: bool = _flag(False, "refuse calls back into Python")
+    max_specializations: int = _flag(64, "signatures of one function kept compiled")
+    max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
+    max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")
+    max_nesting: int = _flag(60, "block depth after which the interpreter outlines a routine")
+
+
+def _parse(name: str, kind: Any, text: str) -> Any:
+    if kind in (bool, "bool"):
+        return text.lower() not in ("", "0", "false", "no", "off")
+    if kind in (int, "int"):
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(
+                f"{ENVIRONMENT_PREFIX}{name} must be an integer, found {text!r}"
+            ) from None
+    return text
+
+
+def from_environment(environ: Mapping[str, str]) -> Config:
+    """The defaults, overridden by `JITLANG_*` variables.
+
+    Raises:
+        ValueError: a variable does not parse as its flag's type.
+    """
+    given = {}
+    for f in fields(Config):
+        env = f.metadata["env"]
+        if env is not None and (text := environ.get(ENVIRONMENT_PREFIX + env)) is not None:
+            given[f.name] = _parse(env, f.type, text)
+    return Config(**given)
+
+
+_process = from_environment(os.environ)
+_override: ContextVar[Config | None] = ContextVar("jitlang_config", default=None)
+
+
+def current() -> Config:
+    """The settings in force here."""
+    return _override.get() or _process
+
+
+def _checked(base: Config, changes: dict[str, Any]) -> Config:
+    known = [f.name for f in fields(Config)]
+    for name in changes:
+        if name not in known:
+            raise ValueError(f"unknown setting {name!r}; settings are {', '.join(known)}")
+    return replace(base, **changes)
+
+
+def set(**changes: Any) -> None:
+    """Change settings for the whole process.
+
+    Raises:
+        ValueError: a name is not a setting.
+    """
+    global _process
+    _process = _checked(_process, changes)
+
+
+@contextmanager
+def override(**changes: Any) -> Iterator[Config]:
+    """Change settings inside a `with` block, for this thread only.
+
+    Raises:
+        ValueError: a name is not a setting.
+    """
+    token = _override.set(_checked(current(), changes))
+    try:
+        yield current()
+    finally:
+        _override.reset(token)

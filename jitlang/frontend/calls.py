@@ -1,0 +1,495 @@
+"""Calls: binding arguments, operators of the table, functions compiled on demand, Python's own."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CallEdge, Category, CompileError, ErrorKind, did_you_mean
+from ..ir import types as ty
+from ..ir.builder import no_overload
+from ..ir.graph import PYTHON_OP, ObjectRef, Value
+from ..ir.matching import Match, match_overloads
+from ..ir.opdef import OPS, OpDef
+from ..ir.types import Type
+from .annotate import NoType, namedtuple_type, type_from_object, type_of_annotation
+from .emitter import Emitter, Fallback
+from .flow import decide_empty
+from .operators import rows_named
+from .source import FunctionSource, source_of
+from .sugar import (
+    Arguments,
+    ClassName,
+    Keywords,
+    NamedParts,
+    Operator,
+    Parts,
+    Plain,
+    Raised,
+    Starred,
+    Sugar,
+)
+from .surface import RENAMED_KEYWORDS
+
+EMPTY = inspect.Parameter.empty
+
+
+def annotation_namespace(source: FunctionSource) -> Mapping[str, Any]:
+    """The names that annotations of a function may use."""
+    cells = {}
+    for name, cell in source.cells.items():
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:
+            continue  # not assigned yet: undefined if the annotation needs it
+    return {**source.namespace, **cells}
+
+
+# Parameters ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function: its kind, default and declared type (None: generic)."""
+
+    name: str
+    kind: inspect._ParameterKind
+    default: Any
+    declared: Type | None
+    node: ast.arg
+
+
+def parameters_of(source: FunctionSource) -> list[Parameter]:
+    """The parameters of a function with their declared types.
+
+    Raises:
+        CompileError: an annotation cannot be read.
+    """
+    function = source.function
+    given = source.tree.args
+    defaults = list((function.__defaults__ if function is not None else None) or ())
+    keyword_defaults = dict((function.__kwdefaults__ if function is not None else None) or {})
+    positional = [*given.posonlyargs, *given.args]
+    from_end: list[Any] = [EMPTY] * (len(positional) - len(defaults)) + defaults
+    made = []
+    for position, (arg, default) in enumerate(zip(positional, from_end, strict=True)):
+        kind = (
+            inspect.Parameter.POSITIONAL_ONLY
+            if position < len(given.posonlyargs)
+            else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        )
+        made.append(_parameter(source, arg, kind, default))
+    if given.vararg is not None:
+        made.append(_parameter(source, given.vararg, inspect.Parameter.VAR_POSITIONAL, EMPTY))
+    for arg in given.kwonlyargs:
+        default = keyword_defaults.get(arg.arg, EMPTY)
+        made.append(_parameter(source, arg, inspect.Parameter.KEYWORD_ONLY, default))
+    if given.kwarg is not None:
+        made.append(_parameter(source, given.kwarg, inspect.Parameter.VAR_KEYWORD, EMPTY))
+    return made
+
+
+def _parameter(
+    source: FunctionSource, arg: ast.arg, kind: inspect._ParameterKind, default: Any
+) -> Parameter:
+    declared = None
+    variadic = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if arg.annotation is not None and not variadic:
+        namespace = annotation_namespace(source)
+        declared = type_of_annotation(arg.annotation, namespace, source.span(arg.annotation))
+    if default is None and declared is not None:
+        declared = ty.optional(declared)
+    return Parameter(arg.arg, kind, default, declared, arg)
+
+
+def bind(
+    e: Emitter, label: str, parameters: Sequence[Parameter], args: Arguments
+) -> dict[str, Sugar]:
+    """The meaning of every parameter in a call.
+
+    Raises:
+        CompileError: too few or too many arguments (ARITY), or an unknown keyword (UNKNOWN_KEYWORD).
+    """
+    positional = _spread_positional(e, label, parameters, args)
+    keywords = dict(args.keywords)
+    bound: dict[str, Sugar] = {}
+    for parameter in parameters:
+        name, kind = parameter.name, parameter.kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            bound[name] = _rest(positional)
+            positional = []
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            bound[name] = Keywords(keywords)
+            keywords = {}
+        elif positional and kind is not inspect.Parameter.KEYWORD_ONLY:
+            if name in keywords and kind is not inspect.Parameter.POSITIONAL_ONLY:
+                raise e.error(ErrorKind.ARITY, f"'{label}' gets argument '{name}' twice")
+            bound[name] = positional.pop(0)
+        elif name in keywords and kind is not inspect.Parameter.POSITIONAL_ONLY:
+            bound[name] = keywords.pop(name)
+        elif parameter.default is not EMPTY:
+            bound[name] = e.grammar.meaning_of(e, parameter.default, f"default of '{name}'")
+        else:
+            raise e.error(
+                ErrorKind.ARITY,
+                f"'{label}' needs an argument for '{name}'",
+                expected=_signature_text(label, parameters),
+            )
+    if positional:
+        raise e.error(
+            ErrorKind.ARITY,
+            f"'{label}' gets too many arguments",
+            found=f"{len(args.positional)} positional arguments",
+            expected=_signature_text(label, parameters),
+        )
+    for name in keywords:
+        raise e.error(
+            ErrorKind.UNKNOWN_KEYWORD,
+            f"'{label}' has no parameter '{name}'",
+            args.keyword_nodes.get(name),
+            expected=_signature_text(label, parameters),
+            hint=did_you_mean(name, [p.name for p in parameters]),
+        )
+    return bound
+
+
+def _signature_text(label: str, parameters: Sequence[Parameter]) -> str:
+    parts = []
+    for parameter in parameters:
+        prefix = {
+            inspect.Parameter.VAR_POSITIONAL: "*",
+            inspect.Parameter.VAR_KEYWORD: "**",
+        }.get(parameter.kind, "")
+        stated = f": {ty.annotation(parameter.declared)}" if parameter.declared else ""
+        default = f" = {parameter.default!r}" if parameter.default is not EMPTY else ""
+        parts.append(f"{prefix}{parameter.name}{stated}{default}")
+    return f"{label}({', '.join(parts)})"
+
+
+def _rest(positional: Sequence[Sugar]) -> Sugar:
+    if len(positional) == 1 and isinstance(positional[0], Starred):
+        return Starred(positional[0].items)
+    return Parts(list(positional))
+
+
+def _spread_positional(
+    e: Emitter, label: str, parameters: Sequence[Parameter], args: Arguments
+) -> list[Sugar]:
+    """Spread `*xs` of unknown length over the parameters that are left for it."""
+    places = [
+        p
+        for p in parameters
+        if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    takes_rest = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+    result: list[Sugar] = []
+    for position, meaning in enumerate(args.positional):
+        if not isinstance(meaning, Starred):
+            result.append(meaning)
+            continue
+        after = len(args.positional) - position - 1
+        open_places = [p for p in places[len(result) :] if p.name not in args.keywords]
+        if takes_rest and not open_places and not after:
+            result.append(meaning)
+            continue
+        if takes_rest or any(p.default is not EMPTY for p in open_places):
+            raise e.error(
+                ErrorKind.UNSUPPORTED_EXPRESSION,
+                f"how many arguments '{label}' gets must be known at compile time",
+                args.node_of(position),
+                hint="index the list, or give the function one list parameter",
+            )
+        count = len(open_places) - after
+        element = meaning.items.type.children[0]
+        unpacked = e.builder.node("prim::ListUnpack", [meaning.items], [element] * max(count, 0))
+        result += [Plain(v) for v in unpacked.outputs]
+    return result
+
+
+# Operators ----------------------------------------------------------------------------------------
+
+
+def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
+    """Call an operator of the table, as a function or as a method of `operator.receiver`."""
+    name = operator.name
+    rows = OPS.overloads(name) if "::" in name else rows_named(name)
+    values = [] if operator.receiver is None else [operator.receiver]
+    for meaning in args.positional:
+        values.append(meaning.items if isinstance(meaning, Starred) else meaning.value(e))
+    keywords = _keywords(e, rows, args)
+    _decide_open(e, values)
+    return apply_rows(e, operator.label, rows, values, keywords)
+
+
+def _keywords(e: Emitter, rows: Sequence[OpDef], args: Arguments) -> dict[str, Value]:
+    """Keyword values; NumPy's `axis` and torch's `input` are understood where a row has the argument."""
+    known = {a.name for row in rows for a in row.schema.arguments}
+    aliases = {**RENAMED_KEYWORDS, "input": "self"}
+    values: dict[str, Value] = {}
+    for name, meaning in args.keywords.items():
+        renamed = name if name in known else aliases.get(name, name)
+        if renamed not in known:
+            raise e.error(
+                ErrorKind.UNKNOWN_KEYWORD,
+                f"no variant of this operator has an argument '{name}'",
+                args.keyword_nodes.get(name),
+                hint=did_you_mean(name, known),
+            )
+        values[renamed] = meaning.value(e)
+    return values
+
+
+def _decide_open(e: Emitter, values: Sequence[Value]) -> None:
+    """`xs.append(1)` decides what an empty list holds."""
+    if not values:
+        return
+    first = values[0]
+    for other in values[1:]:
+        if isinstance(first.type, ty.ListType):
+            decide_empty(first, other.type)
+            decide_empty(first, ty.ListType(other.type))
+        elif isinstance(first.type, ty.DictType):
+            decide_empty(first, other.type)
+        decide_empty(other, first.type)
+    if isinstance(first.type, ty.DictType) and len(values) == 3:
+        decide_empty(first, ty.DictType(values[1].type, values[2].type))
+
+
+def apply_rows(
+    e: Emitter,
+    label: str,
+    rows: Sequence[OpDef],
+    values: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Sugar:
+    """Call the row that fits.
+
+    Raises:
+        CompileError: none fits (NO_OVERLOAD, or OPTIONAL_NOT_REFINED where None is what does not fit).
+    """
+    types = [v.type for v in values]
+    keyword_types = {name: v.type for name, v in keywords.items()}
+    outcome = match_overloads(rows, types, keyword_types)
+    if isinstance(outcome, Match):
+        outputs = e.builder.apply(outcome, [*values, *keywords.values()])
+        return _result(e, outcome.op, outputs)
+    bare = [ty.without_none(t) or t for t in types]
+    if bare != types and isinstance(match_overloads(rows, bare, keyword_types), Match):
+        position = next(i for i, t in enumerate(types) if bare[i] is not t)
+        raise e.error(
+            ErrorKind.OPTIONAL_NOT_REFINED,
+            f"argument {position} of '{label}' may be None",
+            found=ty.annotation(types[position]),
+            hint="test it with `is not None` before this line",
+        )
+    raise no_overload(label, values, keywords, outcome, e.span())
+
+
+def _result(e: Emitter, op: OpDef, outputs: Sequence[Value]) -> Sugar:
+    if not outputs:
+        return Plain(e.builder.constant(None))
+    if len(outputs) == 1:
+        return Plain(outputs[0])
+    names = [r.name for r in op.schema.returns]
+    return NamedParts([Plain(v) for v in outputs], names)
+
+
+# Python functions ---------------------------------------------------------------------------------
+
+
+def call_function(e: Emitter, target: Any, label: str, args: Arguments) -> Sugar:
+    """Compile a Python function for these arguments and call it.
+
+    A callee that the language excludes is called back in Python instead; a callee that is wrong is the
+    caller's error, with this call in its chain.
+    """
+    try:
+        source = source_of(target)
+        parameters = parameters_of(source)
+        bound = bind(e, label, parameters, args)
+        compiled = e.grammar.compile_callee(e, target, source, parameters, bound)
+    except CompileError as error:
+        if error.kind.category is Category.UNSUPPORTED and error.kind is not ErrorKind.STRICT_FALLBACK:
+            if not _is_own(e, error):
+                reason = f"{error.message} ({error.span})" if error.span else error.message
+                return call_python(e, target, label, args, error.kind, reason)
+        if error.span is None or not _is_own(e, error):
+            error.chain.append(CallEdge(label, e.span()))
+        raise
+    inputs = compiled.inputs_from(e, bound)
+    for value, parameter in zip(inputs, compiled.graph.inputs, strict=True):
+        decide_empty(value, parameter.type)
+    callee = e.builder.constant(ObjectRef(compiled.name, compiled), ty.FUNCTION)
+    output = e.builder.value("prim::CallFunction", [callee, *inputs], compiled.return_type)
+    return Plain(output)
+
+
+def _is_own(e: Emitter, error: CompileError) -> bool:
+    """Whether the error is about the call itself, not about the callee's body."""
+    return error.span is not None and error.span == e.span()
+
+
+def call_python(
+    e: Emitter,
+    target: Any,
+    label: str,
+    args: Arguments,
+    kind: ErrorKind,
+    reason: str | None,
+) -> Sugar:
+    """Emit a call back into Python, shown as `^label(...)`.
+
+    Raises:
+        CompileError: calls back into Python are refused (STRICT_FALLBACK).
+    """
+    if e.unit.strict:
+        raise e.error(
+            ErrorKind.STRICT_FALLBACK,
+            f"'{label}' would be called back in Python, which strict=True refuses",
+            found=reason or "it is marked @jl.ignore",
+            hint="rewrite the callee in the language, or drop strict=True",
+        )
+    values = []
+    for meaning in args.positional:
+        if isinstance(meaning, Starred):
+            raise e.error(
+                ErrorKind.UNSUPPORTED_EXPRESSION,
+                "a list cannot be spread into a call back into Python",
+                hint="pass the list itself",
+            )
+        values.append(meaning.value(e))
+    values += [meaning.value(e) for meaning in args.keywords.values()]
+    name = label.rpartition(".")[2]
+    if reason is not None:
+        e.unit.fall_back(Fallback(label, reason, e.span()))
+    output = e.builder.value(
+        PYTHON_OP,
+        values,
+        _declared_result(target),
+        name=name,
+        callee=ObjectRef(label, target),
+        keywords=list(args.keywords),
+    )
+    return Plain(output)
+
+
+def _declared_result(target: Any) -> Type:
+    """The result type that a Python function declares; `Any` where it declares none."""
+    function = inspect.unwrap(target) if callable(target) else target
+    annotation = getattr(function, "__annotations__", {}).get("return", EMPTY)
+    if annotation is EMPTY:
+        return ty.ANY
+    if annotation is None:
+        return ty.NONE
+    namespace = getattr(function, "__globals__", {})
+    code = getattr(function, "__code__", None)
+    if code is not None and function.__closure__:
+        cells = zip(code.co_freevars, function.__closure__, strict=True)
+        namespace = {**namespace, **{n: c.cell_contents for n, c in cells}}
+    return result_annotation(annotation, namespace)
+
+
+def result_annotation(annotation: Any, namespace: Mapping[str, Any]) -> Type:
+    """A declared result as a type; one that the language lacks is `Any`."""
+    from_object = _read_annotation(annotation, namespace)
+    return from_object if from_object is not None else ty.ANY
+
+
+def _read_annotation(annotation: Any, namespace: Mapping[str, Any]) -> Type | None:
+    try:
+        return type_from_object(annotation, namespace)
+    except (NoType, NameError, TypeError, AttributeError, SyntaxError, KeyError):
+        return None
+
+
+# Classes ------------------------------------------------------------------------------------------
+
+Conversion = Callable[[Emitter, Arguments], Sugar]
+
+
+def call_class(e: Emitter, cls: ClassName, args: Arguments) -> Sugar:
+    """Call a class: an exception, a NamedTuple, a conversion, or one that only Python can make."""
+    target = cls.target
+    if issubclass(target, BaseException):
+        return Raised(target, list(args.positional))
+    conversion = e.grammar.conversions.get(target)
+    if conversion is not None:
+        return conversion(e, args)
+    if issubclass(target, tuple) and hasattr(target, "_fields"):
+        return _construct(e, target, args)
+    return call_python(
+        e,
+        target,
+        cls.label,
+        args,
+        ErrorKind.UNSUPPORTED_CALLEE,
+        f"instances of '{cls.label}' are not in the language",
+    )
+
+
+def _construct(e: Emitter, cls: Any, args: Arguments) -> Sugar:
+    """A NamedTuple display, bound like a call of a function with its fields as parameters."""
+    type_ = namedtuple_type(cls, e.source.namespace)
+    defaults = cls._field_defaults
+    parameters = [
+        Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            defaults.get(name, EMPTY),
+            field,
+            ast.arg(name),
+        )
+        for name, field in zip(type_.field_names, type_.elements, strict=True)
+    ]
+    bound = bind(e, cls.__name__, parameters, args)
+    values = []
+    for parameter in parameters:
+        value = bound[parameter.name].value(e)
+        assert parameter.declared is not None
+        decide_empty(value, parameter.declared)
+        if not accepts(parameter.declared, value.type):
+            raise e.error(
+                ErrorKind.ARGUMENT_TYPE,
+                f"field '{parameter.name}' of '{cls.__name__}' has another type",
+                found=ty.annotation(value.type),
+                expected=ty.annotation(parameter.declared),
+            )
+        values.append(value)
+    return Plain(e.builder.value("prim::TupleConstruct", values, type_))
+
+
+def accepts(declared: Type, actual: Type) -> bool:
+    """Whether an argument of type `actual` may be given where `declared` is stated.
+
+    A narrower number is accepted and stays what it is, as in Python; either surface's tensors are.
+    """
+    numbers = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
+    plain = ty.unshaped(actual)
+    if actual is ty.ANY or ty.is_subtype(actual, declared) or ty.is_subtype(plain, declared):
+        return True
+    for wanted in ty.alternatives(declared):
+        if wanted in numbers and actual in numbers and numbers.index(actual) < numbers.index(wanted):
+            return True
+        if isinstance(wanted, ty.TensorType) and isinstance(actual, ty.TensorType):
+            return True
+    if isinstance(declared, ty.TupleType) and isinstance(actual, ty.TupleType):
+        return len(declared.elements) == len(actual.elements) and all(
+            accepts(d, a) for d, a in zip(declared.elements, actual.elements, strict=True)
+        )
+    return False
+
+
+
+def call_dynamic(e: Emitter, value: Value, args: Arguments) -> Sugar:
+    """Call a value of which nothing is known; Python decides when it runs."""
+    if args.keywords:
+        raise e.error(
+            ErrorKind.UNSUPPORTED_EXPRESSION,
+            "keywords cannot be given to a value of unknown type",
+            hint="bring it under a type with an annotated assignment first",
+        )
+    values = [meaning.value(e) for meaning in args.positional]
+    return Plain(e.builder.op("jit::dynamic_call", value, *values))

@@ -1,0 +1,396 @@
+"""The state of compiling one function, and what every part of the front end shares.
+
+`Unit` is one compilation: a function with all callees it reaches, their guards and their calls back into
+Python. `Emitter` is one function body in it. The parts of the language are functions in other modules;
+`Grammar` hands them down, so that sugar and statements can reach each other without import cycles.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..arrays import is_array_like
+from ..dtypes import DType
+from ..errors import CompileError, ErrorKind, FallbackWarning, SourceSpan, did_you_mean
+from ..ir import types as ty
+from ..ir.builder import Builder
+from ..ir.graph import Graph, ObjectRef, Value, constant_type
+from ..ir.types import Type
+from ..tensor import Tensor
+from ..values import type_of
+from .scope import Outcomes, Scope
+from .source import FunctionSource
+from .sugar import Arguments, Namespace, Operator, Starred, Sugar, Unusable
+from .sugar import ClassName as ClassSugar
+from .sugar import Iterable as IterableSugar
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An assumption about the world outside the function, tested when it is called.
+
+    `read` fetches the value anew; it must still be the one that was folded (identity for functions and
+    objects, equality of value and class for scalars).
+    """
+
+    label: str
+    read: Callable[[], object]
+    expected: object
+    type: Type | None = None
+
+    def holds(self) -> bool:
+        """Whether the assumption still holds."""
+        try:
+            found = self.read()
+        except (KeyError, AttributeError, ValueError):
+            return False
+        if found is self.expected:
+            return self.type is None or type_of(found) is self.type
+        if isinstance(found, bool | int | float | complex | str | tuple):
+            return type(found) is type(self.expected) and found == self.expected
+        return False
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """A call back into Python: what is called, why, and where."""
+
+    name: str
+    reason: str
+    span: SourceSpan | None
+
+
+@dataclass
+class Unit:
+    """One compilation: guards, fallbacks, callees by signature, and the functions being compiled."""
+
+    strict: bool = False
+    guards: dict[str, Guard] = field(default_factory=dict)
+    fallbacks: list[Fallback] = field(default_factory=list)
+    compiled: dict[object, Any] = field(default_factory=dict)
+    active: list[object] = field(default_factory=list)
+
+    def guard(self, guard: Guard) -> None:
+        """Record an assumption once."""
+        self.guards.setdefault(guard.label, guard)
+
+    def fall_back(self, fallback: Fallback) -> None:
+        """Record a call back into Python and warn once per place."""
+        if fallback in self.fallbacks:
+            return
+        self.fallbacks.append(fallback)
+        where = f" at {fallback.span.filename}:{fallback.span.line}" if fallback.span else ""
+        warnings.warn(
+            f"'{fallback.name}' is called back in Python{where}: {fallback.reason}",
+            FallbackWarning,
+            stacklevel=2,
+        )
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The parts of the language, handed to every emitter."""
+
+    expression: Callable[[Emitter, ast.expr, Type | None], Sugar]
+    statements: Callable[[Emitter, Sequence[ast.stmt]], Outcomes]
+    meaning_of: Callable[[Emitter, object, str], Sugar]
+    attribute_of: Callable[[Emitter, Namespace, str], Sugar]
+    value_attribute: Callable[[Emitter, Value, str], Sugar]
+    value_has_attribute: Callable[[Emitter, Value, str], bool]
+    call_operator: Callable[[Emitter, Operator, Arguments], Sugar]
+    call_function: Callable[[Emitter, Any, str, Arguments], Sugar]
+    call_python: Callable[[Emitter, Any, str, Arguments, ErrorKind, str | None], Sugar]
+    call_class: Callable[[Emitter, ClassSugar, Arguments], Sugar]
+    call_dynamic: Callable[[Emitter, Value, Arguments], Sugar]
+    collect: Callable[[Emitter, IterableSugar], Value]
+    class_type: Callable[[Emitter, type, ast.expr], Type | None]
+    assign: Callable[[Emitter, ast.expr, Sugar], None]
+    as_list: Callable[[Emitter, Sugar], Value]
+    compile_callee: Callable[[Emitter, Any, FunctionSource, Sequence[Any], dict[str, Sugar]], Any]
+    conversions: Mapping[type, Callable[[Emitter, Arguments], Sugar]]
+    call_syntax: Callable[[Emitter, Sugar, ast.Call, Type | None], Sugar | None]
+
+
+class Emitter:
+    """Compiles one function body into a graph."""
+
+    def __init__(self, source: FunctionSource, unit: Unit, grammar: Grammar, graph: Graph) -> None:
+        self.source = source
+        self.unit = unit
+        self.grammar = grammar
+        self.graph = graph
+        self.builder = Builder(graph)
+        self.scope = Scope()
+        self.locals: frozenset[str] = frozenset()
+        self.declared: dict[str, Type] = {}
+        self.return_type: Type | None = None
+        self.node: ast.AST = source.tree
+        self.loop_depth = 0
+        self.temporaries = 0
+
+    # Places -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def at(self, node: ast.AST) -> Iterator[None]:
+        """Stamp nodes and errors with the place of `node` inside the `with` statement."""
+        saved, saved_span = self.node, self.builder.span
+        if hasattr(node, "lineno"):
+            self.node, self.builder.span = node, self.source.span(node)
+        try:
+            yield
+        finally:
+            self.node, self.builder.span = saved, saved_span
+
+    def span(self, node: ast.AST | None = None) -> SourceSpan:
+        """Where a syntax node, by default the current one, stands."""
+        return self.source.span(node or self.node)
+
+    def error(
+        self, kind: ErrorKind, message: str, node: ast.AST | None = None, **details: str | None
+    ) -> CompileError:
+        """A rejection at a place."""
+        return CompileError(kind, message, self.span(node), **details)  # type: ignore[arg-type]
+
+    def undefined_attribute(
+        self, owner: str, name: str, known: Iterable[str], hint: str | None = None
+    ) -> CompileError:
+        """The rejection of an attribute that does not exist, with near-miss names."""
+        return self.error(
+            ErrorKind.UNDEFINED_ATTRIBUTE,
+            f"{owner} has no attribute '{name}'",
+            hint=did_you_mean(name, known) or hint,
+        )
+
+    # Scopes -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def child_scope(self) -> Iterator[Scope]:
+        """Work in an overlay of the current scope."""
+        outer = self.scope
+        self.scope = Scope(outer)
+        try:
+            yield self.scope
+        finally:
+            self.scope = outer
+
+    def lookup(self, name: str) -> Sugar:
+        """What a name means here.
+
+        Raises:
+            CompileError: it means nothing, or no single thing.
+        """
+        meaning = self.scope.lookup(name)
+        if isinstance(meaning, Unusable):
+            raise self.error(meaning.kind, meaning.reason, hint=meaning.hint)
+        if meaning is not None:
+            return meaning
+        if name in self.locals:
+            raise self.error(
+                ErrorKind.MAYBE_UNDEFINED,
+                f"'{name}' is read before it is assigned",
+                hint=f"assign '{name}' before this line on every path",
+            )
+        return self.resolve_global(name)
+
+    def resolve_global(self, name: str) -> Sugar:
+        """The meaning of a closed-over, global or builtin name; what is found is guarded."""
+        source = self.source
+        cell = source.cells.get(name)
+        if cell is not None:
+            try:
+                found = cell.cell_contents
+            except ValueError:
+                raise self.error(
+                    ErrorKind.UNDEFINED_NAME, f"closed-over name '{name}' has no value yet"
+                ) from None
+            return self.guarded(name, lambda: cell.cell_contents, found)
+        if name in source.namespace:
+            namespace = source.namespace
+            return self.guarded(name, lambda: namespace[name], namespace[name])
+        builtins = source.namespace.get("__builtins__", {})
+        table: Mapping[str, Any] = builtins if isinstance(builtins, dict) else vars(builtins)
+        if name in table:
+            return self.grammar.meaning_of(self, table[name], name)
+        names = [*self.locals, *source.cells, *source.namespace, *table]
+        raise self.error(
+            ErrorKind.UNDEFINED_NAME, f"undefined name '{name}'", hint=did_you_mean(name, names)
+        )
+
+    def guarded(self, label: str, read: Callable[[], object], found: object) -> Sugar:
+        """The meaning of an outside object, which is folded and guarded."""
+        if not isinstance(found, type(sys)):
+            contents = type_of(found) if isinstance(found, list | dict) else None
+            key = f"{label} in {self.source.name} of {self.source.filename}"
+            self.unit.guard(Guard(key, read, found, contents))
+        return self.grammar.meaning_of(self, found, label)
+
+    def lookup_joined(self, name: str, what: str) -> Sugar:
+        """A made-up variable that both arms of an expression assigned."""
+        meaning = self.scope.lookup(name)
+        if isinstance(meaning, Unusable):
+            reason = meaning.reason.replace(f"'{name}' is", f"the {what} are").replace(
+                " on one branch", ""
+            ).replace(" on the other", "")
+            raise self.error(ErrorKind.BRANCH_TYPE, reason, hint="give both the same type")
+        assert meaning is not None
+        return meaning
+
+    def fresh(self, stem: str) -> str:
+        """A name that no program can write."""
+        self.temporaries += 1
+        return f"${stem}{self.temporaries}"
+
+    # Expressions --------------------------------------------------------------------------------
+
+    def expression(self, node: ast.expr, expected: Type | None = None) -> Sugar:
+        """The meaning of an expression. `expected` helps displays that have no type of their own."""
+        with self.at(node):
+            return self.grammar.expression(self, node, expected)
+
+    def value_of(self, node: ast.expr, expected: Type | None = None) -> Value:
+        """The value of an expression."""
+        meaning = self.expression(node, expected)
+        with self.at(node):
+            return meaning.value(self)
+
+    def statements(self, statements: Sequence[ast.stmt]) -> Outcomes:
+        """Emit statements; says how control may leave them."""
+        return self.grammar.statements(self, statements)
+
+    def constant(self, constant: Any) -> Value:
+        """A Python constant as a value.
+
+        Raises:
+            CompileError: an int beyond 64 bits (INTEGER_TOO_BIG), or a type that the language lacks.
+        """
+        if isinstance(constant, int) and not INT64_MIN <= constant <= INT64_MAX:
+            raise self.error(
+                ErrorKind.INTEGER_TOO_BIG,
+                f"the integer {constant} does not fit 64 bits",
+                hint="use a float, or keep the number in Python",
+            )
+        if constant_type(constant) is not None and not isinstance(constant, Tensor):
+            return self.builder.constant(constant)
+        try:
+            found = type_of(constant)
+        except TypeError as error:
+            raise self.error(ErrorKind.UNSUPPORTED_VALUE, str(error)) from None
+        if isinstance(constant, Tensor) or is_array_like(constant):
+            return self.builder.constant(constant, found)
+        if isinstance(constant, tuple):
+            parts = [self.constant(part) for part in constant]
+            return self.builder.value("prim::TupleConstruct", parts, found)
+        return self.builder.constant(ObjectRef(type(constant).__name__, constant), found)
+
+    def dict_display(
+        self, keys: Sequence[Value], values: Sequence[Value], expected: Type | None = None
+    ) -> Value:
+        """A dict of keys and values, whose types must agree."""
+        if isinstance(expected, ty.DictType):
+            key_type, value_type = expected.key, expected.value
+        else:
+            key_type = self.common_type(keys, "keys of this dict") if keys else ty.NO_RETURN
+            value_type = self.common_type(values, "values of this dict") if values else ty.NO_RETURN
+        flat = [part for pair in zip(keys, values, strict=True) for part in pair]
+        return self.builder.value("prim::DictConstruct", flat, ty.DictType(key_type, value_type))
+
+    def list_display(self, values: Sequence[Value], expected: Type | None = None) -> Value:
+        """A list of values, whose types must agree; an empty one waits for its first element."""
+        if isinstance(expected, ty.ListType):
+            for value in values:
+                if not ty.is_subtype(value.type, expected.element):
+                    raise self.element_error("elements of this list", value.type, expected.element)
+            return self.builder.list(values, expected.element)
+        element = self.common_type(values, "elements of this list") if values else ty.NO_RETURN
+        return self.builder.list(values, element)
+
+    def common_type(self, values: Sequence[Value], what: str) -> Type:
+        """The type that all values share.
+
+        Raises:
+            CompileError: they share none (ELEMENT_TYPE).
+        """
+        common = values[0].type
+        for value in values[1:]:
+            joined = ty.unify(common, value.type)
+            if joined is None:
+                raise self.element_error(what, value.type, common)
+            common = joined
+        return common
+
+    def element_error(self, what: str, found: Type, expected: Type) -> CompileError:
+        """The rejection of a display whose parts have different types."""
+        return self.error(
+            ErrorKind.ELEMENT_TYPE,
+            f"the {what} have different types",
+            found=ty.annotation(found),
+            expected=ty.annotation(expected),
+            hint="lists and dicts hold one type; use a tuple for several",
+        )
+
+    def dtype_of_class(self, cls: type) -> DType | None:
+        """The dtype that a scalar class of Python or NumPy stands for, or None."""
+        if issubclass(cls, np.generic):
+            return dtypes.from_numpy(np.dtype(cls)) if dtypes.supports(np.dtype(cls)) else None
+        if cls in (bool, int, float, complex):
+            return dtypes.from_scalar_type(cls)
+        return None
+
+    def as_list(self, meaning: Sugar) -> Value:
+        """The elements of anything iterable as a list value."""
+        return self.grammar.as_list(self, meaning)
+
+    def starred(self, meaning: Sugar) -> Sugar:
+        """`*xs` in a call, where the number of elements is known only when it runs."""
+        return Starred(self.as_list(meaning))
+
+    # Handed down ----------------------------------------------------------------------------------
+
+    def resolve_attribute(self, owner: Namespace, name: str) -> Sugar:
+        """The meaning of an attribute of a Python module or object."""
+        return self.grammar.attribute_of(self, owner, name)
+
+    def value_attribute(self, value: Value, name: str) -> Sugar:
+        """The meaning of an attribute of a value."""
+        return self.grammar.value_attribute(self, value, name)
+
+    def value_has_attribute(self, value: Value, name: str) -> bool:
+        """Whether a value has an attribute."""
+        return self.grammar.value_has_attribute(self, value, name)
+
+    def call_operator(self, operator: Operator, args: Arguments) -> Sugar:
+        """Call an operator of the table."""
+        return self.grammar.call_operator(self, operator, args)
+
+    def call_function(self, target: Any, label: str, args: Arguments) -> Sugar:
+        """Call a Python function, compiled for these arguments."""
+        return self.grammar.call_function(self, target, label, args)
+
+    def call_python(
+        self, target: Any, label: str, args: Arguments, kind: ErrorKind, reason: str | None
+    ) -> Sugar:
+        """Call back into Python."""
+        return self.grammar.call_python(self, target, label, args, kind, reason)
+
+    def call_class(self, cls: ClassSugar, args: Arguments) -> Sugar:
+        """Call a class."""
+        return self.grammar.call_class(self, cls, args)
+
+    def call_dynamic(self, value: Value, args: Arguments) -> Sugar:
+        """Call a value of which nothing is known."""
+        return self.grammar.call_dynamic(self, value, args)
+
+    def collect(self, iterable: IterableSugar) -> Value:
+        """The elements of an iterable as a list."""
+        return self.grammar.collect(self, iterable)

@@ -1,0 +1,309 @@
+"""Joining control flow: branches of an `if`, the rest after a possible exit, hidden exit flags.
+
+Where one branch leaves by a jump and the other goes on, what follows the `if` is emitted inside the branch
+that goes on. Where either may have left, what follows stands under a test of the exit flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import ErrorKind
+from ..ir import types as ty
+from ..ir.graph import IF, UNINITIALIZED, Block, Node, Value
+from ..ir.types import Type
+from .conditions import Refinements, cast, refine
+from .emitter import Emitter
+from .scope import FALLS, RESULT, Outcome, Outcomes, Scope, jumps_of
+from .sugar import Constant, Plain, Sugar, Unusable
+
+Emit = Callable[[], Outcomes]
+
+
+@dataclass
+class Arm:
+    """One branch after emission: its block, its scope, and how control leaves it."""
+
+    block: Block
+    scope: Scope
+    outcomes: Outcomes
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether control can reach what follows."""
+        return Outcome.FALL in self.outcomes
+
+    @property
+    def only_raises(self) -> bool:
+        """Whether nothing after the arm can see its variables."""
+        return self.outcomes <= {Outcome.RAISE}
+
+
+def branch(
+    e: Emitter,
+    test: Value,
+    then: Emit,
+    otherwise: Emit,
+    if_true: Refinements | None = None,
+    if_false: Refinements | None = None,
+) -> Outcomes:
+    """Emit a two-way branch and join what both arms assign."""
+    node = e.builder.node(IF, [test])
+    arms = []
+    for emit, proved in ((then, if_true), (otherwise, if_false)):
+        block = node.add_block()
+        with e.builder.at(block), e.child_scope() as scope:
+            refine(e, proved or {})
+            outcomes = emit()
+        arms.append(Arm(block, scope, outcomes))
+    _join(e, node, arms[0], arms[1])
+    _survivor(e, arms, (if_true or {}, if_false or {}))
+    return arms[0].outcomes | arms[1].outcomes
+
+
+def _survivor(e: Emitter, arms: Sequence[Arm], proved: Sequence[Refinements]) -> None:
+    """Where only one arm goes on, what its test proved holds for names it did not assign."""
+    for index, arm in enumerate(arms):
+        other = arms[1 - index]
+        if arm.goes_on and not other.goes_on and other.only_raises:
+            assigned = arm.scope.assigned
+            refine(e, {p: t for p, t in proved[index].items() if _root(p) not in assigned})
+
+
+def _root(path: str) -> str:
+    return path.split(".")[0].split("[")[0]
+
+
+def _join(e: Emitter, node: Node, then: Arm, otherwise: Arm) -> None:
+    """Give the If an output for every name that either arm assigned."""
+    names = dict.fromkeys([*then.scope.assigned, *otherwise.scope.assigned])
+    both_refined = then.scope.refined & otherwise.scope.refined
+    for name in [*names, *sorted(both_refined - names.keys())]:
+        _join_name(e, node, name, then, otherwise)
+    together = then.outcomes | otherwise.outcomes
+    for jump in jumps_of(together):
+        if together - {jump, Outcome.RAISE}:
+            flags = [_flag_in(e, arm, jump) for arm in (then, otherwise)]
+            _output(e, node, jump.value, flags[0], flags[1], ty.BOOL)
+    e.scope.forget()
+
+
+def _flag_in(e: Emitter, arm: Arm, jump: Outcome) -> Value:
+    """Whether the arm left by `jump`."""
+    if jump in arm.outcomes and arm.outcomes - {jump, Outcome.RAISE}:
+        meaning = arm.scope.lookup(jump.value)
+        assert isinstance(meaning, Plain)
+        return meaning.plain
+    with e.builder.at(arm.block):
+        return e.builder.constant(jump in arm.outcomes)
+
+
+def _join_name(e: Emitter, node: Node, name: str, then: Arm, otherwise: Arm) -> None:
+    if name in {jump.value for jump in (Outcome.RETURN, Outcome.BREAK, Outcome.CONTINUE)}:
+        return
+    meanings = [arm.scope.lookup(name) for arm in (then, otherwise)]
+    reaches = [not _invisible(arm, name) for arm in (then, otherwise)]
+    if not any(reaches):
+        return
+    if not all(reaches):
+        kept = meanings[reaches.index(True)]
+        if not isinstance(kept, Plain):
+            e.scope.assign(name, kept)
+            return
+        values = [
+            m.plain if reached and isinstance(m, Plain) else _filler(e, arm, kept.plain.type)
+            for m, reached, arm in zip(meanings, reaches, (then, otherwise), strict=True)
+        ]
+        _output(e, node, name, values[0], values[1], kept.plain.type)
+        return
+    _join_meanings(e, node, name, meanings, (then, otherwise))
+
+
+def _invisible(arm: Arm, name: str) -> bool:
+    """Whether no reader after the join can come from this arm: readers of `$result` have returned."""
+    if name == RESULT:
+        return Outcome.RETURN not in arm.outcomes
+    return not arm.goes_on and not _loops_on(arm)
+
+
+def _loops_on(arm: Arm) -> bool:
+    """A jump inside a loop still carries the arm's variables to the loop's end."""
+    return Outcome.BREAK in arm.outcomes or Outcome.CONTINUE in arm.outcomes
+
+
+def _filler(e: Emitter, arm: Arm, type_: Type) -> Value:
+    with e.builder.at(arm.block):
+        return e.builder.value(UNINITIALIZED, (), type_)
+
+
+def _join_meanings(
+    e: Emitter, node: Node, name: str, meanings: Sequence[Sugar | None], arms: Sequence[Arm]
+) -> None:
+    first, second = meanings
+    if first is None or second is None:
+        e.scope.assign(name, _undefined_on_a_branch(name))
+        return
+    if isinstance(first, Unusable) or isinstance(second, Unusable):
+        e.scope.assign(name, first if isinstance(first, Unusable) else second)
+        return
+    if first is second:
+        return
+    values = []
+    for meaning, arm in zip((first, second), arms, strict=True):
+        if not isinstance(meaning, Plain | Constant):
+            e.scope.assign(name, _two_meanings(name, first, second))
+            return
+        with e.builder.at(arm.block):
+            values.append(meaning.value(e))
+    if values[0] is values[1]:
+        return
+    joined = join_types(e, name, values[0], values[1])
+    if joined is None:
+        e.scope.assign(name, _two_types(name, values[0].type, values[1].type))
+        return
+    _output(e, node, name, values[0], values[1], joined)
+
+
+def join_types(e: Emitter, name: str, a: Value, b: Value) -> Type | None:
+    """The type of a variable that holds either value: what it was declared, else what both share."""
+    declared = e.declared.get(name)
+    if declared is not None and all(ty.is_subtype(v.type, declared) for v in (a, b)):
+        return declared
+    decide_empty(a, b.type)
+    decide_empty(b, a.type)
+    return ty.unify(a.type, b.type)
+
+
+def _output(e: Emitter, node: Node, name: str, then: Value, otherwise: Value, type_: Type) -> None:
+    node.blocks[0].add_output(then)
+    node.blocks[1].add_output(otherwise)
+    output = node.add_output(type_, "" if name.startswith("$") else name)
+    e.scope.assign(name, Plain(output))
+
+
+def _undefined_on_a_branch(name: str) -> Unusable:
+    return Unusable(
+        name,
+        ErrorKind.MAYBE_UNDEFINED,
+        f"'{name}' is not assigned on every path that leads here",
+        f"assign '{name}' before the branch or loop",
+    )
+
+
+def undefined_after_loop(name: str) -> Unusable:
+    """A name that only a loop's body assigns, seen after the loop."""
+    return _undefined_on_a_branch(name)
+
+
+def _two_types(name: str, a: Type, b: Type) -> Unusable:
+    if name == RESULT:
+        return Unusable(
+            name,
+            ErrorKind.RETURN_TYPE,
+            f"the function returns {ty.annotation(a)} on one path and {ty.annotation(b)} on another",
+            "return one type, or annotate the result with a Union",
+        )
+    return Unusable(
+        name,
+        ErrorKind.BRANCH_TYPE,
+        f"'{name}' is {ty.annotation(a)} on one branch and {ty.annotation(b)} on the other",
+        "give it one type on both branches, or two names",
+    )
+
+
+def _two_meanings(name: str, a: Sugar, b: Sugar) -> Unusable:
+    return Unusable(
+        name,
+        ErrorKind.BRANCH_TYPE,
+        f"'{name}' is {a.describe()} on one branch and {b.describe()} on the other",
+        "choose between values, or decide by a constant",
+    )
+
+
+def exited(e: Emitter, jumps: Sequence[Outcome]) -> Value:
+    """Whether control has left by one of the jumps."""
+    flags = []
+    for jump in jumps:
+        meaning = e.scope.lookup(jump.value)
+        assert isinstance(meaning, Plain)
+        flags.append(meaning.plain)
+    result = flags[0]
+    for flag in flags[1:]:
+        result = e.builder.op("aten::__or__", result, flag)
+    return result
+
+
+def unless_exited(e: Emitter, outcomes: Outcomes, rest: Emit) -> Outcomes:
+    """Emit `rest` for the paths that have not left yet."""
+    jumps = jumps_of(outcomes)
+    if not jumps:
+        return outcomes - FALLS | rest()
+    left = outcomes - FALLS
+    flag = exited(e, jumps)
+    inherited = {jump: e.scope.lookup(jump.value) for jump in jumps}
+
+    def already_left() -> Outcomes:
+        for jump, meaning in inherited.items():
+            e.scope.names[jump.value] = meaning
+        return left - {Outcome.RAISE}
+
+    after = branch(e, flag, already_left, rest)
+    return after | (outcomes & {Outcome.RAISE})
+
+
+# Empty displays -----------------------------------------------------------------------------------
+
+
+def decide_empty(value: Value, wanted: Type) -> None:
+    """Give an empty list or dict whose element type is open the type that it meets."""
+    if not is_open(value.type):
+        return
+    bare = ty.without_none(wanted)
+    if bare is None or is_open(bare):
+        return
+    if type(bare) is type(value.type):
+        retype(value, bare)
+
+
+def is_open(type_: Type) -> bool:
+    """Whether this is the type of an empty display that nothing has decided yet."""
+    return (
+        isinstance(type_, ty.ListType | ty.DictType) and type_.children[0] is ty.NO_RETURN
+    )
+
+
+def retype(value: Value, type_: Type) -> None:
+    """Set the type of an open value and of every value it flows from."""
+    if value.type is type_ or not is_open(value.type):
+        return
+    value.type = type_
+    node = value.node
+    if node.kind == IF:
+        for block in node.blocks:
+            retype(block.outputs[value.offset], type_)
+    elif node.kind == "prim::Loop":
+        retype(node.inputs[value.offset + 2], type_)
+        (body,) = node.blocks
+        retype(body.inputs[value.offset + 1], type_)
+        if value.offset + 1 < len(body.outputs):
+            retype(body.outputs[value.offset + 1], type_)
+    elif value.is_block_input and (owner := node.block.owner) is not None:
+        if owner.kind == "prim::Loop" and value.offset > 0:
+            retype(owner.inputs[value.offset + 1], type_)
+            if value.offset - 1 < len(owner.outputs):
+                retype(owner.outputs[value.offset - 1], type_)
+
+
+def settle_empty(graph_values: Sequence[Value]) -> None:
+    """Displays that nothing decided are lists of tensors, and dicts from str to Tensor, as in torch."""
+    for value in graph_values:
+        if is_open(value.type):
+            default = ty.DictType(ty.STR, ty.TENSOR)
+            value.type = default if isinstance(value.type, ty.DictType) else ty.ListType(ty.TENSOR)
+
+
+__all__ = [
+    "Arm", "branch", "cast", "decide_empty", "exited", "is_open", "join_types", "retype", "settle_empty",
+    "undefined_after_loop", "unless_exited",
+]  # fmt: skip

@@ -1,0 +1,362 @@
+"""Subscripts: reading, writing and deleting items of tensors, lists, strings, dicts and tuples.
+
+A tensor subscript becomes the calls that `Tensor.__getitem__` makes: select, slice, unsqueeze, then index.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import ErrorKind
+from ..ir import types as ty
+from ..ir.graph import Value
+from .emitter import INT64_MAX, Emitter
+from .flow import decide_empty
+from .operators import call_rows, rows_named
+from .sugar import Constant, Keywords, Parts, Plain, Sugar
+
+
+@dataclass
+class _Slice:
+    """A slice whose bounds have been evaluated; None where absent."""
+
+    start: Value | None
+    stop: Value | None
+    step: Value | None
+
+
+def load_item(e: Emitter, node: ast.Subscript) -> Sugar:
+    """`owner[key]`."""
+    owner = e.expression(node.value)
+    if isinstance(owner, Keywords):
+        key = e.value_of(node.slice).constant()
+        if key not in owner.items:
+            raise e.error(ErrorKind.UNKNOWN_KEYWORD, f"there is no keyword argument {key!r}")
+        return owner.items[key]
+    parts = owner.elements(e)
+    if parts is not None:
+        return _tuple_item(e, node, owner, parts)
+    if not isinstance(owner, Plain | Constant):
+        raise e.error(ErrorKind.NOT_SUBSCRIPTABLE, f"{owner.describe()} cannot be subscripted")
+    return Plain(_load(e, owner.value(e), node))
+
+
+def _load(e: Emitter, owner: Value, node: ast.Subscript) -> Value:
+    type_ = owner.type
+    if isinstance(type_, ty.TensorType):
+        indexed = tensor_index(e, owner, node.slice)
+        if not indexed.tensors:
+            same = indexed.view is owner
+            return e.builder.op("aten::alias", owner) if same else indexed.view
+        row = "jit::index_last" if indexed.from_end else "aten::index"
+        return e.builder.op(row, indexed.view, optional_tensors(e, indexed.tensors))
+    _reject_unsubscriptable(e, owner)
+    if isinstance(node.slice, ast.Slice):
+        bounds = _bounds(e, node.slice)
+        return call_rows(e, "slice", owner, *_or_none(e, bounds))
+    key = e.value_of(node.slice)
+    return _item(e, owner, key)
+
+
+def _item(e: Emitter, owner: Value, key: Value) -> Value:
+    if owner.type is ty.ANY:
+        return e.builder.op("jit::dynamic_getitem", owner, key)
+    _check_key(e, owner, key)
+    return call_rows(e, "__getitem__", owner, key)
+
+
+def _check_key(e: Emitter, owner: Value, key: Value) -> None:
+    type_ = owner.type
+    wanted = type_.key if isinstance(type_, ty.DictType) else ty.INT
+    decide_empty(owner, ty.DictType(key.type, ty.TENSOR) if isinstance(type_, ty.DictType) else type_)
+    if wanted is ty.NO_RETURN or isinstance(key.type, ty.TensorType) or key.type is ty.ANY:
+        return
+    if not ty.is_subtype(key.type, wanted) and not (wanted is ty.INT and key.type is ty.BOOL):
+        raise e.error(
+            ErrorKind.NOT_SUBSCRIPTABLE,
+            f"{ty.annotation(type_)} is not subscripted by this",
+            found=ty.annotation(key.type),
+            expected=ty.annotation(wanted),
+        )
+
+
+def _reject_unsubscriptable(e: Emitter, owner: Value) -> None:
+    type_ = owner.type
+    if isinstance(type_, ty.ListType | ty.SequenceType | ty.DictType) or type_ in (ty.STR, ty.ANY):
+        return
+    if isinstance(type_, ty.OptionalType):
+        raise e.error(
+            ErrorKind.OPTIONAL_NOT_REFINED,
+            "this may be None and cannot be subscripted",
+            found=ty.annotation(type_),
+            hint="test `is not None` first",
+        )
+    raise e.error(
+        ErrorKind.NOT_SUBSCRIPTABLE,
+        "this value cannot be subscripted",
+        found=ty.annotation(type_),
+        expected="a tensor, list, tuple, dict or string",
+    )
+
+
+def _tuple_item(e: Emitter, node: ast.Subscript, owner: Sugar, parts: Sequence[Sugar]) -> Sugar:
+    if isinstance(node.slice, ast.Slice):
+        bounds = [b.constant() if b is not None else None for b in _bounds(e, node.slice)]
+        if any(b is None and given for b, given in zip(bounds, _given(node.slice), strict=True)):
+            raise e.error(
+                ErrorKind.TUPLE_INDEX,
+                "the bounds of a tuple slice must be known at compile time",
+                hint="use a list",
+            )
+        return Parts(list(parts)[slice(*bounds)])
+    key = e.value_of(node.slice)
+    index = key.constant()
+    if not isinstance(index, int):
+        if key.type is not ty.INT:
+            raise e.error(
+                ErrorKind.TUPLE_INDEX,
+                "a tuple is subscripted by an int",
+                found=ty.annotation(key.type),
+            )
+        return Plain(_variable_index(e, owner.value(e), key))
+    if not -len(parts) <= index < len(parts):
+        raise e.error(
+            ErrorKind.TUPLE_INDEX,
+            f"index {index} is out of range for a tuple of {len(parts)}",
+        )
+    return parts[index]
+
+
+def _variable_index(e: Emitter, owner: Value, key: Value) -> Value:
+    """Indexing a tuple whose elements share a type by a number known only when it runs."""
+    assert isinstance(owner.type, ty.TupleType)
+    common = owner.type.elements[0] if owner.type.elements else None
+    for element in owner.type.elements[1:]:
+        common = None if common is None else ty.unify(common, element)
+    if common is None:
+        raise e.error(
+            ErrorKind.TUPLE_INDEX,
+            "the index of a tuple of several types must be known at compile time",
+            found=ty.annotation(owner.type),
+            hint="use a list, or unpack the tuple",
+        )
+    return e.builder.value("prim::TupleIndex", [owner, key], common)
+
+
+def _given(node: ast.Slice) -> list[bool]:
+    return [bound is not None for bound in (node.lower, node.upper, node.step)]
+
+
+def _bounds(e: Emitter, node: ast.Slice) -> list[Value | None]:
+    return [
+        None if bound is None else _without_none(e.value_of(bound))
+        for bound in (node.lower, node.upper, node.step)
+    ]
+
+
+def _without_none(bound: Value) -> Value | None:
+    return None if bound.type is ty.NONE else bound
+
+
+def _or_none(e: Emitter, bounds: Sequence[Value | None]) -> list[Value]:
+    start, stop, step = bounds
+    values = [b if b is not None else e.builder.constant(None) for b in (start, stop)]
+    return [*values, step if step is not None else e.builder.constant(1)]
+
+
+# Tensors ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Indexed:
+    """A view, and the index tensors still to apply to its first (or, after an Ellipsis, last) dimensions."""
+
+    view: Value
+    tensors: list[Value | None]
+    from_end: bool
+
+
+def tensor_index(e: Emitter, x: Value, key: ast.expr) -> _Indexed:
+    """Apply the parts of a subscript that give views; index tensors are left for the caller."""
+    parts = _index_parts(e, key)
+    if sum(part is Ellipsis for part in parts) > 1:
+        raise e.error(ErrorKind.NOT_SUBSCRIPTABLE, "a subscript takes one Ellipsis")
+    from_end = False
+    kept: list[Value | None] = []
+    for position, part in enumerate(parts):
+        if part is Ellipsis:
+            if any(kept):
+                raise e.error(
+                    ErrorKind.UNSUPPORTED_EXPRESSION,
+                    "an index tensor before an Ellipsis is not in the language",
+                    hint="write the slices out",
+                )
+            from_end, kept = True, []
+            continue
+        at = _dimension(len(kept), from_end, parts[position:])
+        if isinstance(part, Value) and part.type is ty.INT:
+            x = e.builder.op("aten::select", x, e.builder.constant(at), part)
+            continue
+        if part is None:
+            x = e.builder.op("aten::unsqueeze", x, e.builder.constant(at - from_end))
+        elif isinstance(part, _Slice):
+            x = _sliced(e, x, at, part)
+        kept.append(_index_tensor(e, part) if isinstance(part, Value) else None)
+    if not any(kept):
+        return _Indexed(x, [], False)
+    while not from_end and kept[-1] is None:
+        kept.pop()
+    return _Indexed(x, kept, from_end)
+
+
+def _dimension(dim: int, from_end: bool, rest: Sequence[object]) -> int:
+    """The dimension a part speaks of: counted from the front, or after an Ellipsis from the end."""
+    if not from_end:
+        return dim
+    return -sum(1 for part in rest if part is not None)
+
+
+def _index_parts(e: Emitter, key: ast.expr) -> list[object]:
+    nodes = key.elts if isinstance(key, ast.Tuple) else [key]
+    parts: list[object] = []
+    for node in nodes:
+        with e.at(node):
+            parts += _index_part(e, node)
+    return parts
+
+
+def _index_part(e: Emitter, node: ast.expr) -> list[object]:
+    if isinstance(node, ast.Slice):
+        return [_Slice(*_bounds(e, node))]
+    if isinstance(node, ast.Constant) and node.value in (None, Ellipsis) and node.value is not True:
+        return [node.value]
+    meaning = e.expression(node)
+    elements = meaning.elements(e)
+    if elements is not None:
+        return [_as_index(e, part.value(e)) for part in elements]
+    return [_as_index(e, meaning.value(e))]
+
+
+def _as_index(e: Emitter, value: Value) -> object:
+    type_ = value.type
+    if type_ is ty.NONE:
+        return None
+    accepted = type_ is ty.INT or isinstance(type_, ty.TensorType)
+    if accepted or isinstance(type_, ty.ListType) and type_.element in (ty.INT, ty.BOOL):
+        return value
+    raise e.error(
+        ErrorKind.NOT_SUBSCRIPTABLE,
+        "a tensor is not subscripted by this",
+        found=ty.annotation(type_),
+        expected="an int, slice, None, Ellipsis, tensor, or list of ints or bools",
+    )
+
+
+def _index_tensor(e: Emitter, value: Value) -> Value:
+    if isinstance(value.type, ty.TensorType):
+        return value
+    return e.builder.op("aten::tensor", value)
+
+
+def _sliced(e: Emitter, x: Value, at: int, part: _Slice) -> Value:
+    if part.start is None and part.stop is None and part.step is None:
+        return x
+    start = part.start or e.builder.constant(None)
+    stop = part.stop or e.builder.constant(None if part.start is None else INT64_MAX)
+    step = part.step or e.builder.constant(1)
+    return e.builder.op("aten::slice", x, e.builder.constant(at), start, stop, step)
+
+
+def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
+    """A list of index tensors, None where a dimension is taken whole."""
+    values = [t if t is not None else e.builder.constant(None) for t in tensors]
+    surface = next(t.type for t in tensors if t is not None)
+    bare = ty.ARRAY if ty.is_array(surface) else ty.TENSOR
+    return e.builder.list(values, ty.optional(bare))
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
+    """`owner[key] = value`."""
+    owner = e.value_of(node.value)
+    type_ = owner.type
+    if isinstance(type_, ty.TensorType):
+        _store_tensor(e, owner, node.slice, value)
+        return
+    if isinstance(type_, ty.TupleType | ty.SequenceType) or type_ is ty.STR:
+        raise e.error(
+            ErrorKind.ASSIGN_TARGET,
+            f"items of {ty.annotation(type_)} cannot be assigned",
+            hint="use a list",
+        )
+    _reject_unsubscriptable(e, owner)
+    if isinstance(node.slice, ast.Slice):
+        bounds = _or_none(e, _bounds(e, node.slice))
+        e.builder.call("jit::_set_item", [owner, value, *bounds])
+        return
+    key = e.value_of(node.slice)
+    _decide_element(owner, key, value)
+    _check_key(e, owner, key)
+    _check_stored(e, owner, value)
+    e.builder.call("_set_item", [owner, key, value], {}, rows_named("_set_item"))
+
+
+def _decide_element(owner: Value, key: Value, value: Value) -> None:
+    if isinstance(owner.type, ty.DictType):
+        decide_empty(owner, ty.DictType(key.type, value.type))
+    elif isinstance(owner.type, ty.ListType):
+        decide_empty(owner, ty.ListType(value.type))
+
+
+def _check_stored(e: Emitter, owner: Value, value: Value) -> None:
+    type_ = owner.type
+    wanted = type_.value if isinstance(type_, ty.DictType) else type_.children[-1]
+    decide_empty(value, wanted)
+    if not ty.is_subtype(value.type, wanted) and not ty.is_subtype(ty.unshaped(value.type), wanted):
+        raise e.element_error("stored value and the container's values", value.type, wanted)
+
+
+def _store_tensor(e: Emitter, owner: Value, key: ast.expr, value: Value) -> None:
+    indexed = tensor_index(e, owner, key)
+    viewed = indexed.view
+    if isinstance(value.type, ty.ListType):
+        value = e.builder.op("aten::tensor", value)
+    if not isinstance(value.type, ty.TensorType):
+        if not indexed.tensors and value.type in ty.SCALARS:
+            e.builder.call("aten::fill_", [viewed, value])
+            return
+        if value.type not in ty.SCALARS:
+            raise e.error(
+                ErrorKind.ASSIGN_TARGET,
+                "this cannot be stored in a tensor",
+                found=ty.annotation(value.type),
+                expected="a tensor, number or bool",
+            )
+        value = e.builder.op("aten::scalar_tensor", value)
+    if not indexed.tensors:
+        e.builder.call("aten::copy_", [viewed, value])
+        return
+    value = e.builder.op("aten::to", value, e.builder.op("prim::dtype", viewed))
+    row = "jit::index_put_last_" if indexed.from_end else "aten::index_put_"
+    e.builder.call(row, [viewed, optional_tensors(e, indexed.tensors), value])
+
+
+def delete_item(e: Emitter, node: ast.Subscript) -> None:
+    """`del owner[key]`."""
+    owner = e.value_of(node.value)
+    if not isinstance(owner.type, ty.ListType | ty.DictType):
+        raise e.error(
+            ErrorKind.ASSIGN_TARGET,
+            "only items of lists and dicts can be deleted",
+            found=ty.annotation(owner.type),
+        )
+    if isinstance(node.slice, ast.Slice):
+        e.builder.call("jit::Delete", [owner, *_or_none(e, _bounds(e, node.slice))])
+        return
+    key = e.value_of(node.slice)
+    _check_key(e, owner, key)
+    e.builder.call("Delete", [owner, key], {}, rows_named("Delete"))

@@ -1,0 +1,128 @@
+"""Finding the source of a function: files, notebooks, the REPL, anything that `linecache` knows.
+
+Columns are kept as they stand in the file: an indented definition is parsed inside an `if` of its own
+instead of being dedented, so that carets point at the right place.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CompileError, ErrorKind, SourceSpan
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """A function's syntax tree with what is needed to point into its text and to look names up."""
+
+    name: str
+    tree: ast.FunctionDef
+    filename: str
+    lines: tuple[str, ...]
+    first_line: int
+    namespace: Mapping[str, Any]
+    function: Callable[..., Any] | None = None
+    cells: Mapping[str, types.CellType] = field(default_factory=dict)
+
+    def span(self, node: ast.AST) -> SourceSpan:
+        """Where a syntax node stands in the file."""
+        line = getattr(node, "lineno", self.tree.lineno)
+        return SourceSpan(
+            self.filename,
+            line,
+            getattr(node, "col_offset", 0),
+            getattr(node, "end_lineno", None) or line,
+            getattr(node, "end_col_offset", None) or 0,
+            self.name,
+            self.lines,
+            self.first_line,
+        )
+
+
+def source_of(function: Callable[..., Any]) -> FunctionSource:
+    """Parse the definition of a Python function.
+
+    Raises:
+        CompileError: the source cannot be found (NO_SOURCE), or the object is not a plain `def`
+            (UNSUPPORTED_EXPRESSION for a lambda, UNSUPPORTED_STATEMENT for `async` and generators).
+    """
+    name = getattr(function, "__name__", repr(function))
+    if not isinstance(function, types.FunctionType):
+        kind = type(function).__name__
+        raise CompileError(
+            ErrorKind.NO_SOURCE,
+            f"'{name}' is not a Python function ({kind})",
+            hint="script a function defined with `def`",
+        )
+    try:
+        # The code object, not the function: `inspect` would follow `__wrapped__` to another body.
+        lines, first_line = inspect.getsourcelines(function.__code__)
+    except (OSError, TypeError) as error:
+        raise CompileError(
+            ErrorKind.NO_SOURCE,
+            f"the source of '{name}' cannot be found ({error})",
+            hint="define the function in a file, a notebook cell, or text registered with `linecache`",
+        ) from None
+    filename = inspect.getsourcefile(function.__code__) or function.__code__.co_filename
+    tree = _parse(lines, first_line, filename, name)
+    definition = _definition(tree, name, filename, tuple(lines), first_line)
+    cells = dict(
+        zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    )
+    return FunctionSource(
+        name, definition, filename, tuple(lines), first_line, function.__globals__, function, cells
+    )
+
+
+def _parse(lines: list[str], first_line: int, filename: str, name: str) -> ast.Module:
+    text = "".join(lines)
+    indented = lines[0][:1].isspace()
+    wrapped = f"if True:\n{text}" if indented else text
+    try:
+        tree = ast.parse(wrapped)
+    except SyntaxError as error:
+        line = (error.lineno or 1) - indented + first_line - 1
+        column = (error.offset or 1) - 1
+        span = SourceSpan(filename, line, column, line, column + 1, name, tuple(lines), first_line)
+        raise CompileError(ErrorKind.SYNTAX, f"invalid syntax: {error.msg}", span) from None
+    ast.increment_lineno(tree, first_line - 1 - indented)
+    return tree
+
+
+def _definition(
+    tree: ast.Module, name: str, filename: str, lines: tuple[str, ...], first_line: int
+) -> ast.FunctionDef:
+    statement: ast.AST = tree.body[0]
+    if isinstance(statement, ast.If):
+        statement = statement.body[0]
+    if isinstance(statement, ast.FunctionDef):
+        return statement
+    found = {ast.AsyncFunctionDef: "an async function"}.get(type(statement), "a lambda or expression")
+    is_async = isinstance(statement, ast.AsyncFunctionDef)
+    raise CompileError(
+        ErrorKind.UNSUPPORTED_STATEMENT if is_async else ErrorKind.UNSUPPORTED_EXPRESSION,
+        f"'{name}' is {found}",
+        SourceSpan(filename, first_line, 0, first_line, 0, name, lines, first_line),
+        hint="write it as a plain `def`",
+    )
+
+
+def parse_text(text: str, filename: str = "<string>", first_line: int = 1) -> ast.Module:
+    """Parse a whole text.
+
+    Raises:
+        CompileError: the text is not Python (SYNTAX).
+    """
+    lines = tuple(text.splitlines(keepends=True))
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        line, column = error.lineno or 1, (error.offset or 1) - 1
+        span = SourceSpan(filename, line, column, line, column + 1, "", lines, 1)
+        raise CompileError(ErrorKind.SYNTAX, f"invalid syntax: {error.msg}", span) from None
+    return ast.increment_lineno(tree, first_line - 1)

@@ -1,0 +1,1 @@
+"""The interpreter: a graph becomes flat instructions, and these one Python function."""

@@ -1,0 +1,531 @@
+"""Instructions as Python text: one line per instruction, a few more where a result must be looked
+at.
+
+Every emitted line knows its node. Names in the text: `r5` is a register, `c2` a constant that has
+no literal, `k_aten_mm` a kernel, `f1` something called by the graph; the rest is in `SUPPORT`.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from ..ir import types as ty
+from ..ir.graph import Graph, Node, ObjectRef, Value
+from ..ir.opdef import OpDef
+from ..ir.types import ListType, OptionalType, TupleType, Type
+from ..ops.rows import kernel_of
+from ..values import namedtuple_class
+from . import support, templates
+from .linearize import Instruction, Opcode, Operand, Program
+from .representation import (
+    find_objects,
+    gives_raw,
+    has_forms,
+    holds_list,
+    holds_tensor,
+    is_declared_raw,
+    moves_elements,
+    viewed,
+    written_tensors,
+)
+
+INT64_RANGE = "-0x8000000000000000 <= {0} <= 0x7FFFFFFFFFFFFFFF"
+WRAPPED = "(({0}) + 0x8000000000000000 & 0xFFFFFFFFFFFFFFFF) - 0x8000000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A name of the text that stands for the kernel of a row."""
+
+    op: OpDef
+
+    def bind(self, xp: ModuleType, exact: bool) -> Callable[..., Any]:
+        """The kernel over one array namespace."""
+        return kernel_of(self.op, xp, exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The text, the node of each of its lines, the names it uses, and the name it defines."""
+
+    source: str
+    nodes: list[Node | None]
+    names: Mapping[str, Any]
+    function: str
+
+
+@dataclass(slots=True)
+class _Function:
+    """One function of the text while it is written."""
+
+    lines: list[tuple[str, Node | None]] = field(default_factory=list)
+    depth: int = 1
+    at_header: bool = False  # the last line opens a block that has nothing in it yet
+
+    def write(self, text: str, node: Node | None) -> None:
+        self.lines.append(("    " * self.depth + text, node))
+        self.at_header = False
+
+    def open(self, header: str, node: Node | None) -> None:
+        self.write(header, node)
+        self.depth += 1
+        self.at_header = True
+
+    def close(self, node: Node | None) -> None:
+        """Close a block; an empty `else` is dropped, another empty block gets its `pass`."""
+        if self.at_header and self.lines[-1][0].lstrip() == "else:":
+            self.lines.pop()
+        elif self.at_header:
+            self.write("pass", node)
+        self.depth -= 1
+        self.at_header = False
+
+
+def emit(graph: Graph, program: Program) -> Emitted:
+    """Write the instructions of a graph as Python."""
+    return _Emitter(graph, program).run()
+
+
+class _Emitter:
+    def __init__(self, graph: Graph, program: Program) -> None:
+        self.graph = graph
+        self.program = program
+        self.objects = find_objects(graph)
+        self.names: dict[str, Any] = dict(support.NAMES)
+        self.known: dict[Any, str] = {}
+        self.function_name = _identifier("run_" + graph.name)
+        self.finished: list[_Function] = []
+        self.open_functions: list[_Function] = []
+        self.open_regions: list[Instruction] = []
+
+    def run(self) -> Emitted:
+        parameters = self.program.parameters
+        self.begin(self.function_name, [f"r{p.register}" for p in parameters])
+        for operand in parameters:
+            self.unbox(operand, self.graph.block.param_node)
+        for instruction in self.program.instructions:
+            _BY_OPCODE[instruction.opcode](self, instruction)
+        self.finished.append(self.open_functions.pop())
+        lines = [line for function in self.finished for line in function.lines]
+        source = "".join(text + "\n" for text, _ in lines)
+        return Emitted(source, [node for _, node in lines], self.names, self.function_name)
+
+    # Text ---------------------------------------------------------------------------------------
+
+    def begin(self, name: str, parameters: Sequence[str]) -> None:
+        """Start a function."""
+        made = _Function(depth=0)
+        made.open(f"def {name}({', '.join(parameters)}):", None)
+        self.open_functions.append(made)
+
+    def write(self, text: str, node: Node) -> None:
+        self.open_functions[-1].write(text, node)
+
+    def release(self, registers: Sequence[int], node: Node) -> None:
+        if registers:
+            self.write(f"del {', '.join(f'r{r}' for r in registers)}", node)
+
+    def name(self, prefix: str, bound: Any, key: Any = None) -> str:
+        """A name of the text for an object, the same one each time."""
+        key = ("id", id(bound)) if key is None else key
+        if key not in self.known:
+            name = prefix if prefix not in self.names else f"{prefix}_{len(self.names)}"
+            self.known[key] = name
+            self.names[name] = bound
+        return self.known[key]
+
+    def kernel(self, op: OpDef) -> str:
+        return self.name(_identifier("k_" + op.full_name), Kernel(op), op)
+
+    # Operands -----------------------------------------------------------------------------------
+
+    def is_object(self, value: Value) -> bool:
+        """Whether the tensors in a value are held as objects."""
+        return value in self.objects or not has_forms(value.type)
+
+    def is_unboxed(self, value: Value) -> bool:
+        """Whether a value could be held as an object and is not."""
+        return has_forms(value.type) and value not in self.objects
+
+    def text(self, operand: Operand) -> str:
+        """A value as its register or constant holds it."""
+        if operand.register is not None:
+            return f"r{operand.register}"
+        return self.constant(operand.value)
+
+    def raw(self, operand: Operand) -> str:
+        """A value with its tensors as arrays."""
+        text = self.text(operand)
+        if self.is_unboxed(operand.value) or (operand.value.is_constant and text == "None"):
+            return text
+        return raw(operand.value.type, text)
+
+    def constant(self, value: Value) -> str:
+        constant = value.constant()
+        if isinstance(constant, ObjectRef):
+            constant = constant.value
+        literal = _literal(constant)
+        if literal is not None:
+            return literal
+        if self.is_unboxed(value):
+            constant = constant._array
+        return self.name(f"c{len(self.names)}", constant)
+
+    def argument(self, node: Node, index: int, operand: Operand) -> str:
+        """One input as the node's row takes it."""
+        if node.op is None or index >= len(node.op.schema.arguments):
+            return self.text(operand)
+        argument = node.op.schema.arguments[index]
+        if is_declared_raw(argument):
+            return self.raw(operand)
+        if moves_elements(node) and index and self.is_unboxed(node.inputs[0]):
+            return self.raw(operand)
+        return self.text(operand)
+
+    def is_given_raw(self, node: Node, index: int) -> bool:
+        """Whether running the node gives the tensors of an output as arrays."""
+        if moves_elements(node):
+            return self.is_unboxed(node.inputs[0])
+        return gives_raw(node, index)
+
+    def boxed(self, node: Node, index: int, text: str, arguments: Sequence[Operand]) -> str:
+        """A row's output with objects made of its arrays, if its register holds objects."""
+        value = node.outputs[index]
+        if self.is_unboxed(value) or not self.is_given_raw(node, index):
+            return text
+        if not has_forms(value.type):
+            return text
+        base = viewed(node, index)
+        if base is None or not has_forms(base.type):
+            return box(value.type, text)
+        return box(value.type, text, self.text(arguments[node.inputs.index(base)]))
+
+    def unbox(self, output: Operand, node: Node) -> None:
+        """Bring what was given as an object into the form of its register."""
+        if self.is_unboxed(output.value):
+            text = self.text(output)
+            self.write(f"{text} = {raw(output.value.type, text)}", node)
+
+    # Instructions -------------------------------------------------------------------------------
+
+    def run_node(self, instruction: Instruction) -> None:
+        node = instruction.node
+        emit_node = _BY_KIND.get(node.kind, _Emitter.run_row)
+        emit_node(self, instruction)
+        unset = [o.register for o in instruction.outputs if is_unset(node, o.value)]
+        self.release([r for r in instruction.releases if r not in unset], node)
+
+    def assign(self, instruction: Instruction, expression: str) -> None:
+        """Write `outputs = expression`."""
+        targets = ", ".join(map(self.text, instruction.outputs))
+        self.write(f"{targets} = {expression}" if targets else expression, instruction.node)
+
+    def run_row(self, instruction: Instruction) -> None:
+        """A node with a row: its expression, or a call of its kernel."""
+        node = instruction.node
+        op = node.op
+        if op is None:
+            raise NotImplementedError(f"the interpreter has no operator {node.kind}")
+        texts = [self.argument(node, i, o) for i, o in enumerate(instruction.inputs)]
+        written = written_argument(op)
+        if written is not None or not instruction.outputs:
+            self.write(self.call(op, texts, as_statement=True), node)
+        self.bump(instruction)
+        if written is not None and not is_unset(node, instruction.outputs[0].value):
+            self.transfer(node, [instruction.inputs[written]], instruction.outputs)
+        elif len(instruction.outputs) == 1 and written is None:
+            self.one_result(instruction, self.call(op, texts))
+        elif instruction.outputs and written is None:
+            self.several_results(instruction, self.call(op, texts))
+
+    def call(self, op: OpDef, texts: Sequence[str], *, as_statement: bool = False) -> str:
+        if op.python is None:
+            return f"{self.kernel(op)}({', '.join(texts)})"
+        names = [argument.name for argument in op.schema.arguments]
+        arguments = dict(zip(names, texts, strict=True))
+        fill = templates.statement if as_statement else templates.expression
+        return fill(op, arguments)
+
+    def bump(self, instruction: Instruction) -> None:
+        """Note that the tensors which a row writes have changed."""
+        for index in written_tensors(instruction.node):
+            self.write(f"bump({self.text(instruction.inputs[index])})", instruction.node)
+
+    def one_result(self, instruction: Instruction, expression: str) -> None:
+        node = instruction.node
+        op = node.op
+        result = node.outputs[0].type
+        is_checked = op is not None and op.checked_integer and result in (ty.INT, ty.NUMBER)
+        if is_checked and self.graph.integers == "wrapping":
+            expression = WRAPPED.format(expression) if result is ty.INT else f"wrap({expression})"
+        self.assign(instruction, self.boxed(node, 0, expression, instruction.inputs))
+        if not self.is_given_raw(node, 0):
+            self.unbox(instruction.outputs[0], node)
+        if is_checked and self.graph.integers == "checked":
+            text = self.text(instruction.outputs[0])
+            fails = f"not {INT64_RANGE.format(text)}"
+            if result is ty.NUMBER:
+                fails = f"type({text}) is int and {fails}"
+            where = str(node.span) if node.span is not None else ""
+            self.write(f"if {fails}: raise overflow({node.kind!r}, {where!r})", node)
+
+    def several_results(self, instruction: Instruction, expression: str) -> None:
+        node = instruction.node
+        parts = [f"t[{i}]" for i in range(len(node.outputs))]
+        results = [self.boxed(node, i, p, instruction.inputs) for i, p in enumerate(parts)]
+        if results == parts:
+            self.assign(instruction, expression)
+        else:
+            self.write(f"t = {expression}", node)
+            self.assign(instruction, ", ".join(results))
+            self.write("del t", node)
+        for index, output in enumerate(instruction.outputs):
+            if not self.is_given_raw(node, index):
+                self.unbox(output, node)
+
+    def transfer(self, node: Node, sources: Sequence[Operand], targets: Sequence[Operand]) -> None:
+        """Move values between registers, all at once, changing their form where the target's
+        differs.
+        """
+        pairs = []
+        for source, target in zip(sources, targets, strict=True):
+            text = self.raw(source) if self.is_unboxed(target.value) else self.text(source)
+            if text != self.text(target):
+                pairs.append((self.text(target), text, self.text(source)))
+        written: set[str] = set()
+        for target_text, _, read in pairs:
+            if read in written:
+                left = ", ".join(target for target, _, _ in pairs)
+                self.write(f"{left} = {', '.join(text for _, text, _ in pairs)}", node)
+                return
+            written.add(target_text)
+        for target_text, text, _ in pairs:
+            self.write(f"{target_text} = {text}", node)
+
+    def move(self, instruction: Instruction) -> None:
+        self.transfer(instruction.node, instruction.inputs, instruction.outputs)
+        self.release(instruction.releases, instruction.node)
+
+    def enter(self, instruction: Instruction, header: str) -> None:
+        """Open a block, in a function of its own if it is nested too deep."""
+        if instruction.outlined:
+            name = f"region_{len(self.finished) + len(self.open_functions)}"
+            reads = [f"r{register}" for register in instruction.reads]
+            called = f"{name}({', '.join(reads)})"
+            writes = ", ".join(f"r{register}" for register in instruction.writes)
+            self.write(f"{writes} = {called}" if writes else called, instruction.node)
+            self.begin(name, reads)
+        self.open_regions.append(instruction)
+        self.open_functions[-1].open(header, instruction.node)
+        self.release(instruction.releases, instruction.node)
+
+    def end(self, instruction: Instruction) -> None:
+        self.open_functions[-1].close(instruction.node)
+        opened = self.open_regions.pop()
+        if opened.outlined:
+            results = [f"r{register}" for register in opened.writes]
+            if results:
+                self.write(f"return {', '.join(results)}", instruction.node)
+            self.finished.append(self.open_functions.pop())
+        self.release(instruction.releases, instruction.node)
+
+    def enter_if(self, instruction: Instruction) -> None:
+        self.enter(instruction, f"if {self.text(instruction.inputs[0])}:")
+
+    def enter_else(self, instruction: Instruction) -> None:
+        self.open_functions[-1].close(instruction.node)
+        self.open_functions[-1].open("else:", instruction.node)
+        self.release(instruction.releases, instruction.node)
+
+    def enter_for(self, instruction: Instruction) -> None:
+        trips, start = map(self.text, instruction.inputs)
+        index = self.text(instruction.outputs[0])
+        limit = trips if start == "True" else f"{trips} if {start} else 0"
+        self.enter(instruction, f"for {index} in range({limit}):")
+
+    def enter_while(self, instruction: Instruction) -> None:
+        self.enter(instruction, f"while {self.text(instruction.inputs[0])}:")
+
+    def break_unless(self, instruction: Instruction) -> None:
+        self.write(f"if not {self.text(instruction.inputs[0])}: break", instruction.node)
+
+    def returns(self, instruction: Instruction) -> None:
+        results = ", ".join(map(self.text, instruction.inputs))
+        self.write(f"return {results}", instruction.node)
+
+    # Nodes without a row ------------------------------------------------------------------------
+
+    def tuple_construct(self, instruction: Instruction) -> None:
+        parts = ", ".join(map(self.text, instruction.inputs))
+        type_ = instruction.node.output.type
+        made = None
+        if isinstance(type_, TupleType) and type_.field_names:
+            made = namedtuple_class(type_.name)
+        if made is not None:
+            self.assign(instruction, f"{self.name(f'f{len(self.names)}', made)}({parts})")
+            return
+        comma = "," if len(instruction.inputs) == 1 else ""
+        self.assign(instruction, f"({parts}{comma})")
+
+    def list_construct(self, instruction: Instruction) -> None:
+        is_raw = self.is_unboxed(instruction.node.output)
+        texts = [self.raw(o) if is_raw else self.text(o) for o in instruction.inputs]
+        self.assign(instruction, f"[{', '.join(texts)}]")
+
+    def dict_construct(self, instruction: Instruction) -> None:
+        texts = list(map(self.text, instruction.inputs))
+        pairs = zip(texts[::2], texts[1::2], strict=True)
+        self.assign(instruction, f"{{{', '.join(f'{k}: {v}' for k, v in pairs)}}}")
+
+    def unpack(self, instruction: Instruction) -> None:
+        """`a, b = values`, each element then brought into its register's form."""
+        source = instruction.inputs[0]
+        targets = "".join(f"{self.text(output)}, " for output in instruction.outputs)
+        if not targets:
+            targets = "() "
+        self.write(f"{targets.rstrip()} = {self.text(source)}", instruction.node)
+        if holds_list(source.value.type) and self.is_unboxed(source.value):
+            return
+        for output in instruction.outputs:
+            self.unbox(output, instruction.node)
+
+    def tuple_index(self, instruction: Instruction) -> None:
+        container, index = map(self.text, instruction.inputs)
+        self.element(instruction, f"{container}[{index}]")
+
+    def tuple_slice(self, instruction: Instruction) -> None:
+        attributes = instruction.node.attributes
+        container = self.text(instruction.inputs[0])
+        self.assign(instruction, f"{container}[{attributes['beg']}:{attributes['end']}]")
+
+    def element(self, instruction: Instruction, expression: str) -> None:
+        """Assign something that is held as an object."""
+        self.assign(instruction, expression)
+        self.unbox(instruction.outputs[0], instruction.node)
+
+    def call_function(self, instruction: Instruction) -> None:
+        callee, *arguments = instruction.inputs
+        called = callee.value.constant()
+        function = called.value if isinstance(called, ObjectRef) else called
+        if function is None:
+            raise NotImplementedError(f"the function {called} is known by name only")
+        name = self.name(f"f{len(self.names)}", function)
+        self.element(instruction, f"{name}({', '.join(map(self.text, arguments))})")
+
+    def python_op(self, instruction: Instruction) -> None:
+        node = instruction.node
+        callee = support.PythonCallee(node)
+        name = self.name(f"f{len(self.names)}", callee)
+        called = f"{name}({', '.join(map(self.text, instruction.inputs))})"
+        if node.outputs:
+            self.element(instruction, called)
+        else:
+            self.write(called, node)
+
+    def print(self, instruction: Instruction) -> None:
+        node = instruction.node
+        texts = list(map(self.text, instruction.inputs))
+        texts += [f"{k}={node.attributes[k]!r}" for k in ("sep", "end") if k in node.attributes]
+        self.write(f"print({', '.join(texts)})", node)
+
+    def raise_exception(self, instruction: Instruction) -> None:
+        node = instruction.node
+        texts = list(map(self.text, instruction.inputs))
+        given = node.attributes.get("cls")
+        if isinstance(given, ObjectRef) and given.value is not None:
+            texts = [texts[0], "None", self.name(f"c{len(self.names)}", given.value)]
+        self.write(f"raise exception({', '.join(texts)})", node)
+
+    def is_instance(self, instruction: Instruction) -> None:
+        types = tuple(instruction.node.attributes["types"])
+        name = self.name(f"c{len(self.names)}", types, types)
+        self.assign(instruction, f"is_instance({self.text(instruction.inputs[0])}, {name})")
+
+
+_BY_OPCODE: dict[Opcode, Callable[[_Emitter, Instruction], None]] = {
+    Opcode.RUN: _Emitter.run_node,
+    Opcode.MOVE: _Emitter.move,
+    Opcode.IF: _Emitter.enter_if,
+    Opcode.ELSE: _Emitter.enter_else,
+    Opcode.FOR: _Emitter.enter_for,
+    Opcode.WHILE: _Emitter.enter_while,
+    Opcode.BREAK_UNLESS: _Emitter.break_unless,
+    Opcode.END: _Emitter.end,
+    Opcode.RETURN: _Emitter.returns,
+}
+
+_BY_KIND: dict[str, Callable[[_Emitter, Instruction], None]] = {
+    "prim::TupleConstruct": _Emitter.tuple_construct,
+    "prim::NamedTupleConstruct": _Emitter.tuple_construct,
+    "prim::ListConstruct": _Emitter.list_construct,
+    "prim::DictConstruct": _Emitter.dict_construct,
+    "prim::TupleUnpack": _Emitter.unpack,
+    "prim::ListUnpack": _Emitter.unpack,
+    "prim::TupleIndex": _Emitter.tuple_index,
+    "prim::TupleSlice": _Emitter.tuple_slice,
+    "prim::CallFunction": _Emitter.call_function,
+    "prim::PythonOp": _Emitter.python_op,
+    "prim::Print": _Emitter.print,
+    "prim::RaiseException": _Emitter.raise_exception,
+    "prim::isinstance": _Emitter.is_instance,
+}
+
+
+def raw(type_: Type, text: str) -> str:
+    """The text of a value whose tensors are objects, with arrays in their place."""
+    if isinstance(type_, OptionalType):
+        inner = raw(type_.element, text)
+        return text if inner == text else f"(None if {text} is None else {inner})"
+    if isinstance(type_, ListType):
+        inner = raw(type_.element, "t")
+        return text if inner == "t" else f"[{inner} for t in {text}]"
+    return f"{text}._array" if holds_tensor(type_) else text
+
+
+def box(type_: Type, text: str, base: str = "") -> str:
+    """The text of a row's result with objects made of its arrays."""
+    if isinstance(type_, OptionalType):
+        return f"box_optional({text}{', ' + base if base else ''})"
+    if isinstance(type_, ListType):
+        return f"[{box(type_.element, 't', base)} for t in {text}]"
+    return f"view({text}, {base})" if base else f"box({text})"
+
+
+def is_unset(node: Node, output: Value) -> bool:
+    """Whether an output is left out: it is one of the inputs, and nobody reads it."""
+    return node.op is not None and not output.uses and written_argument(node.op) is not None
+
+
+def written_argument(op: OpDef) -> int | None:
+    """The argument that the row writes and returns, if its only result is that argument."""
+    if len(op.schema.returns) != 1:
+        return None
+    mark = op.schema.returns[0].alias
+    if mark is None or not mark.is_write:
+        return None
+    for index, argument in enumerate(op.schema.arguments):
+        if argument.alias is not None and argument.alias.before == mark.before:
+            return index
+    return None
+
+
+def _literal(value: Any) -> str | None:
+    """A value as Python text that means exactly that value, or None."""
+    if value is None or type(value) in (bool, str):
+        return repr(value)
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        text = repr(value)
+        return f"({text})" if text.startswith("-") else text
+    return None
+
+
+def _identifier(text: str) -> str:
+    """A name for the generated text; never one that a row's expression may use."""
+    name = re.sub(r"\W+", "_", text)
+    return name + "_" if keyword.iskeyword(name) else name

@@ -1,0 +1,144 @@
+"""A graph as one Python function, made of the graph's instructions.
+
+The contract. `assemble(graph)` gives a `Routine`: callable with one positional argument per graph
+input, returning the graph's output. The text of the function is at hand (`Routine.source`), known
+to `linecache` and so to tracebacks and debuggers. Every line belongs to one node: when an error
+passes through, the line number of the traceback gives the node, and its place in the script
+becomes a note on the error, whose class is untouched. Nothing is spent on this while nothing
+fails.
+
+Why text: a loop that dispatches on instructions costs about 130 ns per instruction in Python, an
+inlined `r5 = r3 + r4` ten. Rows with a `python` expression are inlined, other rows are calls of
+their reference kernels (`ops.rows.kernel_of`) on raw arrays. Kernels are bound for NumPy, and for
+CuPy on the first call with an array on a GPU. Which registers hold `Tensor` objects is decided in
+`representation.py`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import weakref
+from collections.abc import Iterator
+from itertools import count
+from types import CodeType, FunctionType, ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from .. import arrays
+from ..errors import SourceSpan, attach_script_stack
+from ..ir.graph import Graph, Node
+from ..tensor import Tensor
+from .emit import Emitted, Kernel, emit
+from .linearize import Instruction, linearize
+
+_numbers = count(1)
+
+
+class Routine:
+    """A graph ready to run.
+
+    Attributes:
+        source: the text of the generated function.
+        instructions: the flat form that it was made of.
+        filename: the name under which tracebacks and `linecache` know the source.
+    """
+
+    def __init__(self, graph: Graph, *, exact: bool = False) -> None:
+        program = linearize(graph)
+        self.instructions: list[Instruction] = program.instructions
+        self.exact = exact
+        self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
+        self._emitted: Emitted = emit(graph, program)
+        self._code: CodeType = compile(self.source, self.filename, "exec")
+        self._host = self._bind(np)
+        self._device: FunctionType | None = None
+        lines = self.source.splitlines(keepends=True)
+        linecache.cache[self.filename] = (len(self.source), None, lines, self.filename)
+        weakref.finalize(self, linecache.cache.pop, self.filename, None).atexit = False
+
+    def __repr__(self) -> str:
+        return f"<Routine {self.filename[1:-1]}>"
+
+    @property
+    def source(self) -> str:
+        """The text of the generated function."""
+        return self._emitted.source
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the graph.
+
+        Raises:
+            Exception: whatever the graph raises, with the script's own stack as a note.
+        """
+        function = self._host
+        if "cupy" in sys.modules and any(map(_is_on_device, args)):
+            function = self._on_device()
+        try:
+            return function(*args)
+        except Exception as error:
+            self._note(error)
+            raise
+
+    def _bind(self, xp: ModuleType) -> FunctionType:
+        """The generated function over one array namespace."""
+        namespace: dict[str, Any] = {
+            name: bound.bind(xp, self.exact) if isinstance(bound, Kernel) else bound
+            for name, bound in self._emitted.names.items()
+        }
+        exec(self._code, namespace)
+        function: FunctionType = namespace[self._emitted.function]
+        return function
+
+    def _on_device(self) -> FunctionType:
+        if self._device is None:
+            self._device = self._bind(sys.modules["cupy"])
+        return self._device
+
+    def _note(self, error: Exception) -> None:
+        node = self._failed_node(error.__traceback__)
+        if node is not None:
+            attach_script_stack(error, script_stack(node))
+
+    def _failed_node(self, traceback: TracebackType | None) -> Node | None:
+        """The node at which the error left this routine; a deeper run of it has noted its own."""
+        line = 0
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == self.filename:
+                line = traceback.tb_lineno
+            elif line:
+                break
+            traceback = traceback.tb_next
+        return self._emitted.nodes[line - 1] if line else None
+
+
+def script_stack(node: Node) -> Iterator[SourceSpan | None]:
+    """Where a node comes from: the calls through which it was inlined, then its own place."""
+    yield from node.callstack
+    yield node.span
+
+
+def assemble(graph: Graph, *, exact: bool = False) -> Routine:
+    """Make a graph ready to run.
+
+    Args:
+        graph: the graph; later changes to it do not show.
+        exact: pointwise rows use jitlang's own elementary functions (the reference for other
+        tiers).
+
+    Raises:
+        NotImplementedError: an operator has no kernel.
+    """
+    return Routine(graph, exact=exact)
+
+
+def _is_on_device(value: object) -> bool:
+    """Whether a value holds an array of a GPU."""
+    if isinstance(value, Tensor):
+        value = value._array
+    if isinstance(value, list | tuple):
+        return any(map(_is_on_device, value))
+    if isinstance(value, dict):
+        return any(map(_is_on_device, value.values()))
+    return arrays.is_array(value) and not isinstance(value, np.ndarray)

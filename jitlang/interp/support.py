@@ -1,0 +1,106 @@
+"""What generated functions call besides kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ScriptError
+from ..ir import types as ty
+from ..ir.graph import Node
+from ..ir.types import Type
+from ..ops.control import exception_class
+from ..tensor import Tensor, box
+from ..values import conforms
+
+
+def view(array: Any, base: Tensor | None) -> Tensor:
+    """A tensor that shares the memory of another one; the very same one if the array is its own."""
+    if base is None:
+        return box(array)
+    if array is base._array:
+        return base
+    made = box(array)
+    if array.base is None:
+        return made  # the row had to copy
+    made._base = base if base._base is None else base._base
+    return made
+
+
+def box_optional(array: Any, base: Tensor | None = None) -> Tensor | None:
+    """A tensor, or None where there is no array."""
+    return None if array is None else view(array, base)
+
+
+def bump(written: Any) -> None:
+    """Note that a tensor, and so all that share its memory, has been written to."""
+    if isinstance(written, Tensor):
+        owner = written if written._base is None else written._base
+        owner._version += 1
+
+
+def overflow(kind: str, where: str) -> OverflowError:
+    """What a checked integer operation raises."""
+    operation = kind.partition("::")[2]
+    place = f" at {where}" if where else ""
+    return OverflowError(f"the result of {operation}{place} does not fit in 64 bits")
+
+
+def wrap(number: Any) -> Any:
+    """An int brought into 64 bits as hardware does; other numbers as they are."""
+    if type(number) is not int:
+        return number
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def exception(message: str, name: str | None = None, cls: Any = None) -> BaseException:
+    """The exception that a script raises: of this class, of Python's class of that name, or our
+    own.
+    """
+    found = cls if cls is not None else exception_class(name)
+    if found is None:
+        return ScriptError(f"{name}: {message}" if name else message)
+    made: BaseException = found(message) if message else found()
+    return made
+
+
+def is_instance(value: Any, types: tuple[Type, ...]) -> bool:
+    """Whether a value is of one of these types."""
+    return any(conforms(value, type_) for type_ in types)
+
+
+class PythonCallee:
+    """A call back into Python: names for the trailing arguments, a check of the result.
+
+    Raises:
+        TypeError: the function returns something else than the graph was typed for.
+    """
+
+    __slots__ = ("function", "keywords", "name", "type")
+
+    def __init__(self, node: Node) -> None:
+        reference = node.attributes["callee"]
+        if reference.value is None:
+            raise NotImplementedError(f"the Python function {reference} is known by name only")
+        self.function = reference.value
+        self.name = str(node.attributes.get("name", reference.name))
+        self.keywords = tuple(node.attributes.get("kwarg_names", ()))
+        self.type = node.outputs[0].type if node.outputs else ty.NONE
+
+    def __call__(self, *args: Any) -> Any:
+        given = len(args) - len(self.keywords)
+        named = dict(zip(self.keywords, args[given:], strict=True))
+        result = self.function(*args[:given], **named)
+        if conforms(result, self.type):
+            return result
+        if self.type is ty.FLOAT and type(result) is int:
+            return float(result)
+        raise TypeError(
+            f"the Python function '{self.name}' returned {type(result).__name__}"
+            f" where {ty.annotation(self.type)} was expected"
+        )
+
+
+NAMES = {
+    f.__name__: f for f in (box, box_optional, bump, exception, is_instance, overflow, view, wrap)
+}
+"""The names that generated text may use for what is defined here."""

@@ -1,0 +1,133 @@
+"""Pointwise rows: activation functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtypes import Category
+from .pointwise import not_implemented
+from .rows import pointwise
+
+_SQRT_HALF = 0.7071067811865476
+_SQRT_2_OVER_PI = 0.7978845608028654
+_INV_SQRT_2PI = 0.3989422804014327
+
+
+def _floats_only(name: str) -> Any:
+    return not_implemented(f"{name}_cpu", Category.BOOL, Category.INTEGRAL)
+
+
+pointwise(
+    "aten::relu(Tensor self) -> Tensor",
+    lambda m, x: m.maximum(x, 0),
+    grad=lambda m, g, r, x: (m.select(r > 0, g, g * 0),),
+    rejects={Category.BOOL: "Boolean inputs not supported for relu"},
+)
+pointwise(
+    "aten::relu6(Tensor self) -> Tensor",
+    lambda m, x: m.minimum(m.maximum(x, 0), 6),
+    grad=lambda m, g, r, x: (m.select((x > 0) & (x < 6), g, g * 0),),
+    rejects={Category.BOOL: "Boolean inputs not supported for relu6"},
+    method=None,
+)
+pointwise(
+    "aten::silu(Tensor self) -> Tensor",
+    lambda m, x: x * m.sigmoid(x),
+    grad=lambda m, g, r, x: (g * (s := m.sigmoid(x)) * (1 + x * (1 - s)),),
+    rejects=_floats_only("silu"),
+    method=None,
+)
+
+
+def _gelu(m: Any, x: Any, approximate: str) -> Any:
+    """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel, 2016."""
+    if approximate == "tanh":
+        inner = (x + x * x * x * 0.044715) * _SQRT_2_OVER_PI
+        return x * 0.5 * (1 + m.tanh(inner))
+    if approximate != "none":
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    return x * 0.5 * (1 + m.erf(x * _SQRT_HALF))
+
+
+def _gelu_grad(m: Any, g: Any, r: Any, x: Any, approximate: str) -> Any:
+    if approximate == "tanh":
+        t = m.tanh((x + x * x * x * 0.044715) * _SQRT_2_OVER_PI)
+        slope = (1 + x * x * (3 * 0.044715)) * _SQRT_2_OVER_PI
+        return (g * ((1 + t) * 0.5 + x * 0.5 * (1 - t * t) * slope),)
+    cdf = (1 + m.erf(x * _SQRT_HALF)) * 0.5
+    return (g * (cdf + x * m.exp(x * x * -0.5) * _INV_SQRT_2PI),)
+
+
+pointwise(
+    'aten::gelu(Tensor self, *, str approximate="none") -> Tensor',
+    _gelu,
+    grad=_gelu_grad,
+    rejects=_floats_only("GeluKernelImpl"),
+    method=None,
+)
+pointwise(
+    "aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",
+    lambda m, x, slope: m.select(x > 0, x, x * slope),
+    grad=lambda m, g, r, x, slope: (m.select(x > 0, g, g * slope),),
+    rejects=_floats_only("leaky_relu"),
+    factors=("negative_slope",),
+    method=None,
+)
+pointwise(
+    "aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
+    lambda m, x, alpha, scale, inner: m.select(
+        x > 0, x * scale, m.expm1(x * inner) * (alpha * scale)
+    ),
+    rejects=_floats_only("elu"),
+    factors=("alpha", "scale", "input_scale"),
+    method=None,
+)
+pointwise(
+    "aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
+    lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+    grad=lambda m, g, r, x, low, high: (m.select((x > low) & (x < high), g, g * 0),),
+    rejects={Category.BOOL: "Bool inputs not supported for hardtanh"},
+    factors=("min_val", "max_val"),
+    method=None,
+)
+pointwise(
+    "aten::hardsigmoid(Tensor self) -> Tensor",
+    lambda m, x: m.minimum(m.maximum(x + 3, 0), 6) / 6,
+    grad=lambda m, g, r, x: (m.select((x > -3) & (x < 3), g / 6, g * 0),),
+    rejects=_floats_only("hardsigmoid"),
+    method=None,
+)
+pointwise(
+    "aten::hardswish(Tensor self) -> Tensor",
+    lambda m, x: x * m.minimum(m.maximum(x + 3, 0), 6) / 6,
+    rejects=_floats_only("hardswish"),
+    method=None,
+)
+pointwise(
+    "aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor",
+    lambda m, x, beta, threshold: m.select(
+        x * beta > threshold, x, m.log1p(m.exp(x * beta)) / beta
+    ),
+    grad=lambda m, g, r, x, beta, threshold: (
+        m.select(x * beta > threshold, g, g * m.sigmoid(x * beta)),
+    ),
+    rejects=_floats_only("softplus"),
+    inplace=False,
+    factors=("beta", "threshold"),
+    method=None,
+)  # fmt: skip
+pointwise(
+    "aten::log_sigmoid(Tensor self) -> Tensor",
+    lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-abs(x))),
+    grad=lambda m, g, r, x: (g * m.sigmoid(-x),),
+    rejects=_floats_only("log_sigmoid"),
+    inplace=False,
+    function="logsigmoid",
+    method=None,
+)
+pointwise(
+    "aten::mish(Tensor self) -> Tensor",
+    lambda m, x: x * m.tanh(m.log1p(m.exp(x))),
+    rejects=_floats_only("mish"),
+    method=None,
+)

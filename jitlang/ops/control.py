@@ -1,0 +1,162 @@
+"""Rows around control: printing, raising, warning, casts, facts about tensors, ranges.
+
+`prim::Print`, `prim::RaiseException` and `aten::warn` are visible effects (`Effect.IO`): no pass drops, merges or
+reorders them. `RaiseException` raises the Python class that its second argument names; a class that is not one
+of Python's own raises `ScriptError` with the class name before the message.
+"""
+
+from __future__ import annotations
+
+import builtins
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from .. import arrays, dtypes
+from ..errors import ScriptError
+from ..ir import types as ty
+from ..ir.opdef import Effect
+from ..ir.types import Type
+from .rows import op, scalar
+
+
+def _print(xp: Any, *values: Any) -> None:
+    print(*values)
+
+
+def exception_class(name: str | None) -> type[BaseException] | None:
+    """Python's own exception class of that name (`ValueError`, `builtins.ValueError`), or None."""
+    found = getattr(builtins, (name or "").removeprefix("builtins."), None)
+    is_class = isinstance(found, type) and issubclass(found, BaseException)
+    return found if is_class else None
+
+
+def _raise(xp: Any, msg: str, cls: str | None = None) -> None:
+    found = exception_class(cls)
+    if found is not None:
+        raise found(msg) if msg else found()
+    raise ScriptError(f"{cls}: {msg}" if cls else msg)
+
+
+def _warn(xp: Any, message: str, stacklevel: int) -> None:
+    warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+
+
+op("prim::Print(...) -> ()", impl=_print, effect=Effect.IO, function=None, method=None)
+op(
+    "prim::RaiseException(str msg, str? cls=None) -> ()", impl=_raise, effect=Effect.IO, function=None,
+    method=None,
+)  # fmt: skip
+op(
+    "aten::warn(str message, int stacklevel=2) -> ()", impl=_warn, effect=Effect.IO, function=None,
+    method=None,
+)  # fmt: skip
+
+
+# Casts --------------------------------------------------------------------------------------------
+
+
+def _unwrapped(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return ty.without_none(types[0]) or ty.NO_RETURN
+
+
+def _unwrap(xp: Any, value: Any) -> Any:
+    if value is None:
+        raise RuntimeError("Unwrapping null optional")
+    return value
+
+
+op(
+    "aten::_unwrap_optional(t(a)? optional) -> t(a)", impl=_unwrap, infer=_unwrapped,
+    effect=Effect.RAISES, function=None, method=None,
+)  # fmt: skip
+scalar("prim::unchecked_unwrap_optional(t(a)? optional) -> t(a)", "optional", infer=_unwrapped)
+
+
+# Facts about tensors --------------------------------------------------------------------------------
+
+
+def _device(xp: Any, a: Any) -> Any:
+    return arrays.Device(arrays.device_of(a))
+
+
+op(
+    "prim::dtype(Tensor a) -> ScalarType", impl=lambda xp, a: dtypes.from_numpy(a.dtype), function=None,
+    method=None,
+)  # fmt: skip
+op("prim::device(Tensor a) -> Device", impl=_device, function=None, method=None)
+op("prim::is_cpu(Tensor a) -> bool", impl=lambda xp, a: arrays.device_of(a) == "cpu", function=None, method=None)
+op(
+    "prim::is_cuda(Tensor a) -> bool", impl=lambda xp, a: arrays.device_of(a) != "cpu", function=None,
+    method=None,
+)  # fmt: skip
+for _name in ("is_nested", "is_sparse", "is_quantized", "is_mkldnn", "is_meta"):
+    op(f"prim::{_name}(Tensor a) -> bool", impl=lambda xp, a: False, function=None, method=None)
+op("prim::itemsize(Tensor a) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None, method=None)
+op("prim::layout(Tensor a) -> Layout", impl=lambda xp, a: 0, function=None, method=None)
+op(
+    "aten::element_size(Tensor self) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None
+)
+op(
+    "aten::is_floating_point(Tensor self) -> bool",
+    impl=lambda xp, a: dtypes.from_numpy(a.dtype).is_floating_point,
+)
+op("aten::is_complex(Tensor self) -> bool", impl=lambda xp, a: a.dtype.kind == "c")
+op("aten::is_signed(Tensor self) -> bool", impl=lambda xp, a: dtypes.from_numpy(a.dtype).is_signed, function=None)
+op("aten::is_same_size(Tensor self, Tensor other) -> bool", impl=lambda xp, a, b: a.shape == b.shape)
+op(
+    "aten::get_device(Tensor self) -> int",
+    impl=lambda xp, a: int(arrays.device_of(a).partition(":")[2] or -1),
+    function=None,
+)  # fmt: skip
+
+
+def _tensor_size(xp: Any, a: Any) -> int:
+    if a.ndim == 0:
+        raise TypeError("len() of a 0-d tensor")
+    return int(a.shape[0])
+
+
+op("aten::len.Tensor(Tensor t) -> int", impl=_tensor_size, function=None, method=None)
+
+scalar("prim::type(Device self) -> str", "self.type")
+scalar("prim::index(Device self) -> int?", "self.index")
+op("aten::device(str a) -> Device", impl=lambda xp, a: arrays.Device(a), function=None, method=None)
+op(
+    "aten::device.with_index(str type, int index) -> Device",
+    impl=lambda xp, kind, index: arrays.Device(f"{kind}:{index}"), function=None, method=None,
+)  # fmt: skip
+for _name in ("is_floating_point", "is_complex", "is_signed", "itemsize"):
+    _result = "int" if _name == "itemsize" else "bool"
+    scalar(f"jit::dtype_{_name}(ScalarType self) -> {_result}", f"self.{_name}")
+op(
+    "aten::promote_types(ScalarType type1, ScalarType type2) -> ScalarType",
+    impl=lambda xp, a, b: dtypes.promote_types(a, b), method=None,
+)  # fmt: skip
+op(
+    "aten::can_cast(ScalarType from_, ScalarType to) -> bool",
+    impl=lambda xp, a, b: _can_cast(a, b), method=None,
+)  # fmt: skip
+
+
+def _can_cast(a: dtypes.DType, b: dtypes.DType) -> bool:
+    """Torch lets nothing fall to a lower category; ints of either sign convert into each other."""
+    return a.category <= b.category
+
+
+# Ranges -------------------------------------------------------------------------------------------
+
+
+def _range_length(xp: Any, lo: int, hi: int, step: int) -> int:
+    if step == 0:
+        raise ValueError("range() arg 3 must not be zero")
+    return len(range(lo, hi, step))
+
+
+op(
+    "aten::__range_length(int lo, int hi, int step) -> int", impl=_range_length, function=None, method=None
+)
+scalar("aten::__derive_index(int index, int start, int step) -> int", "start + index * step")
+scalar("aten::is_scripting() -> bool", "True")
+scalar("aten::is_autocast_enabled() -> bool", "False")
+scalar("aten::is_autocast_cpu_enabled() -> bool", "False")

@@ -1,0 +1,42 @@
+"""Rows over values of which nothing is known at compile time: what a call back into Python returned.
+
+Python itself decides what these do when they run. `jit::checked_cast` brings such a value under a type again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.opdef import Effect
+from .rows import op, scalar
+
+_BINARY = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "remainder": "%", "pow": "**",
+    "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
+}  # fmt: skip
+_UNARY = {"neg": "-", "pos": "+", "bitwise_not": "~"}
+
+for _name, _symbol in _BINARY.items():
+    scalar(
+        f"jit::dynamic_{_name}(Any a, Any b) -> Any", f"a {_symbol} b", effect=Effect.IO,
+    )  # fmt: skip
+for _name, _symbol in _UNARY.items():
+    scalar(f"jit::dynamic_{_name}(Any a) -> Any", f"{_symbol}a", effect=Effect.IO)
+scalar("jit::dynamic_getitem(Any a, Any key) -> Any", "a[key]", effect=Effect.IO)
+scalar("jit::dynamic_getattr(Any a, str name) -> Any", "getattr(a, name)", effect=Effect.IO)
+scalar("jit::dynamic_list(Any a) -> Any[]", "list(a)", effect=Effect.IO)
+scalar("jit::truth(Any a) -> bool", "bool(a)", effect=Effect.IO)
+
+
+def _call(xp: Any, function: Any, *values: Any) -> Any:
+    return function(*values)
+
+
+op(
+    "jit::dynamic_call(Any function, ...) -> Any",
+    impl=_call,
+    effect=Effect.IO,
+    function=None,
+    method=None,
+)
+

@@ -1,0 +1,470 @@
+"""How a pointwise row is typed and becomes an array kernel.
+
+For each combination of operand dtypes, 0-dim or not, and scalar kinds, a kernel holds a plan: the compute
+dtype (torch's promotion), the dtype it executes in (float32 for the half types), casts of the operands,
+the body read by an algebra, and the cast of the result. So every row rounds its result to its dtype once.
+
+Arguments that do not take part in promotion: keyword-only scalars (`alpha`, `value`), and the boolean
+tensors `condition` and `mask`. Arguments that are neither tensors nor scalars (`rounding_mode`) reach the
+body as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, cast
+
+import numpy as np
+
+from .. import dtypes
+from ..dtypes import Category, DType
+from ..ir import types as ty
+from ..ir.opdef import NOT_CONSTANT, OpDef, Result, TypeRule
+from ..ir.schema import Argument
+from ..ir.types import TensorType, Type
+from .algebra import FastNumpyAlgebra, NumpyAlgebra
+
+Plan = Callable[..., Any]
+
+
+class Role(Enum):
+    """What an argument is to a pointwise row."""
+
+    TENSOR = "tensor"  # promoted and cast
+    MASK = "mask"  # a boolean tensor that does not take part in promotion
+    SCALAR = "scalar"  # promoted and converted
+    FACTOR = "factor"  # a scalar that is converted, but does not take part in promotion
+    OPTION = "option"  # anything else: reaches the body untouched
+
+
+_MASKS = ("condition", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a pointwise row's kernel needs beyond the `OpDef`; `rows.pointwise` explains each."""
+
+    ufunc: str = ""
+    rejects: Mapping[Category, str] = field(default_factory=dict)
+    factors: tuple[str, ...] = ()
+    real: bool = False
+    strict_scalars: bool = False
+
+
+_traits: dict[OpDef, Traits] = {}
+_roles: dict[OpDef, tuple[Role, ...]] = {}
+
+
+def describe(op: OpDef, traits: Traits) -> None:
+    """Remember the traits of a row."""
+    _traits[op] = traits
+
+
+def roles_of(op: OpDef) -> tuple[Role, ...]:
+    """The role of each argument of a pointwise row."""
+    found = _roles.get(op)
+    if found is None:
+        factors = _traits[op].factors
+        found = _roles[op] = tuple(_role(a, factors) for a in op.schema.arguments)
+    return found
+
+
+def _role(argument: Argument, factors: tuple[str, ...]) -> Role:
+    inner = ty.without_none(argument.type)
+    if isinstance(inner, TensorType):
+        return Role.MASK if argument.name in _MASKS else Role.TENSOR
+    if inner is ty.NUMBER:
+        is_factor = argument.kwarg_only or argument.name in factors
+        return Role.FACTOR if is_factor else Role.SCALAR
+    return Role.OPTION
+
+
+# Types ------------------------------------------------------------------------------------------
+
+
+def computed_dtype(
+    rule: Result, dimensioned: Sequence[DType], zero_dim: Sequence[DType], scalars: Sequence[type]
+) -> DType:
+    """The dtype in which a row computes, before half types widen to float32."""
+    promoted = dtypes.result_type(dimensioned, zero_dim, scalars)
+    return dtypes.floating(promoted) if rule is Result.FLOATING else promoted
+
+
+def execution_dtype(computed: DType) -> DType:
+    """The dtype in which a body is read: half types compute in float32."""
+    return dtypes.float32 if computed in (dtypes.float16, dtypes.bfloat16) else computed
+
+
+def pointwise_rule(op: OpDef) -> TypeRule:
+    """The type rule of a pointwise row."""
+
+    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+        return infer_pointwise(op, types, constants)
+
+    return infer
+
+
+def broadcast_result(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """The type rule of what compares two tensors element by element: bool, of the broadcast shape."""
+    tensors = [t for t in types if isinstance(t, TensorType)]
+    return TensorType(dtypes.bool_, broadcast_sizes([t.sizes for t in tensors]))
+
+
+_SCALAR_KINDS: Mapping[Type, type] = {ty.BOOL: bool, ty.INT: int, ty.FLOAT: float, ty.COMPLEX: complex}
+
+
+def infer_pointwise(
+    op: OpDef, types: Sequence[Type], constants: Sequence[Any]
+) -> TensorType:
+    """The result type of a pointwise row: its dtype by promotion, its sizes by broadcasting."""
+    assert op.result is not None
+    operands: list[TensorType] = []
+    promoted: list[TensorType] = []
+    kinds: list[type | None] = []
+    for role, given, constant in zip(roles_of(op), types, constants, strict=True):
+        inner = given.element if isinstance(given, ty.OptionalType) else given
+        if isinstance(inner, TensorType):
+            if inner is not given and constant is NOT_CONSTANT:
+                return ty.TENSOR  # whether there is an operand at all is not known
+            operands.append(inner)
+            if role is Role.TENSOR:
+                promoted.append(inner)
+        elif role is Role.SCALAR and given is not ty.NONE:
+            kinds.append(_SCALAR_KINDS.get(given))
+    dtype = _infer_dtype(op.result, promoted, kinds)
+    if dtype is not None and _traits[op].real:
+        dtype = dtypes.to_real(dtype)
+    return TensorType(
+        dtype=dtype,
+        sizes=broadcast_sizes([t.sizes for t in operands]),
+        requires_grad=False if all(t.requires_grad is False for t in operands) else None,
+        device=_common_device(operands),
+    )
+
+
+def _infer_dtype(
+    rule: Result, operands: Sequence[TensorType], kinds: Sequence[type | None]
+) -> DType | None:
+    if rule is Result.BOOL:
+        return dtypes.bool_
+    if rule is Result.FIRST:
+        return operands[0].dtype
+    known = [t.dtype for t in operands if t.dtype is not None]
+    scalars = [kind for kind in kinds if kind is not None]
+    if len(known) != len(operands) or len(scalars) != len(kinds):
+        return None
+    if len(set(known)) > 1 and any(t.rank is None for t in operands):
+        return None
+    dimensioned = [d for d, t in zip(known, operands, strict=True) if t.rank != 0]
+    zero_dim = [d for d, t in zip(known, operands, strict=True) if t.rank == 0]
+    return computed_dtype(rule, dimensioned, zero_dim, scalars)
+
+
+def broadcast_sizes(
+    shapes: Sequence[tuple[int | None, ...] | None],
+) -> tuple[int | None, ...] | None:
+    """The broadcast of shapes with unknown parts; None where a rank is unknown."""
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) != len(shapes):
+        return None
+    rank = max(map(len, known), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in known]
+    return tuple(_broadcast_size([shape[i] for shape in padded]) for i in range(rank))
+
+
+def _broadcast_size(sizes: Sequence[int | None]) -> int | None:
+    decided = {size for size in sizes if size not in (None, 1)}
+    if decided:
+        return decided.pop() if len(decided) == 1 else None
+    return None if None in sizes else 1
+
+
+def _common_device(operands: Sequence[TensorType]) -> str | None:
+    devices = {t.device for t in operands}
+    return devices.pop() if len(devices) == 1 else None
+
+
+def first_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """The type rule of in-place rows: the result is the first argument."""
+    return types[0]
+
+
+# Kernels ----------------------------------------------------------------------------------------
+
+
+def pointwise_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
+    """The kernel of a pointwise row over the array namespace `xp`."""
+    plans: dict[Any, Plan] = {}
+
+    def plan_for(key: Any, *values: Any) -> Plan:
+        plan = plans[key] = _plan(op, xp, exact, values)
+        return plan
+
+    return _keyed_kernel(op, plans, plan_for)
+
+
+def _keyed_kernel(
+    op: OpDef, plans: dict[Any, Plan], plan_for: Callable[..., Plan]
+) -> Callable[..., Any]:
+    """`kernel(*arguments)`: find the plan for these arguments and run it.
+
+    The function is generated: looking at each argument in a loop would cost more than a small operator.
+    """
+    arguments = op.schema.arguments
+    names = [f"_{i}" for i in range(len(arguments))]
+    roles = roles_of(op)
+    alone = sum(role is not Role.OPTION for role in roles) == 1
+    parts: list[str] = []
+    for name, role, argument in zip(names, roles, arguments, strict=True):
+        if role is Role.OPTION:
+            parts.append(name)
+        elif role in (Role.SCALAR, Role.FACTOR):
+            parts.append(f"{name}.__class__")
+        elif isinstance(argument.type, ty.OptionalType):
+            parts.append(f"None if {name} is None else ({name}.dtype, {name}.ndim > 0)")
+        elif alone:
+            parts.append(f"{name}.dtype")
+        else:
+            parts += [f"{name}.dtype", f"{name}.ndim > 0"]
+    listed = ", ".join(names)
+    source = (
+        f"def kernel({listed}):\n"
+        f"    key = {', '.join(parts)}\n"
+        f"    try: plan = plans[key]\n"
+        f"    except KeyError: plan = plan_for(key, {listed})\n"
+        f"    return plan({listed})\n"
+    )
+    scope: dict[str, Any] = {"plans": plans, "plan_for": plan_for}
+    exec(source, scope)
+    kernel: Callable[..., Any] = scope["kernel"]
+    kernel.__name__ = op.name.partition("::")[2]
+    return kernel
+
+
+def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
+    """The plan for arguments like these."""
+    assert op.result is not None
+    assert op.body is not None
+    roles = roles_of(op)
+    computed = _computed_dtype_of(op.result, roles, values)
+    traits = _traits[op]
+    message = traits.rejects.get(computed.category)
+    if message is not None:
+        raise (NotImplementedError if "not implemented" in message else RuntimeError)(message)
+    execute = execution_dtype(computed)
+    result = dtypes.bool_ if op.result is Result.BOOL else computed
+    if traits.real:
+        result = dtypes.to_real(result)
+    body = _read_body(op, xp, exact, execute)
+    casts = tuple(
+        _cast(role, value, execute, traits.strict_scalars)
+        for role, value in zip(roles, values, strict=True)
+    )
+    general = _general_plan(body, casts, result)
+    if not traits.ufunc:
+        return general
+    return _ufunc_plan(op, xp, general, values, result, exact) or general
+
+
+def _computed_dtype_of(rule: Result, roles: Sequence[Role], values: Sequence[Any]) -> DType:
+    tensors = [v for r, v in zip(roles, values, strict=True) if r is Role.TENSOR and v is not None]
+    scalars = [
+        type(v) for r, v in zip(roles, values, strict=True) if r is Role.SCALAR and v is not None
+    ]
+    if rule is Result.FIRST:
+        return dtypes.from_numpy(tensors[0].dtype)
+    dimensioned = [dtypes.from_numpy(t.dtype) for t in tensors if t.ndim > 0]
+    zero_dim = [dtypes.from_numpy(t.dtype) for t in tensors if t.ndim == 0]
+    return computed_dtype(rule, dimensioned, zero_dim, scalars)
+
+
+def _read_body(op: OpDef, xp: Any, exact: bool, execute: DType) -> Plan:
+    if op.impl is not None and not exact:
+        impl = op.impl
+        return lambda *operands: impl(xp, *operands)
+    body = op.body
+    assert body is not None
+    # Complex elementary functions are the array library's own in both modes.
+    reading = NumpyAlgebra if exact and not execute.is_complex else FastNumpyAlgebra
+    algebra = reading(xp, execute)
+    return lambda *operands: body(algebra, *operands)
+
+
+def _cast(
+    role: Role, value: Any, execute: DType, strict: bool
+) -> Callable[[Any], Any] | None:
+    """How one argument becomes an operand; None where it is one already."""
+    target = execute.numpy
+    if value is None or role is Role.OPTION:
+        return None
+    if role is Role.MASK:
+        return None if value.dtype == np.bool_ else _mask_operand
+    if role in (Role.SCALAR, Role.FACTOR):
+        return lambda scalar: scalar_operand(scalar, execute, strict)
+    return None if value.dtype == target else lambda array: array.astype(target)
+
+
+def _mask_operand(array: Any) -> Any:
+    if array.dtype == np.uint8:
+        return array != 0
+    dtype = dtypes.from_numpy(array.dtype)
+    raise RuntimeError(f"expected a boolean tensor as mask, but got a tensor with dtype {dtype}")
+
+
+def scalar_operand(scalar: Any, execute: DType, strict: bool = False) -> Any:
+    """A Python number in the compute dtype; an int that does not fit wraps, or is an error.
+
+    Raises:
+        RuntimeError: the number does not fit and `strict` is set.
+    """
+    try:
+        return execute.numpy.type(scalar)
+    except OverflowError:
+        if strict:
+            raise RuntimeError(
+                f"value cannot be converted to type {execute.name} without overflow"
+            ) from None
+    bits = 8 * execute.itemsize
+    wrapped = int(scalar) & ((1 << bits) - 1)
+    if execute.is_signed and wrapped >> (bits - 1):
+        wrapped -= 1 << bits
+    return execute.numpy.type(wrapped)
+
+
+def _general_plan(
+    body: Plan, casts: Sequence[Callable[[Any], Any] | None], result: DType
+) -> Plan:
+    target = result.numpy
+
+    def run(*values: Any) -> Any:
+        operands = [v if c is None else c(v) for c, v in zip(casts, values, strict=True)]
+        computed = body(*operands)
+        if computed.dtype != target:
+            return computed.astype(target)
+        # A body that returns an operand as it is must not hand out the caller's memory.
+        if any(computed is value for value in values):
+            return computed.copy()
+        return computed
+
+    return run
+
+
+# Array functions that round correctly, so that they are the body in exact mode too.
+_CORRECTLY_ROUNDED = frozenset(
+    "add subtract multiply divide negative absolute square sqrt reciprocal floor ceil trunc rint equal not_equal"
+    " less less_equal greater greater_equal maximum minimum logical_and logical_or logical_xor"
+    " logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift isnan isinf"
+    " isfinite".split()
+)  # fmt: skip
+
+
+def _ufunc_plan(
+    op: OpDef, xp: Any, general: Plan, values: Sequence[Any], result: DType, exact: bool
+) -> Plan | None:
+    """A plan that calls the array function itself, or None where it is not the row on such arguments.
+
+    It is the row where the tensors have the result dtype (any one dtype if that is bool), the scalar
+    operands are exact in it, and all other arguments have their defaults, which is looked at per call.
+    """
+    name = _traits[op].ufunc
+    if exact and name not in _CORRECTLY_ROUNDED:
+        return None
+    roles = roles_of(op)
+    operands = [
+        v for r, v in zip(roles, values, strict=True) if r not in (Role.FACTOR, Role.OPTION)
+    ]
+    if Role.SCALAR in roles and result not in _EXACT_WITH_SCALARS:
+        return None
+    function = getattr(xp, name)
+    try:
+        probe = function(*operands)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    tensors = [v.dtype for r, v in zip(roles, values, strict=True) if r in (Role.TENSOR, Role.MASK)]
+    if len(set(tensors)) > 1 or probe.dtype != result.numpy:
+        return None
+    if result is not dtypes.bool_ and tensors[0] != result.numpy:
+        return None
+    if len(operands) == len(values):
+        return cast(Plan, function)
+    defaults = [a.default for a in op.schema.arguments[len(operands) :]]
+    return _with_defaults(function, general, defaults, len(operands))
+
+
+_EXACT_WITH_SCALARS = (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_)
+
+
+def _with_defaults(
+    function: Callable[..., Any], general: Plan, defaults: Sequence[Any], count: int
+) -> Plan:
+    """Call `function` on the operands while the arguments after them have their defaults."""
+    if count == 2 and len(defaults) == 1:
+        default = defaults[0]
+        return lambda a, b, c: function(a, b) if c == default else general(a, b, c)
+
+    def run(*values: Any) -> Any:
+        if all(v == d for v, d in zip(values[count:], defaults, strict=True)):
+            return function(*values[:count])
+        return general(*values)
+
+    return run
+
+
+def inplace_kernel(base: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
+    """The kernel of the in-place form of a pointwise row."""
+    kernel = pointwise_kernel(base, xp, exact)
+
+    def run(self: Any, *rest: Any) -> Any:
+        return _write(self, kernel(self, *rest))
+
+    return run
+
+
+def write_result(base: OpDef, xp: Any, self: Any, *rest: Any) -> Any:
+    """The in-place form in fast mode, for callers that go by `impl`."""
+    return inplace_kernel(base, xp, False)(self, *rest)
+
+
+def _write(target: Any, result: Any) -> Any:
+    if result.dtype != target.dtype:
+        check_castable(result.dtype, target.dtype)
+    if result.shape != target.shape:
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape"
+            f" {list(result.shape)}"
+        )
+    check_writable(target)
+    target[...] = result
+    return target
+
+
+def check_castable(src: np.dtype, dst: np.dtype) -> None:
+    """Refuse to write a result into a tensor of a lower category, as torch does.
+
+    Raises:
+        RuntimeError: for example a float result into an integer tensor.
+    """
+    computed, written = dtypes.from_numpy(src), dtypes.from_numpy(dst)
+    if not dtypes.can_cast(computed, written):
+        raise RuntimeError(
+            f"result type {computed.graph_name} can't be cast to the desired output type"
+            f" {written.graph_name}"
+        )
+
+
+def check_writable(target: Any) -> None:
+    """Refuse to write through an expanded tensor.
+
+    Raises:
+        RuntimeError: several elements share one place in memory.
+    """
+    if 0 in target.strides and any(
+        stride == 0 and size > 1
+        for stride, size in zip(target.strides, target.shape, strict=True)
+    ):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a"
+            " single memory location. Please clone() the tensor before performing the operation."
+        )

@@ -1,0 +1,485 @@
+"""Rows that reduce over dimensions: sum, mean, prod, extrema, any, all, variance, norms, softmax, running sums.
+
+Torch's dtype rules: integers and bools sum to int64, mean of integers is refused, half types accumulate in
+float32 and round once. An empty list of dimensions means all of them, except for `any.dims` and `all.dims`.
+The pairwise order of NumPy's sums is not promised: reductions have an error bound, not a bit pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import dtypes
+from ..dtypes import Category, DType
+from ..ir.opdef import TypeRule
+from ..ir.types import TensorType, Type
+from .creation import dtype_of, keyword_dtype
+from .rows import op
+from .rules import (
+    Sizes,
+    compute_dtype,
+    dropped,
+    made,
+    retyped,
+    static_dims,
+    tensor_at,
+    wrap_dim,
+    wrap_dims,
+)
+
+Dims = int | Sequence[int] | None
+
+
+def axes_of(a: Any, dim: Dims) -> tuple[int, ...]:
+    """The dimensions to reduce, counted from the front; none of a 0-dim array."""
+    if dim is None:
+        return tuple(range(a.ndim))
+    dims = (dim,) if isinstance(dim, int) else dim
+    wrapped = wrap_dims(dims, a.ndim)
+    return wrapped if len(dims) and a.ndim else tuple(range(a.ndim))
+
+
+def _category(a: Any) -> Category:
+    return dtypes.from_numpy(a.dtype).category
+
+
+def refuse_empty(name: str, a: Any, axes: Sequence[int], dim: Dims, error: type[Exception]) -> None:
+    """Refuse to reduce nothing where there is no neutral element.
+
+    Raises:
+        IndexError: a dimension to reduce is empty.
+        RuntimeError or IndexError, as `error` says: the whole tensor is.
+    """
+    if a.size:
+        return
+    if dim is None or (not isinstance(dim, int) and not len(dim)):
+        raise error(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+            "with the 'dim' argument."
+        )
+    for axis in axes:
+        if a.shape[axis] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+
+
+def _not_implemented(kernel: str, a: Any) -> NotImplementedError:
+    found = dtypes.from_numpy(a.dtype).graph_name
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{found}'")
+
+
+# Sums ---------------------------------------------------------------------------------------------
+
+
+def _summed_dtype(a: Any, dtype: Any) -> Any:
+    own = dtypes.from_numpy(a.dtype)
+    return dtype_of(dtype, dtypes.int64 if own.category < Category.FLOATING else own)
+
+
+def _accumulate(function: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+        kind = _summed_dtype(a, dtype)
+        if kind.kind == "b":
+            reduce = {"sum": xp.any, "prod": xp.all}[function]
+            return reduce(a, axis=axes_of(a, dim), keepdims=keepdim)
+        wide = compute_dtype(kind)
+        found = getattr(xp, function)(a, axis=axes_of(a, dim), dtype=wide, keepdims=keepdim)
+        return found if wide == kind else found.astype(kind)
+
+    return impl
+
+
+_sum, _prod = _accumulate("sum"), _accumulate("prod")
+
+
+def _mean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
+    result = dtypes.from_numpy(kind)
+    if result.category < Category.FLOATING:
+        which = "Input" if dtype is None else "Optional"
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex "
+            f"dtype. Got: {result.graph_name}"
+        )
+    wide = compute_dtype(kind)
+    axes = axes_of(a, dim)
+    if not a.size:
+        shape = xp.sum(a, axis=axes, keepdims=keepdim).shape
+        return xp.full(shape, float("nan"), kind)
+    found = xp.mean(a, axis=axes, dtype=wide, keepdims=keepdim)
+    return found if wide == kind else found.astype(kind)
+
+
+def _nansum(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    return _sum(xp, _without_nan(xp, a), dim, keepdim, dtype)
+
+
+def _nanmean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    axes = axes_of(a, dim)
+    count = xp.sum(~xp.isnan(a), axis=axes, keepdims=keepdim)
+    total = _sum(xp, _without_nan(xp, a), dim, keepdim, dtype)
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return (total / count).astype(total.dtype)
+
+
+def _without_nan(xp: Any, a: Any) -> Any:
+    return a if a.dtype.kind in "iub" else xp.where(xp.isnan(a), a.dtype.type(0), a)
+
+
+# Type rules ---------------------------------------------------------------------------------------
+
+
+def _summed(own: DType | None) -> DType | None:
+    if own is None:
+        return None
+    return dtypes.int64 if own.category < Category.FLOATING else own
+
+
+def _reduced_sizes(tensor: TensorType, dim: Any, keep: Any, none_is_all: bool = True) -> Sizes | None:
+    """Sizes after a reduction, where dims and keepdim are known."""
+    if tensor.sizes is None or not isinstance(keep, bool):
+        return () if dim is None and keep is False and none_is_all else None
+    if dim is None or dim == [] or dim == ():
+        return dropped(tensor.sizes, range(len(tensor.sizes)), keep)
+    dims = static_dims(tensor.rank, (dim,) if isinstance(dim, int) else dim)
+    return None if dims is None else dropped(tensor.sizes, dims, keep)
+
+
+def reduction_rule(
+    dim: int | None,
+    keep: int | None,
+    dtype: int | None = None,
+    result: Callable[[DType | None], DType | None] = lambda own: own,
+) -> TypeRule:
+    """The type rule of a reduction: at which arguments dims, keepdim and dtype stand, and its dtype rule."""
+
+    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+        first = tensor_at(types)
+        over = None if dim is None else constants[dim]
+        kept = False if keep is None else constants[keep]
+        kind = result(first.dtype)
+        if dtype is not None:
+            kind = keyword_dtype(constants[dtype], kind)
+        return TensorType(kind, _reduced_sizes(first, over, kept), None, None, first.device, first.surface)
+
+    return infer
+
+
+def pair_rule(dim: int, keep: int | None, second: DType | None = dtypes.int64) -> TypeRule:
+    """The rule of (values, indices) rows; `second` None: the second is like the first."""
+    one = reduction_rule(dim, keep)
+
+    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[Type]:
+        values = one(types, constants)
+        assert isinstance(values, TensorType)
+        return values, values if second is None else retyped(values, second)
+
+    return infer
+
+
+op("aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+   impl=lambda xp, a, dtype: _sum(xp, a, None, False, dtype),
+   infer=reduction_rule(None, None, 1, _summed))  # fmt: skip
+op("aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+   impl=_sum, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
+op("aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+   impl=lambda xp, a, dtype: _prod(xp, a, None, False, dtype),
+   infer=reduction_rule(None, None, 1, _summed))  # fmt: skip
+op("aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+   impl=_prod, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
+op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+   impl=lambda xp, a, dtype: _mean(xp, a, None, False, dtype),
+   infer=reduction_rule(None, None, 1))  # fmt: skip
+op("aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+   impl=_mean, infer=reduction_rule(1, 2, 3))  # fmt: skip
+op("aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+   impl=_nansum, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
+op("aten::nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+   impl=_nanmean, infer=reduction_rule(1, 2, 3))  # fmt: skip
+
+
+# Extrema ------------------------------------------------------------------------------------------
+
+
+def _wide(a: Any) -> Any:
+    """The array in a dtype whose comparisons NumPy gets right: half types as float32, exactly."""
+    return a.astype(compute_dtype(a.dtype), copy=False)
+
+
+def _extremum(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any) -> Any:
+        if a.dtype.kind == "c":
+            raise _not_implemented(f"{name}_all", a)
+        refuse_empty(name, a, (), None, RuntimeError)
+        return getattr(xp, name)(_wide(a)).astype(a.dtype)
+
+    return impl
+
+
+def _extremum_dim(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int, keepdim: bool) -> Any:
+        axes = axes_of(a, dim)
+        refuse_empty(name, a, axes, dim, IndexError)
+        if a.dtype.kind == "c":
+            raise _not_implemented(f"{name}_cpu", a)
+        if a.ndim == 0:
+            return a.copy(), xp.zeros((), "int64")
+        found = xp.expand_dims(getattr(xp, f"arg{name}")(_wide(a), axis=axes[0]), axes[0])
+        values = xp.take_along_axis(a, found, axes[0])
+        return (values, found) if keepdim else (values.squeeze(axes[0]), found.squeeze(axes[0]))
+
+    return impl
+
+
+def _extremum_dims(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: Dims, keepdim: bool) -> Any:
+        axes = axes_of(a, dim)
+        refuse_empty(f"a{name}", a, axes, dim, RuntimeError)
+        if not axes:
+            return a.copy()
+        return getattr(xp, name)(_wide(a), axis=axes, keepdims=keepdim).astype(a.dtype, copy=False)
+
+    return impl
+
+
+def _position(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
+        axes = axes_of(a, dim)
+        refuse_empty(f"arg{name}", a, axes, dim, IndexError)
+        if a.dtype.kind == "b":
+            raise RuntimeError(f"arg{name}(): does not support bool input")
+        if dim is None:
+            found = getattr(xp, f"arg{name}")(_wide(a))
+            return found.reshape((1,) * a.ndim) if keepdim else found
+        if a.ndim == 0:
+            return xp.zeros((), "int64")
+        return getattr(xp, f"arg{name}")(_wide(a), axis=axes[0], keepdims=keepdim)
+
+    return impl
+
+
+for _name in ("max", "min"):
+    op(
+        f"aten::{_name}(Tensor self) -> Tensor", impl=_extremum(_name), infer=reduction_rule(None, None)
+    )
+    op(
+        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+        impl=_extremum_dim(_name), infer=pair_rule(1, 2),
+    )  # fmt: skip
+    op(
+        f"aten::a{_name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
+        impl=_extremum_dims(_name), infer=reduction_rule(1, 2),
+    )  # fmt: skip
+    op(
+        f"aten::arg{_name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", impl=_position(_name),
+        infer=reduction_rule(1, 2, None, lambda own: dtypes.int64),
+    )  # fmt: skip
+
+
+def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
+    axes = axes_of(a, dim)
+    if not a.size and (dim is None or a.shape[axes[0]] == 0):
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
+    wide = _wide(a)
+    return tuple(f(wide, axis=axes, keepdims=keepdim).astype(a.dtype, copy=False) for f in (xp.min, xp.max))
+
+
+op(
+    "aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
+    impl=_aminmax, infer=pair_rule(1, 2, None),
+)  # fmt: skip
+
+
+# Truth and counts ---------------------------------------------------------------------------------
+
+
+def _truth(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+        if dim is not None and not isinstance(dim, int) and not len(dim):
+            found = a.astype(bool)
+        else:
+            found = getattr(xp, name)(a, axis=axes_of(a, dim), keepdims=keepdim)
+        # Bytes keep their dtype, from the days before there were bools.
+        return found.astype(a.dtype) if a.dtype == "uint8" else found
+
+    return impl
+
+
+def _truth_dtype(own: DType | None) -> DType | None:
+    return own if own is None or own is dtypes.uint8 else dtypes.bool_
+
+
+def _truth_dims(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    first = tensor_at(types)
+    return TensorType(_truth_dtype(first.dtype), None, None, None, first.device, first.surface)
+
+
+for _name in ("any", "all"):
+    op(
+        f"aten::{_name}(Tensor self) -> Tensor", impl=_truth(_name),
+        infer=reduction_rule(None, None, None, _truth_dtype),
+    )  # fmt: skip
+    op(
+        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", impl=_truth(_name),
+        infer=reduction_rule(1, 2, None, _truth_dtype),
+    )  # fmt: skip
+    op(
+        f"aten::{_name}.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+        impl=_truth(_name), infer=_truth_dims,
+    )  # fmt: skip
+
+
+def _count_nonzero(xp: Any, a: Any, dim: Dims) -> Any:
+    return xp.sum(a != 0, axis=axes_of(a, dim), dtype="int64")
+
+
+op(
+    "aten::count_nonzero(Tensor self, int? dim=None) -> Tensor", impl=_count_nonzero,
+    infer=reduction_rule(1, None, None, lambda own: dtypes.int64),
+)  # fmt: skip
+op(
+    "aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor", impl=_count_nonzero,
+    infer=reduction_rule(1, None, None, lambda own: dtypes.int64),
+)  # fmt: skip
+
+
+# Running sums -------------------------------------------------------------------------------------
+
+
+def _running(function: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
+        kind = _summed_dtype(a, dtype)
+        axis = wrap_dim(dim, a.ndim)
+        if a.ndim == 0:
+            return a.astype(kind)
+        wide = compute_dtype(kind)
+        return getattr(xp, function)(a, axis=axis, dtype=wide).astype(kind, copy=False)
+
+    return impl
+
+
+def _running_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    first = tensor_at(types)
+    return retyped(first, keyword_dtype(constants[2], _summed(first.dtype)))
+
+
+def _running_extremum(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int) -> Any:
+        axis = wrap_dim(dim, a.ndim)
+        if a.ndim == 0:
+            return a.copy(), xp.zeros((), "int64")
+        values = getattr(xp, name).accumulate(_wide(a), axis=axis)
+        places = xp.arange(a.shape[axis]).reshape((-1,) + (1,) * (a.ndim - 1 - axis))
+        # The position is that of the last element which equals the extremum so far; the first NaN stays.
+        isnan = values != values
+        fresh = xp.where(isnan, isnan & ~xp.roll(isnan, 1, axis), _wide(a) == values)
+        if a.shape[axis]:
+            head = (slice(None),) * axis + (slice(0, 1),)
+            fresh[head] = True
+        indices = xp.maximum.accumulate(xp.where(fresh, places, 0), axis=axis)
+        return values.astype(a.dtype, copy=False), indices
+
+    return impl
+
+
+def _running_pair(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[Type]:
+    first = tensor_at(types)
+    return made(first, first.sizes), retyped(first, dtypes.int64)
+
+
+for _name in ("cumsum", "cumprod"):
+    op(
+        f"aten::{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", impl=_running(_name),
+        infer=_running_type,
+    )  # fmt: skip
+for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
+    op(
+        f"aten::{_name}(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+        impl=_running_extremum(_function), infer=_running_pair,
+    )  # fmt: skip
+
+
+# Softmax ------------------------------------------------------------------------------------------
+
+
+def _prepared(name: str, a: Any, dim: int, dtype: Any) -> tuple[Any, int, Any]:
+    """The operand in its compute dtype, the dimension, and the result dtype."""
+    kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
+    axis = wrap_dim(dim, a.ndim)
+    if dtypes.from_numpy(kind).category < Category.FLOATING:
+        raise _not_implemented(name, a)
+    return a.astype(compute_dtype(kind), copy=False), axis, kind
+
+
+def _softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
+    x, axis, kind = _prepared("softmax_lastdim_kernel_impl", a, dim, dtype)
+    if x.size == 0 or x.ndim == 0:
+        return (x - x + 1).astype(kind)
+    with xp.errstate(invalid="ignore", under="ignore"):
+        raised = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+        raised /= xp.sum(raised, axis=axis, keepdims=True)
+    return raised.astype(kind, copy=False)
+
+
+def _log_softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
+    x, axis, kind = _prepared("log_softmax_lastdim_kernel_impl", a, dim, dtype)
+    if x.size == 0 or x.ndim == 0:
+        return (x - x).astype(kind)
+    with xp.errstate(invalid="ignore", under="ignore"):
+        shifted = x - xp.max(x, axis=axis, keepdims=True)
+        shifted -= xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    return shifted.astype(kind, copy=False)
+
+
+def _logsumexp(xp: Any, a: Any, dim: Sequence[int], keepdim: bool) -> Any:
+    kind = dtypes.floating(dtypes.from_numpy(a.dtype)).numpy
+    x = a.astype(compute_dtype(kind), copy=False)
+    axes = axes_of(x, dim)
+    if x.size == 0:
+        return xp.full(xp.sum(x, axis=axes, keepdims=keepdim).shape, -float("inf"), kind)
+    with xp.errstate(invalid="ignore", divide="ignore", under="ignore"):
+        top = xp.max(x, axis=axes, keepdims=True)
+        top = xp.where(xp.isinf(top), x.dtype.type(0), top)
+        found = xp.log(xp.sum(xp.exp(x - top), axis=axes, keepdims=True)) + top
+    return (found if keepdim else found.squeeze(axes)).astype(kind, copy=False)
+
+
+def _soft_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    first = tensor_at(types)
+    return retyped(first, keyword_dtype(constants[2], first.dtype))
+
+
+for _name, _impl in (("softmax", _softmax), ("log_softmax", _log_softmax)):
+    op(
+        f"aten::{_name}.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", impl=_impl,
+        infer=_soft_type,
+    )  # fmt: skip
+    op(
+        f"aten::_{_name}(Tensor self, int dim, bool half_to_float) -> Tensor",
+        impl=lambda xp, a, dim, half, impl=_impl: impl(xp, a, dim, dtypes.float32 if half else None),
+        function=None, method=None,
+    )  # fmt: skip
+op(
+    "aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", impl=_logsumexp,
+    infer=reduction_rule(1, 2, None, lambda own: own if own and own.category >= Category.FLOATING else None),
+)  # fmt: skip
+
+
+# Differences --------------------------------------------------------------------------------------
+
+
+def _diff(xp: Any, a: Any, n: int, dim: int, prepend: Any, append: Any) -> Any:
+    if a.ndim == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    axis = wrap_dim(dim, a.ndim)
+    joined = [part for part in (prepend, a, append) if part is not None]
+    whole = xp.concatenate(joined, axis) if len(joined) > 1 else a
+    return xp.diff(whole, n, axis) if n else whole.copy()
+
+
+op(
+    "aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
+    impl=_diff,
+)  # fmt: skip

@@ -1,0 +1,206 @@
+"""Constructors of operator rows, and the kernel of a row.
+
+A family file is a list of calls of these three:
+
+    op("aten::mm(Tensor self, Tensor mat2) -> Tensor", impl=..., infer=..., grad=...)
+    scalar("aten::lt.int(int a, int b) -> bool", "a < b")
+    pointwise("aten::silu(Tensor self) -> Tensor", lambda m, x: x * m.sigmoid(x), result=FLOATING)
+
+`impl(xp, *arguments)` gets every argument of the schema in order: those declared Tensor, Tensor?, Tensor[]
+or Tensor?[] as raw arrays, everything else as it is. It returns raw arrays for what the schema declares as
+tensors, a bare value for one result and a tuple for several. A return that carries the alias of a written
+argument (`Tensor(a!)`) is that argument: the kernel writes into the array and the caller returns the tensor.
+
+`kernel_of(op, xp, exact)` is how every caller gets at a row's reference kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from ..dtypes import Category
+from ..ir.opdef import OPS, Effect, Kernel, OpDef, Result, TypeRule
+from . import kernels
+
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+_kernels: dict[tuple[OpDef, Any, bool], Callable[..., Any]] = {}
+_base_of: dict[OpDef, OpDef] = {}
+
+
+def op(
+    schema: str,
+    *,
+    impl: Kernel,
+    infer: TypeRule | None = None,
+    grad: Kernel | None = None,
+    native: Any = None,
+    effect: Effect = Effect.NONE,
+    function: str | None = "",
+    method: str | None = "",
+    doc: str = "",
+) -> OpDef:
+    """A row computed by an array kernel."""
+    return OPS.add(
+        OpDef(
+            schema, impl=impl, infer=infer, grad=grad, native=native, effect=effect,
+            function=function, method=method, doc=doc,
+        )
+    )  # fmt: skip
+
+
+def scalar(
+    schema: str,
+    python: str,
+    *,
+    checked: bool = False,
+    effect: Effect = Effect.NONE,
+    infer: TypeRule | None = None,
+    function: str | None = None,
+    method: str | None = None,
+) -> OpDef:
+    """A row computed by a Python expression over its argument names.
+
+    Args:
+        schema: the row's schema.
+        python: an expression over the argument names that calls nothing but builtins and `math`.
+        checked: the int result must fit 64 bits where the graph's integers are checked.
+        effect: what running it does beyond its result.
+        infer: type rule, where the schema's returns do not say all.
+        function: name under which Python sees it as a function, None for not at all.
+        method: name under which Python sees it as a method, None for not at all.
+    """
+    return OPS.add(
+        OpDef(
+            schema, python=python, checked_integer=checked, effect=effect, infer=infer,
+            function=function, method=method,
+        )
+    )  # fmt: skip
+
+
+def pointwise(
+    schema: str,
+    body: Kernel,
+    *,
+    grad: Kernel | None = None,
+    result: Result = Result.PROMOTE,
+    impl: Kernel | None = None,
+    ufunc: str = "",
+    inplace: bool | str = True,
+    rejects: Mapping[Category, str] | None = None,
+    factors: tuple[str, ...] = (),
+    real: bool = False,
+    strict_scalars: bool = False,
+    native: Any = None,
+    function: str | None = "",
+    method: str | None = "",
+    doc: str = "",
+) -> OpDef:
+    """A row computed element by element, and its in-place form.
+
+    Args:
+        schema: the row's schema; `self` comes first where there is an in-place form.
+        body: `body(m, *operands)`, read in the algebra `m`; operands are in the compute dtype.
+        grad: `grad(m, g, result, *operands)`, one gradient (or None) per tensor operand.
+        result: how the result dtype follows from the operands.
+        impl: `impl(xp, *operands)` on operands in the compute dtype, used in fast mode where the array
+            library has a safer or quicker form than the body.
+        ufunc: the name of the array function that equals the row on tensor operands of the compute
+            dtype while all other arguments have their defaults.
+        inplace: also add the row `name_`; a string names its overload (`"Tensor"`), or the whole of it
+            (`"__iand__.Tensor"`), where it is not derived.
+        rejects: messages of errors, by the category of the compute dtype.
+        factors: scalar arguments that do not take part in promotion; keyword-only ones never do.
+        real: complex operands give a real result.
+        strict_scalars: an int that does not fit the compute dtype is an error, and does not wrap.
+        native: native lowering.
+        function: name under which Python sees it as a function.
+        method: name under which Python sees it as a method.
+        doc: one line for the table of operators.
+    """
+    row = OpDef(
+        schema, body=body, impl=impl, grad=grad, result=result, native=native,
+        function=function, method=method, doc=doc,
+    )  # fmt: skip
+    traits = kernels.Traits(ufunc, rejects or {}, factors, real, strict_scalars)
+    kernels.describe(row, traits)
+    row.infer = kernels.pointwise_rule(row)
+    OPS.add(row)
+    if inplace is not False:
+        _add_inplace(row, inplace_schema(schema, inplace if isinstance(inplace, str) else ""))
+    return row
+
+
+def _add_inplace(row: OpDef, schema: str) -> None:
+    written = OpDef(schema, impl=partial(kernels.write_result, row), infer=kernels.first_type)
+    if row.function is None:
+        written.function = None
+    if row.method is None and row.name.startswith("jit::"):
+        written.method = None
+    _base_of[OPS.add(written)] = row
+
+
+def inplace_schema(schema: str, named: str = "") -> str:
+    """The schema of the in-place form: `aten::exp(Tensor self)` gives `aten::exp_(Tensor(a!) self)`."""
+    head, _, rest = schema.partition("(")
+    name, dot, overload = head.partition(".")
+    if "." in named:
+        namespace = name.partition("::")[0]
+        full = f"{namespace}::{named}"
+    else:
+        full = f"{name}_.{named}" if named else f"{name}_{dot}{overload}"
+    arguments, _, _ = rest.rpartition("->")
+    arguments = arguments.rstrip().removeprefix("Tensor self").removesuffix(")")
+    return f"{full}(Tensor(a!) self{arguments}) -> Tensor(a!)"
+
+
+def base_of(op: OpDef) -> OpDef | None:
+    """The pointwise row whose in-place form `op` is, or None."""
+    return _base_of.get(op)
+
+
+def kernel_of(op: OpDef, xp: Any, exact: bool = False) -> Callable[..., Any]:
+    """The reference kernel `k(*arguments)` of a row, cached.
+
+    Args:
+        op: the row.
+        xp: the array namespace.
+        exact: pointwise rows read their bodies with jitlang's own elementary functions, bit for bit what
+            generated code computes, instead of the array library's.
+
+    Raises:
+        NotImplementedError: the row has no kernel.
+    """
+    key = (op, xp, exact)
+    found = _kernels.get(key)
+    if found is None:
+        found = _kernels[key] = _build_kernel(op, xp, exact)
+    return found
+
+
+def _build_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
+    if op.body is not None:
+        return kernels.pointwise_kernel(op, xp, exact)
+    if op in _base_of:
+        return kernels.inplace_kernel(_base_of[op], xp, exact)
+    if op.impl is not None:
+        return partial(op.impl, xp)
+    if op.python is not None:
+        return _python_kernel(op)
+    raise NotImplementedError(f"{op.full_name} has no kernel")
+
+
+def _python_kernel(op: OpDef) -> Callable[..., Any]:
+    names = ", ".join(argument.name for argument in op.schema.arguments)
+    function: Callable[..., Any] = eval(f"lambda {names}: {op.python}", {"math": math})
+    return partial(_checked, function, op) if op.checked_integer else function
+
+
+def _checked(function: Callable[..., Any], op: OpDef, *args: Any) -> Any:
+    result = function(*args)
+    if type(result) is int and not _INT64_MIN <= result <= _INT64_MAX:
+        raise OverflowError(f"{op.name.partition('::')[2]}: the result does not fit in 64 bits")
+    return result

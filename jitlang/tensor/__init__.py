@@ -1,0 +1,23 @@
+"""`Tensor` over arrays, with methods and operators derived from the operator table.
+
+- `core`: the class, its slots and conversions; `box` and `unbox`.
+- `dispatch`: which row a call means, and running it; the stack of readers.
+- `methods`: functions, methods and operators; `indexing`: `x[i]`; `creation`: `tensor` and kin.
+- `text`: how a tensor prints.
+"""
+
+from __future__ import annotations
+
+from .. import ops
+from .core import Size, Tensor, box, bump_version, python_scalar, unbox, version_of
+from .creation import as_tensor, from_dlpack, from_numpy, tensor
+from .dispatch import call, push_reader, run_eagerly, signature_type, without_readers
+from .methods import function_named, function_names, method_named, method_names
+from .text import set_printoptions
+
+__all__ = [
+    "Size", "Tensor", "as_tensor", "box", "bump_version", "call", "from_dlpack", "from_numpy",
+    "function_named", "function_names", "method_named", "method_names", "ops", "push_reader",
+    "python_scalar", "run_eagerly", "set_printoptions", "signature_type", "tensor", "unbox",
+    "version_of", "without_readers",
+]  # fmt: skip

@@ -1,0 +1,131 @@
+"""Making tensors from Python data and from other libraries' arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import arrays, dtypes
+from ..arrays import Device
+from ..dtypes import DType
+from .core import Tensor, box
+
+
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A new tensor with a copy of `data`.
+
+    Args:
+        data: a number, nested sequences of numbers, an array or a tensor.
+        dtype: the element type; by default inferred as torch infers it (floats are the default dtype).
+        device: where it lives; by default where `data` lives.
+        requires_grad: whether gradients are wanted.
+
+    Raises:
+        ValueError: sequences of unequal length.
+        TypeError: an element is not a number.
+    """
+    array = _to_array(data, dtype)
+    if arrays.is_array(data) or isinstance(data, Tensor):
+        array = array.copy()
+    made = box(_on_device(array, device))
+    return made.requires_grad_(True) if requires_grad else made
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: str | Device | None = None) -> Tensor:
+    """A tensor over `data`, without a copy where it has the dtype and device already."""
+    if isinstance(data, Tensor) and dtype in (None, data.dtype) and device is None:
+        return data
+    return box(_on_device(_to_array(data, dtype), device))
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory.
+
+    Raises:
+        TypeError: not an array, or of a dtype that tensors do not have.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    dtypes.from_numpy(array.dtype)
+    return box(array)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor that shares the memory of an object with `__dlpack__`."""
+    return box(np.from_dlpack(source))
+
+
+def _to_array(data: Any, dtype: DType | None) -> Any:
+    target = None if dtype is None else dtype.numpy
+    if isinstance(data, Tensor):
+        data = data._array
+    if arrays.is_array_like(data):
+        dtypes.from_numpy(data.dtype)
+        array = data if arrays.is_array(data) else np.asarray(data)
+        return array if target is None else array.astype(target, copy=False)
+    plain = _plain(data)
+    inferred = inferred_dtype(plain) if dtype is None else dtype
+    _check_even(plain)
+    return np.array(plain, dtype=inferred.numpy)
+
+
+def _plain(data: Any) -> Any:
+    """Nested lists of Python numbers; tensors and NumPy scalars inside give their items."""
+    if isinstance(data, list | tuple):
+        return [_plain(element) for element in data]
+    if isinstance(data, Tensor) or arrays.is_array_like(data):
+        return data.tolist()
+    if isinstance(data, bool | int | float | complex):
+        return data
+    if hasattr(data, "__array__"):
+        return np.asarray(data).tolist()
+    raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+
+
+def inferred_dtype(data: Any) -> DType:
+    """The dtype torch gives nested lists of Python numbers."""
+    kinds: set[type] = set()
+    _collect_kinds(data, kinds)
+    for kind in (complex, float, int, bool):
+        if kind in kinds:
+            return dtypes.from_scalar_type(kind)
+    return dtypes.default_dtype()
+
+
+def _collect_kinds(data: Any, kinds: set[type]) -> None:
+    if not isinstance(data, list):
+        kinds.add(type(data))
+        return
+    for element in data:
+        _collect_kinds(element, kinds)
+
+
+def _check_even(data: Any, depth: int = 0) -> None:
+    """Raises ValueError, as torch words it, where sequences on one level differ in length."""
+    if not isinstance(data, list) or not data:
+        return
+    lengths = {len(e) if isinstance(e, list) else None for e in data}
+    if len(lengths) > 1:
+        first = len(data[0]) if isinstance(data[0], list) else 0
+        other = next(
+            len(e) if isinstance(e, list) else 0 for e in data if (len(e) if isinstance(e, list) else 0) != first
+        )
+        raise ValueError(
+            f"expected sequence of length {first} at dim {depth + 1} (got {other})"
+        )
+    for element in data:
+        _check_even(element, depth + 1)
+
+
+def _on_device(array: Any, device: str | Device | None) -> Any:
+    if device is None or str(device) == arrays.device_of(array):
+        return array
+    target = arrays.namespace_of_device(str(device))
+    return array.get() if target is np and not isinstance(array, np.ndarray) else target.asarray(array)
