@@ -1,1 +1,85 @@
-"""jitlang."""
+"""jitlang: a JIT for a typed subset of Python over NumPy and CuPy arrays, in the spirit of TorchScript.
+
+    import jitlang as jl
+    from jitlang import Tensor
+
+    @jl.script
+    def gate(x: Tensor, w: Tensor):
+        return (x @ w).sigmoid()
+
+Functions and dtypes carry torch's names (`jl.cat`, `jl.float32`). Operator functions are derived from the
+operator table on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import config, dtypes, jit
+from .arrays import Device
+from .dtypes import (
+    DType,
+    bfloat16,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    uint8,
+)
+from .dtypes import bool_ as bool  # noqa: A004  (torch's name)
+from .dtypes import default_dtype as get_default_dtype
+from .dtypes import set_default_dtype as set_default_dtype
+from .errors import CompileError, FallbackWarning
+from .script import ScriptFunction, ignore, script
+from .tensor import (
+    Size,
+    Tensor,
+    as_tensor,
+    from_dlpack,
+    from_numpy,
+    function_named,
+    function_names,
+    set_printoptions,
+    tensor,
+)
+
+__version__ = "0.1.0"
+
+Array = np.ndarray
+"""Annotation of parameters that follow NumPy's names and promotion."""
+dtype = DType
+device = Device
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
+cfloat, cdouble = complex64, complex128
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """An operator function by its torch name, derived from the operator table."""
+    found = function_named(name) if not name.startswith("__") else None
+    if found is None:
+        raise AttributeError(f"module 'jitlang' has no attribute {name!r}", name=name, obj=None)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *function_names()})
+
+
+__all__ = [
+    "Array", "CompileError", "DType", "Device", "FallbackWarning", "ScriptFunction", "Size", "Tensor",
+    "as_tensor", "bfloat16", "bool", "cdouble", "cfloat", "complex128", "complex64", "config", "device",
+    "double", "dtype", "dtypes", "float", "float16", "float32", "float64", "from_dlpack", "from_numpy",
+    "get_default_dtype", "half", "ignore", "int", "int16", "int32", "int64", "int8", "jit", "long",
+    "promote_types", "script", "set_default_dtype", "set_printoptions", "short", "tensor", "uint8",
+]  # fmt: skip

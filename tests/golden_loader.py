@@ -1,8 +1,8 @@
 """Golden tests: text in, text out, in files `tests/golden/**/*.test`.
 
-A file is a list of cases; a case is an input and what must come of it, one section each. A section opens
-with `[word arguments]` at the start of a line and runs to the next one. Lines before the first case and
-lines that start with `--` are remarks.
+A file is a list of cases; a case is an input and what must come of it, one section each. A section
+opens with `[word arguments]` at the start of a line and runs to the next one. Lines before the
+first case and lines that start with `--` are remarks.
 
     [case adds_one_twice]
     [ir]
@@ -17,12 +17,14 @@ lines that start with `--` are remarks.
 
 Inputs (one per case):
 
-    [python]       a module; its last function is scripted. `jl`, `np`, `Tensor` and `typing` are there.
-                   `# E: kind-code optional text` on a line: scripting must fail there, with that kind, and
-                   with that text in the message.
+    [python]       a module; its last function is scripted. `jl`, `np`, `Tensor` and `typing` are
+    there.
+                   `# E: kind-code optional text` on a line: scripting must fail there, with that
+                   kind, and with that text in the message.
     [ir]           a graph, or something that is not quite one
 
-What comes of it (each starts again from the input, but for `[run]`, whose result the later sections see):
+What comes of it (each starts again from the input, but for `[run]`, whose result the later sections
+see):
 
     [graph]        the printed graph (`[graph f]` of the function `f`)
     [inlined]      the graph with its calls inlined (python only)
@@ -32,7 +34,8 @@ What comes of it (each starts again from the input, but for `[run]`, whose resul
     [round-trip]   nothing to write: the graph parses back equal, and prints back alike
     [verify]       nothing to write: the graph is valid
 
-`pytest --update` writes what the code does now into the sections; read the difference before committing it.
+`pytest --update` writes what the code does now into the sections; read the difference before
+committing it.
 """
 
 from __future__ import annotations
@@ -55,7 +58,9 @@ from jitlang.ir.verifier import verify
 
 HEADER = re.compile(r"\[(?P<word>[a-z-]+)(?:\s+(?P<arguments>[^\]]*))?\]\s*$")
 GOLDEN = Path(__file__).parent / "golden"
-PRELUDE = "from typing import *\nimport numpy as np\nimport jitlang as jl\nfrom jitlang import Tensor\n"
+PRELUDE = (
+    "from typing import *\nimport numpy as np\nimport jitlang as jl\nfrom jitlang import Tensor\n"
+)
 
 
 @dataclass

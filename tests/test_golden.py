@@ -35,12 +35,14 @@ def _difference(case: Case, word: str, expected: str, found: str) -> str:
     lines = difflib.unified_diff(
         expected.splitlines(), found.splitlines(), "expected", "found", lineterm=""
     )
-    return "\n".join([
-        f"{case.path}, [case {case.name}], [{word}]:",
-        *lines,
-        "If the change is meant, write it with:",
-        f"    pytest 'tests/test_golden.py::test_golden[{case.id}]' --update",
-    ])
+    return "\n".join(
+        [
+            f"{case.path}, [case {case.name}], [{word}]:",
+            *lines,
+            "If the change is meant, write it with:",
+            f"    pytest 'tests/test_golden.py::test_golden[{case.id}]' --update",
+        ]
+    )
 
 
 def test_there_are_cases() -> None:

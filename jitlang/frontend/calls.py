@@ -371,7 +371,7 @@ def call_python(
         _declared_result(target),
         name=name,
         callee=ObjectRef(label, target),
-        keywords=list(args.keywords),
+        kwarg_names=list(args.keywords),
     )
     return Plain(output)
 

@@ -26,11 +26,11 @@ def emit_expression(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
     handler = _HANDLERS.get(type(node))
     if handler is not None:
         return handler(e, node, expected)
-    what, hint = _EXCLUDED.get(type(node), (type(node).__name__, None))
+    what, hint = EXCLUDED.get(type(node), (type(node).__name__, None))
     raise e.error(ErrorKind.UNSUPPORTED_EXPRESSION, f"{what} is not in the language", hint=hint)
 
 
-_EXCLUDED: dict[type[ast.expr], tuple[str, str | None]] = {
+EXCLUDED: dict[type[ast.expr], tuple[str, str | None]] = {
     ast.Lambda: ("a lambda", "define a function at module level"),
     ast.Set: ("a set", "use a list, or a dict with True as values"),
     ast.SetComp: ("a set comprehension", "use a list comprehension"),
@@ -236,9 +236,7 @@ def _tuple(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
             parts += _spread(e, element)
         else:
             parts.append(e.expression(element, type_))
-    if any(not isinstance(part, Plain | Constant | Parts) for part in parts):
-        return Parts(parts)
-    return Plain(e.builder.tuple([part.value(e) for part in parts]))
+    return Parts(parts)
 
 
 def _spread(e: Emitter, node: ast.Starred) -> list[Sugar]:

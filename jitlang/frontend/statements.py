@@ -56,13 +56,13 @@ def _handler(e: Emitter, statement: ast.stmt) -> Callable[[Emitter, ast.stmt], O
     handler = _HANDLERS.get(type(statement))
     if handler is not None:
         return handler
-    what, hint = _EXCLUDED.get(type(statement), (type(statement).__name__, None))
+    what, hint = EXCLUDED.get(type(statement), (type(statement).__name__, None))
     raise e.error(
         ErrorKind.UNSUPPORTED_STATEMENT, f"{what} is not in the language", statement, hint=hint
     )
 
 
-_EXCLUDED: dict[type[ast.stmt], tuple[str, str | None]] = {
+EXCLUDED: dict[type[ast.stmt], tuple[str, str | None]] = {
     ast.Try: ("try", "test for the condition first, or move the statement into a @jl.ignore function"),
     ast.With: ("with", "move the statement into a @jl.ignore function"),
     ast.FunctionDef: ("a nested function", "define it at module level and pass what it closes over"),
@@ -275,12 +275,12 @@ def _emit_annotated(e: Emitter, statement: ast.stmt) -> Outcomes:
         return FALLS
     meaning = e.expression(statement.value, declared)
     if declared is not None:
-        meaning = _declared_value(e, meaning, declared, statement.value)
+        meaning = declared_value(e, meaning, declared, statement.value)
     assign(e, statement.target, meaning)
     return FALLS
 
 
-def _declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -> Sugar:
+def declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -> Sugar:
     with e.at(node):
         value = meaning.value(e)
         decide_empty(value, declared)
@@ -329,6 +329,8 @@ def assign(e: Emitter, target: ast.expr, meaning: Sugar) -> None:
 
 def _assign_name(e: Emitter, name: str, meaning: Sugar) -> None:
     declared = e.declared.get(name)
+    if isinstance(meaning, Parts) and meaning.is_value:
+        meaning = Plain(meaning.value(e))
     if isinstance(meaning, Plain):
         value = meaning.plain
         if declared is not None:

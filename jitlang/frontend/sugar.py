@@ -106,6 +106,14 @@ class Parts(Sugar):
     def describe(self) -> str:
         return f"a tuple of {len(self.parts)}"
 
+    @property
+    def is_value(self) -> bool:
+        """Whether every part is a value, so that the tuple is one."""
+        return all(
+            part.is_value if isinstance(part, Parts) else isinstance(part, Plain | Constant)
+            for part in self.parts
+        )
+
     def value(self, e: Emitter) -> Value:
         return e.builder.tuple([part.value(e) for part in self.parts])
 

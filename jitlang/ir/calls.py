@@ -177,7 +177,7 @@ def _argument(op: OpDef, index: int) -> Argument | None:
 
 
 def _needed(node: Node, op: OpDef) -> int | None:
-    """How many inputs must be written so that the types find this row again; None where they never do."""
+    """How many inputs to write so that the types find this row again; None where they never do."""
     count = len(node.inputs)
     while count and _is_default(_argument(op, count - 1), node.inputs[count - 1]):
         count -= 1

@@ -1,8 +1,8 @@
 """Structural comparison of graphs.
 
-Two graphs are equal if they hold the same operations with the same attributes, types and wiring in the same
-order. The names of values and of the graph, source spans and rows do not count; floats count by their bits
-(nan equals nan, 0.0 is not -0.0), tensors by dtype, shape and bytes.
+Two graphs are equal if they hold the same operations with the same attributes, types and wiring in
+the same order. The names of values and of the graph, source spans and rows do not count; floats
+count by their bits (nan equals nan, 0.0 is not -0.0), tensors by dtype, shape and bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def first_difference(a: Graph, b: Graph) -> str | None:
 
 
 class _Comparison:
-    """Walks both graphs side by side; yields differences. Pairs of values are recorded as they are defined."""
+    """Walks both graphs side by side; pairs of values are put on record as they are defined."""
 
     def __init__(self, a: Graph, b: Graph) -> None:
         self.a = a
@@ -47,7 +47,8 @@ class _Comparison:
         if len(of_a) != len(of_b):
             longer = of_a if len(of_a) > len(of_b) else of_b
             extra = print_node(longer[min(len(of_a), len(of_b))])
-            yield f"{place} has {len(of_a)} nodes, and {len(of_b)}; the first extra one is\n  {extra}"
+            counts = f"{len(of_a)} nodes, and {len(of_b)}"
+            yield f"{place} has {counts}; the first extra one is\n  {extra}"
         yield from self.read(a.outputs, b.outputs, f"the outputs of {place}")
 
     def nodes(self, a: Node, b: Node) -> Iterator[str]:
@@ -69,8 +70,7 @@ class _Comparison:
                 continue
             mine, theirs = a.attributes[key], b.attributes[key]
             if not values_equal(mine, theirs):
-                inner = first_difference(mine, theirs) if isinstance(mine, Graph) and isinstance(theirs, Graph) else None
-                yield f"{place}attribute {key!r} is {inner or f'{mine!r}, and {theirs!r}'}"
+                yield f"{place}attribute {key!r} is {_differing(mine, theirs)}"
 
     def defined(self, a: Sequence[Value], b: Sequence[Value], place: str) -> Iterator[str]:
         if len(a) != len(b):
@@ -85,10 +85,17 @@ class _Comparison:
             yield f"{place} number {len(a)}, and {len(b)}"
         for index, (mine, theirs) in enumerate(zip(a, b, strict=False)):
             if self.pairs.get(mine) is not theirs:
-                yield f"{place} differ at {index}: {self.name(self.a, mine)}, and {self.name(self.b, theirs)}"
+                names = f"{self.name(self.a, mine)}, and {self.name(self.b, theirs)}"
+                yield f"{place} differ at {index}: {names}"
 
     def name(self, graph: Graph, value: Value) -> str:
         return f"%{assign_names(graph).get(value, '<undefined>')}"
+
+
+def _differing(a: Any, b: Any) -> str:
+    if isinstance(a, Graph) and isinstance(b, Graph):
+        return f"a graph: {first_difference(a, b)}"
+    return f"{a!r}, and {b!r}"
 
 
 def values_equal(a: Any, b: Any) -> bool:

@@ -1,9 +1,9 @@
 """The graph: one concrete `Node`, `Value`, `Block` and `Graph`.
 
-A block is a list of nodes between two sentinels: `prim::Param`, whose outputs are the block's inputs, and
-`prim::Return`, whose inputs are the block's outputs. So every value has a producing node, and every use is
-a (node, index) pair, returns included. Blocks may read values of enclosing blocks. Variants of nodes are
-kinds and attributes, never subclasses.
+A block is a list of nodes between two sentinels: `prim::Param`, whose outputs are the block's
+inputs, and `prim::Return`, whose inputs are the block's outputs. So every value has a producing
+node, and every use is a (node, index) pair, returns included. Blocks may read values of enclosing
+blocks. Variants of nodes are kinds and attributes, never subclasses.
 
 Mutations keep uses consistent; nothing else is checked here (that is the verifier's job).
 """
@@ -286,7 +286,7 @@ class Node:
             self.detach()
 
     def is_before(self, other: Node) -> bool:
-        """Whether this node runs before `other`, which may stand in an enclosing or nested block."""
+        """Whether this node runs before `other`, which may stand in a block around it or in it."""
         mine, theirs = list(self.ancestry()), list(other.ancestry())
         blocks = {id(node.block): node for node in mine}
         for node in theirs:
@@ -404,7 +404,11 @@ class Block:
         return any(inner.block is self for inner in node.ancestry())
 
     def clone_nodes_into(
-        self, target: Block, before: Node, mapping: dict[Value, Value], rename: Callable[[str], str] = str
+        self,
+        target: Block,
+        before: Node,
+        mapping: dict[Value, Value],
+        rename: Callable[[str], str] = str,
     ) -> None:
         """Copy this block's nodes before `before` in `target`; `mapping` is read and extended."""
         for node in self.nodes:
@@ -435,7 +439,7 @@ def clone_node(
 
 
 class Graph:
-    """A function body. `integers` says whether integer arithmetic is checked or wraps (decision 14)."""
+    """A function body; `integers` says whether integer arithmetic is checked or wraps."""
 
     __slots__ = ("block", "integers", "name")
 
@@ -547,7 +551,8 @@ def constant_type(value: Any) -> Type | None:
 def tensor_data(value: Any) -> np.ndarray | None:
     """The elements of a tensor constant in host memory, or None where `value` is not a tensor.
 
-    A constant may hold a raw array or a `Tensor` over one; whoever runs the graph boxes it by its type.
+    A constant may hold a raw array or a `Tensor` over one; whoever runs the graph boxes it by its
+    type.
     """
     array = getattr(value, "_array", value)
     if arrays.is_array(array) and not isinstance(array, np.ndarray):

@@ -1,7 +1,7 @@
 """The leaves of the verifier: what a type, an attribute and each kind of node must be.
 
-`NODE_RULES` maps a kind to the number of its invariant (`ir/verifier.py` holds the list) and to the function
-that yields a message for each way in which a node breaks it.
+`NODE_RULES` maps a kind to the number of its invariant (`ir/verifier.py` holds the list) and to the
+function that yields a message for each way in which a node breaks it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from .types import Type
 
 Messages = Iterator[str]
 _CALLS_OUT = (
-    "prim::Print", PYTHON_OP, "prim::SetAttr", "prim::CallFunction", "prim::CallMethod", "prim::fork",
+    "prim::Print", PYTHON_OP, "prim::SetAttr", "prim::CallFunction", "prim::CallMethod",
+    "prim::fork",
 )  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def check_type(type_: Type) -> Messages:
 
 
 _PLAIN = (
-    bool, int, float, complex, str, type(None), DType, Type, ObjectRef, TensorText, enum.Enum, arrays.Device,
+    bool, int, float, complex, str, type(None), DType, Type, ObjectRef, TensorText, enum.Enum,
+    arrays.Device,
 )  # fmt: skip
 
 
@@ -95,9 +97,7 @@ def _is_of(value: Any, type_: Type) -> bool:
     if isinstance(type_, ty.ListType):
         return isinstance(value, list) and all(is_of_type(v, type_.element) for v in value)
     if isinstance(type_, ty.SequenceType):
-        return isinstance(value, list | tuple) and all(
-            is_of_type(v, type_.element) for v in value
-        )
+        return isinstance(value, list | tuple) and all(is_of_type(v, type_.element) for v in value)
     if isinstance(type_, ty.DictType):
         return isinstance(value, dict) and all(
             is_of_type(k, type_.key) and is_of_type(v, type_.value) for k, v in value.items()
@@ -164,7 +164,8 @@ def _may_return(type_: Type, declared: Type) -> bool:
 
 def _arity(node: Node, inputs: int | None, outputs: int | None, blocks: int = 0) -> Messages:
     counts = (
-        ("input", node.inputs, inputs), ("output", node.outputs, outputs), ("block", node.blocks, blocks),
+        ("input", node.inputs, inputs), ("output", node.outputs, outputs),
+        ("block", node.blocks, blocks),
     )  # fmt: skip
     for what, found, wanted in counts:
         if wanted is not None and len(found) != wanted:
@@ -213,7 +214,8 @@ def _loop(node: Node) -> Messages:
         return
     roles = (
         ("the trip count", node.inputs[0], ty.INT), ("the condition", node.inputs[1], ty.BOOL),
-        ("the iteration", block.inputs[0], ty.INT), ("the next condition", block.outputs[0], ty.BOOL),
+        ("the iteration", block.inputs[0], ty.INT),
+        ("the next condition", block.outputs[0], ty.BOOL),
     )  # fmt: skip
     for what, value, wanted in roles:
         if value.type is not wanted:

@@ -1,8 +1,8 @@
 """The operator row and the table that holds all rows.
 
-An operator is one `OpDef`: schema, type rule, reference kernel, pointwise body, gradient, native lowering.
-`ops/*` fill the empty `OPS` table; `ir` never imports them. Everything else about an operator (eager
-function, method, stub, docs line) is derived from its row.
+An operator is one `OpDef`: schema, type rule, reference kernel, pointwise body, gradient, native
+lowering. `ops/*` fill the empty `OPS` table; `ir` never imports them. Everything else about an
+operator (eager function, method, stub, docs line) is derived from its row.
 """
 
 from __future__ import annotations
@@ -54,21 +54,24 @@ class OpDef:
 
     Attributes:
         schema_text: the schema; parsed on first use.
-        impl: reference kernel `impl(xp, *arguments)` over raw arrays and Python values, `xp` being the array
-            namespace; or None where `body` or `python` define it.
+        impl: reference kernel `impl(xp, *arguments)` over raw arrays and Python values, `xp` being
+            the array namespace; or None where `body` or `python` define it.
         body: pointwise body `body(m, *operands)` in the algebra `m`.
-        python: a Python expression over the argument names (`"self + other"`), pure and without calls to
-            anything but builtins: the kernel of scalar and container rows, inlined by the interpreter.
-        infer: type rule `infer(types, constants) -> type or types`: the argument types, and for each argument its
-            constant value or `NOT_CONSTANT`. Where it is None the schema's returns decide. Rules may leave
-            facts unknown but never state a wrong one; surfaces are filled in by `result_types`.
+        python: a Python expression over the argument names (`"self + other"`), pure and without
+            calls to anything but builtins: the kernel of scalar and container rows, inlined by the
+            interpreter.
+        infer: type rule `infer(types, constants) -> type or types`: the argument types, and for
+            each argument its constant value or `NOT_CONSTANT`. Where it is None the schema's
+            returns decide. Rules may leave facts unknown but never state a wrong one; surfaces are
+            filled in by `result_types`.
         grad: gradient `grad(m, g, result, *operands)`.
         native: native lowering.
         result: dtype rule of a pointwise row.
         effect: what it does beyond its results.
-        checked_integer: the result is an int that must fit 64 bits when the graph's integers are checked.
-        function, method: names under which the row is offered in Python (`torch.add`, `Tensor.add`); by
-            default the base name is both. None: not offered.
+        checked_integer: the result is an int that must fit 64 bits when the graph's integers are
+            checked.
+        function, method: names under which the row is offered in Python (`torch.add`,
+            `Tensor.add`); by default the base name is both. None: not offered.
     """
 
     schema_text: str

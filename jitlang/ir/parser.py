@@ -2,19 +2,21 @@
 
     graph   := "graph" ["[" "integers" "=" word "]"] "(" [decl ("," decl)*] ")" ":"
                node* "return" "(" reads ")" ("with" label "=" graph)*
-    node    := [decl ("," decl)*] "=" kind [attrs] "(" reads ")" [", scope:" text] ["#" source] block*
+    node    := [decl ("," decl)*] "=" kind [attrs] "(" reads ")"
+               [", scope:" text] ["#" source] block*
     block   := "block" number "(" decls ")" ":" node* "->" "(" reads ")"
     decl    := "%" name ":" type
     kind    := word "::" word | "^" name attrs "(" ... ")"
     attrs   := "[" [word "=" value ("," word "=" value)*] "]"
     value   := string | number | None | True | False | type | "torch." dtype | "<" object ">"
-             | "[" values "]" | "(" values ")" | "{" (value ":" value)* "}" | "annotate(" type "," value ")"
+             | "[" values "]" | "(" values ")" | "{" (value ":" value)* "}"
+             | "annotate(" type "," value ")"
              | tensor text: "<Tensor>", "{0.5}", " 1  2 [ CPUFloatType{2} ]"
 
 Line breaks and indentation do not matter, except that a comment on a node's own line is its source
 (`# model.py:7:2`); other comments are skipped. The type of a constant decides what its text means
-(`value=1` of a bool is True). Each node gets its row of the operator table where one fits; an operator that
-is not in the table is kept without a row.
+(`value=1` of a bool is True). Each node gets its row of the operator table where one fits; an
+operator that is not in the table is kept without a row.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def _skip_comments(reader: Reader) -> None:
 
 
 class _GraphParser:
-    """Parses one graph; the subgraphs that follow it get parsers of their own on the same reader."""
+    """Parses one graph; each subgraph that follows gets a parser of its own, on the same reader."""
 
     def __init__(self, reader: Reader, labels: frozenset[str]) -> None:
         self.reader = reader
@@ -300,7 +302,9 @@ class _GraphParser:
             little = np.frombuffer(raw, dtype.numpy.newbyteorder("<"))
             return little.astype(dtype.numpy).reshape(shape)
         except (ValueError, KeyError, binascii.Error) as error:
-            raise self.reader.error(f"the data of this tensor do not read: {error}", start) from None
+            raise self.reader.error(
+                f"the data of this tensor do not read: {error}", start
+            ) from None
 
     def _value(self, key: str) -> Any:
         reader = self.reader
@@ -394,7 +398,7 @@ def _settle_container(value: Any, kinds: Iterable[Type]) -> Any:
             return [settle(v, kind.element) for v in value]
         if isinstance(kind, ty.DictType) and isinstance(value, dict):
             return {settle(k, kind.key): settle(v, kind.value) for k, v in value.items()}
-        if isinstance(kind, ty.TupleType) and isinstance(value, tuple):
-            if len(kind.elements) == len(value):
-                return tuple(settle(v, t) for v, t in zip(value, kind.elements, strict=True))
+        is_tuple = isinstance(kind, ty.TupleType) and isinstance(value, tuple)
+        if is_tuple and len(kind.children) == len(value):
+            return tuple(settle(v, t) for v, t in zip(value, kind.children, strict=True))
     return value

@@ -9,14 +9,15 @@
           -> (%2, %acc.5)
       return (%y)
 
-Values print under their preferred names, made unique with `.N`; one without a name prints as its number in
-program order. What torch's text loses, ours adds where it is needed, so that `parse_graph` gives an equal
-graph back:
+Values print under their preferred names, made unique with `.N`; one without a name prints as its
+number in program order. What torch's text loses, ours adds where it is needed, so that
+`parse_graph` gives an equal graph back:
 
 - a tensor constant carries its elements: `value=<Tensor>, data="float32[2, 3]:<base64>"`;
 - a Python object prints as its name, `value=<name>`; a dtype as `torch.float32`;
 - a graph whose integers wrap opens with `graph[integers=wrapping](`;
-- 0-dim tensors of unknown dtype and strides known in part have spellings of their own (`ir/types.py`).
+- 0-dim tensors of unknown dtype and strides known in part have spellings of their own
+  (`ir/types.py`).
 
 Subgraphs (attribute `Subgraph`) print after the graph: `with prim::fork_0 = graph(...)`.
 """
@@ -248,7 +249,7 @@ def _python_attributes(node: Node) -> Iterator[str]:
 
 
 def spell_data(array: np.ndarray) -> str:
-    """Dtype, shape and elements of an array: `float32[2]:AACAPwAAAEA=` (little-endian, row-major)."""
+    """Dtype, shape and elements: `float32[2]:AACAPwAAAEA=` (little-endian, row-major)."""
     dtype = from_numpy(array.dtype)
     little = np.ascontiguousarray(array).astype(dtype.numpy.newbyteorder("<"), copy=False)
     shape = ", ".join(map(str, array.shape))
@@ -283,7 +284,9 @@ def spell(value: Any, type_: Type | None = None) -> str:
     return _spell_object(value)
 
 
-def _spell_container(value: list[Any] | tuple[Any, ...] | dict[Any, Any], type_: Type | None) -> str:
+def _spell_container(
+    value: list[Any] | tuple[Any, ...] | dict[Any, Any], type_: Type | None
+) -> str:
     known = type_ if type_ is not None else ty.ANY
     inner = ty.without_none(known) or known
     if isinstance(value, dict):

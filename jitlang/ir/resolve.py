@@ -15,7 +15,7 @@ from .types import Type
 
 
 def resolve_row(kind: str, types: Sequence[Type]) -> OpDef | None:
-    """The row of that name for inputs of these types: one that fits to the letter, else the first that fits."""
+    """The row of that name for inputs of these types: an exact one, else the first that fits."""
     fitting = [op for op in OPS.overloads(kind) if first_misfit(op, types) is None]
     if len(fitting) < 2:
         return fitting[0] if fitting else None

@@ -1,9 +1,11 @@
-"""Operator schemas in torch's dialect: `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`.
+"""Operator schemas in torch's dialect.
 
-Grammar, as far as torch uses it: alias marks (`Tensor(a!)`, `t(a! -> *)`, `Tensor(a)[]`), optional (`int?`),
-lists with an optional fixed size (`int[2]`), `Dict(str, t)`, tuples, defaults, `*` before keyword-only
-arguments, `...` for variadic ones, named returns, and type variables (single lower-case words).
-`parse_schema(str(schema)) == schema`.
+    aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor
+
+Grammar, as far as torch uses it: alias marks (`Tensor(a!)`, `t(a! -> *)`, `Tensor(a)[]`), optional
+(`int?`), lists with an optional fixed size (`int[2]`), `Dict(str, t)`, tuples, defaults, `*` before
+keyword-only arguments, `...` for variadic ones, named returns, and type variables (single
+lower-case words). `parse_schema(str(schema)) == schema`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from .types import Type
 
 @dataclass(frozen=True, slots=True)
 class AliasInfo:
-    """An alias mark: the sets a value belongs to, whether it is written, and the sets after the call."""
+    """An alias mark: the sets of a value, whether it is written, and its sets after the call."""
 
     before: tuple[str, ...]
     is_write: bool = False
@@ -132,10 +134,13 @@ _TOKEN = re.compile(
 _VARIABLE = re.compile(r"t[A-Z0-9]?\w{0,2}$|tVal$|[a-z]$")
 _SPELLED: dict[str, Type] = {
     **ty.SIMPLE_BY_NAME,
-    "Tensor": ty.TENSOR, "Array": ty.ARRAY, "ScalarType": ty.DTYPE, "SymInt": ty.INT, "SymBool": ty.BOOL,
+    "Tensor": ty.TENSOR, "Array": ty.ARRAY, "ScalarType": ty.DTYPE, "SymInt": ty.INT,
+    "SymBool": ty.BOOL,
     "number": ty.NUMBER,
-    "Layout": ty.INT, "MemoryFormat": ty.INT, "QScheme": ty.INT, "None": ty.NONE, "AnyListType": ty.ANY,
-    "AnyEnumType": ty.ANY, "AnyClassType": ty.ANY, "AnyType": ty.ANY, "Storage": ty.ANY, "Stream": ty.ANY,
+    "Layout": ty.INT, "MemoryFormat": ty.INT, "QScheme": ty.INT, "None": ty.NONE,
+    "AnyListType": ty.ANY,
+    "AnyEnumType": ty.ANY, "AnyClassType": ty.ANY, "AnyType": ty.ANY, "Storage": ty.ANY,
+    "Stream": ty.ANY,
     "DeviceObjType": ty.DEVICE, "list": ty.ANY,
 }  # fmt: skip
 _WORD_DEFAULTS = {
@@ -204,9 +209,8 @@ class _SchemaParser:
         arguments: list[Argument] = []
         is_vararg = kwarg_only = False
         while not self.accept(")"):
-            if arguments or is_vararg or kwarg_only:
-                if not (kwarg_only and not arguments) or self.peek() == ",":
-                    self.expect(",")
+            if arguments or is_vararg or (kwarg_only and self.peek() == ","):
+                self.expect(",")
             if self.accept("..."):
                 is_vararg = True
             elif self.accept("*"):
@@ -219,7 +223,9 @@ class _SchemaParser:
         returns, is_varret = self.returns()
         if self.index != len(self.tokens):
             raise self.error(f"unexpected {self.peek()!r} after the returns")
-        return FunctionSchema(name, overload, tuple(arguments), tuple(returns), is_vararg, is_varret)
+        return FunctionSchema(
+            name, overload, tuple(arguments), tuple(returns), is_vararg, is_varret
+        )
 
     def returns(self) -> tuple[list[Argument], bool]:
         if self.accept("..."):

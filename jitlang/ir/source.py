@@ -8,33 +8,38 @@
         mask0 = unchecked_cast(Tensor, mask)
         ...
 
-The text is Python, but for `^name(...)`, a call back into Python, which by design does not parse. Its grammar:
+The text is Python, but for `^name(...)`, a call back into Python, which by design does not parse.
+Its grammar:
 
     function  := "def" name "(" [param ("," param)*] ")" "->" type ":" statement*
     param     := "*" | name ":" type ["=" literal]
-    statement := names "=" exprs | name "," [names ","] "=" expr        (the latter unpacks a tuple or a list)
+    statement := names "=" exprs
+               | name "," [names ","] "=" expr                 unpacks a tuple or a list
                | expr | "pass" | "return" expr | expr "." name "=" expr
-               | "if" expr ":" ... "else:" ... | "while" name ":" ... | "for" name "in" "range(" expr "):" ...
+               | "if" expr ":" ... "else:" ... | "while" name ":" ...
+               | "for" name "in" "range(" expr "):" ...
     expr      := name | literal | "[" exprs "]" | "(" exprs ")" | "{" (expr ":" expr)* "}"
-               | expr "[" expr "]" | expr "[" int ":" int "]"     lists, dicts, strings, tuples; slices of tuples
-               | expr "." name                                    a field of a NamedTuple, an attribute
+               | expr "[" expr "]"                             of lists, dicts, strings, tuples
+               | expr "[" int ":" int "]"                      of tuples
+               | expr "." name                                 a field of a NamedTuple, an attribute
                | callee "(" [expr ("," expr)*] [name "=" expr ...] ")"
-               | "annotate(" type "," expr ")" | "unchecked_cast(" type "," expr ")" | "uninitialized(" type ")"
-               | "isinstance(" expr "," (type | "(" types ")") ")" | "CONSTANTS.c" number
+               | "annotate(" type "," expr ")" | "unchecked_cast(" type "," expr ")"
+               | "uninitialized(" type ")" | "isinstance(" expr "," (type | "(" types ")") ")"
+               | "CONSTANTS.c" number
     callee    := "torch." op                       aten::op; the overload follows from the types
-               | "ops." namespace "." op           an operator of another namespace (`ops.jit.pow`)
-               | "ops." namespace "." op "." overload    where the types alone would find another overload
+               | "ops." namespace "." op           another namespace (`ops.jit.pow`)
+               | "ops." namespace "." op "." overload    where types alone find another overload
                | "int" | "float" | "bool" | "str" | "print"
-               | "__torch__." name                 a function of `Source.functions`, a type of `Source.types`
+               | "__torch__." name                 of `Source.functions` or `Source.types`
                | "^" name                          a call back into Python
-    literal   := int | float | "inf" | "nan" | "-inf" | str | "True" | "False" | "None" | "complex(" re "," im ")"
-               | "torch." dtype | "torch.device(" str ")"
+    literal   := int | float | "inf" | "nan" | "-inf" | str | "True" | "False" | "None"
+               | "complex(" float "," float ")" | "torch." dtype | "torch.device(" str ")"
 
-A value that is read once is written where it is read, as long as evaluation from left to right then runs the
-nodes in the graph's order; so no effect moves and no read passes a write. Values with names keep them, made
-unique; others are `_0`, `_1` ... Trailing arguments that equal the schema's defaults are left out where the
-same overload is still found. `annotate` appears where the type of an expression would be narrower than the
-value's. Tensors and objects are `CONSTANTS.cN`.
+A value that is read once is written where it is read, as long as evaluation from left to right then
+runs the nodes in the graph's order; so no effect moves and no read passes a write. Values with
+names keep them, made unique; others are `_0`, `_1` ... Trailing arguments that equal the schema's
+defaults are left out where the same overload is still found. `annotate` appears where the type of
+an expression would be narrower than the value's. Tensors and objects are `CONSTANTS.cN`.
 """
 
 from __future__ import annotations
@@ -69,8 +74,10 @@ MAX_DEPTH = 50
 UNLIMITED = 2**63 - 1
 _RESERVED = frozenset((
     *keyword.kwlist, *keyword.softkwlist, "torch", "ops", "CONSTANTS", "annotate", "unchecked_cast",
-    "uninitialized", "inf", "nan", "range", "print", "isinstance", "int", "float", "bool", "str", "complex",
-    "list", "dict", "tuple", "getattr", "Tensor", "Array", "List", "Dict", "Tuple", "Optional", "Union",
+    "uninitialized", "inf", "nan", "range", "print", "isinstance", "int", "float", "bool", "str",
+    "complex",
+    "list", "dict", "tuple", "getattr", "Tensor", "Array", "List", "Dict", "Tuple", "Optional",
+    "Union",
     "Future", "Any", "Device", "Function", "Generator", "NoReturn", "number", "dtype", "__torch__",
 ))  # fmt: skip
 
@@ -106,8 +113,8 @@ def to_source(graph: Graph, name: str, schema: FunctionSchema | None = None) -> 
 class _Inlining:
     """Finds the nodes that are written where their value is read.
 
-    Walks each block backwards. The nodes just before a statement become parts of it as long as they come
-    in the order in which the statement, read from right to left, needs them.
+    Walks each block backwards. The nodes just before a statement become parts of it as long as they
+    come in the order in which the statement, read from right to left, needs them.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -120,7 +127,7 @@ class _Inlining:
             self._node(node)
 
     def _node(self, node: Node, depth: int = 0) -> Node:
-        """Absorb what stands before `node`; returns the first node before it that is no part of it."""
+        """Absorb what stands before `node`; returns the first node that is no part of it."""
         if node in self.nodes:
             return node
         for block in node.blocks:
@@ -151,8 +158,8 @@ def _can_inline(value: Value) -> bool:
     (use,) = value.uses
     if value.name and not value.name.isdigit() and use.node.kind != RETURN:
         return False
-    # What a loop carries needs a variable. An assignment evaluates its target last. A type test in a
-    # condition would refine what it tests.
+    # What a loop carries needs a variable. An assignment evaluates its target last. A type test in
+    # a condition would refine what it tests.
     is_carried = use.node.kind == LOOP and use.index >= 2
     is_target = use.node.kind == "prim::SetAttr" and use.index == 0
     return not is_carried and not is_target and node.kind != "prim::isinstance"
@@ -258,7 +265,8 @@ class _Writer:
         parameters: list[str] = []
         starred = False
         for index, value in enumerate(graph.inputs):
-            argument = schema.arguments[index] if schema is not None else None
+            known = schema is not None and index < len(schema.arguments)
+            argument = schema.arguments[index] if schema is not None and known else None
             if argument is not None and argument.kwarg_only and not starred:
                 parameters.append("*")
                 starred = True
@@ -315,7 +323,7 @@ class _Writer:
         return len(node.outputs) == 1 and node.output.type is ty.NONE and not node.output.uses
 
     def settle_long(self, inputs: Sequence[Value]) -> None:
-        """Give long expressions variables; what runs before them must then get variables as well."""
+        """Give long expressions variables, and with them all that runs before them."""
         long = [v for v in inputs if v in self.pending and self._is_long(self.texts[v])]
         if not long:
             return
@@ -366,7 +374,7 @@ class _Writer:
     # Loops --------------------------------------------------------------------------------------
 
     def loop(self, node: Node) -> None:
-        """`for` over a range, `while`, or a `while` that counts, whichever says what the loop does."""
+        """A `for` over a range, a `while`, or a `while` that counts."""
         block = node.blocks[0]
         limit, condition = node.inputs[:2]
         always = condition.constant() is True and block.outputs[0].constant() is True
@@ -412,9 +420,7 @@ class _Writer:
         variable = self.fresh("")
         starts = condition == "True"
         within = f"torch.gt({limit_text}, 0)"
-        self.line(
-            f"{variable} = {within if starts else f'torch.__and__({condition}, {within})'}"
-        )
+        self.line(f"{variable} = {within if starts else f'torch.__and__({condition}, {within})'}")
         targets = self._carry(node)
         counter = self.name(block.inputs[0])
         self.line(f"{counter} = 0")
@@ -471,5 +477,3 @@ def _joined(values: Sequence[Value]) -> Type | None:
 
 def _has_suffix(name: str) -> bool:
     return name.rpartition(".")[2].isdigit() and "." in name
-
-

@@ -1,8 +1,9 @@
-"""What the graph printer and parser share: the spelling of strings and numbers, a reader of text, types.
+"""What the graph printer and parser share: spellings of strings and numbers, a reader, types.
 
-Spellings are torch's. Strings are double-quoted with C escapes; torch writes bytes above 127 through a
-signed division (`\\0)+` is byte 0xC3), which is read here and never written: we write such characters as
-they are. Floats carry 17 digits and a trailing point where they are whole (`1.`, `0.10000000000000001`).
+Spellings are torch's. Strings are double-quoted with C escapes; torch writes bytes above 127
+through a signed division (`\\0)+` is byte 0xC3), which is read here and never written: we write
+such characters as they are. Floats carry 17 digits and a trailing point where they are whole (`1.`,
+`0.10000000000000001`).
 
 Types:
 
@@ -15,7 +16,8 @@ Types:
             | tensor ["(" (size | "*" | key "=" value)* ")"]
     tensor := Tensor | Array | Float | FloatTensor | LongArray ...
 
-A tensor word that is an element type alone (`Float`) states its sizes, none of them for a 0-dim tensor.
+A tensor word that is an element type alone (`Float`) states its sizes, none of them for a 0-dim
+tensor.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def _read_complex(token: str) -> complex:
 
 
 class Reader:
-    """A cursor over text. White space between tokens never matters; comments are the parser's business."""
+    """A cursor over text. White space never matters; comments are the parser's business."""
 
     def __init__(self, text: str, filename: str = "<graph>") -> None:
         self.text = text

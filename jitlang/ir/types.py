@@ -219,7 +219,7 @@ class ListType(Type):
 
 @dataclass(frozen=True, eq=False)
 class SequenceType(Type):
-    """An immutable sequence of one element type and unknown length: `Tuple[T, ...]`, a shape, what `chunk` gives.
+    """An immutable sequence of one element type and unknown length (`Tuple[T, ...]`, a shape).
 
     A subtype of the list type for operators that only read.
     """
@@ -375,14 +375,16 @@ GENERATOR = GeneratorType()
 FUNCTION = FunctionType()
 NO_RETURN = NoReturnType()
 SIMPLE: tuple[_Simple, ...] = (
-    INT, FLOAT, COMPLEX, BOOL, STR, NONE, NUMBER, ANY, DTYPE, DEVICE, GENERATOR, FUNCTION, NO_RETURN,
+    INT, FLOAT, COMPLEX, BOOL, STR, NONE, NUMBER, ANY, DTYPE, DEVICE, GENERATOR, FUNCTION,
+    NO_RETURN,
 )  # fmt: skip
 SIZE = SequenceType(INT)
 SIMPLE_BY_NAME: Mapping[str, Type] = {ty.graph_name: ty for ty in SIMPLE}
 _UNION_ORDER: Mapping[object, int] = {
     kind: rank
     for rank, kind in enumerate((
-        AnyType, EnumType, TensorType, TupleType, ListType, DictType, NumberType, FloatType, ComplexType,
+        AnyType, EnumType, TensorType, TupleType, ListType, DictType, NumberType, FloatType,
+        ComplexType,
         FutureType, IntType, NoneType, StrType, GeneratorType, BoolType, DeviceType, FunctionType,
         ClassType,
     ))
@@ -401,7 +403,7 @@ def tuple_of(*elements: Type) -> TupleType:
 
 
 def optional(element: Type) -> Type:
-    """`element` or None, flattened: Optional[Optional[T]] is Optional[T], Optional[None] is None."""
+    """`element` or None, flattened: an optional of an optional or of None is itself."""
     if isinstance(element, OptionalType | NoneType | AnyType):
         return element
     if isinstance(element, UnionType):
@@ -410,7 +412,7 @@ def optional(element: Type) -> Type:
 
 
 def union(members: Iterable[Type]) -> Type:
-    """A union, flattened, without members that others cover; with two members, one None: Optional."""
+    """A union, flattened, without members that others cover; of T and None, an optional."""
     flat: list[Type] = []
     for member in members:
         parts = alternatives(member)
@@ -454,7 +456,7 @@ def unshaped(ty: Type) -> Type:
 
 
 def is_subtype(sub: Type, sup: Type) -> bool:
-    """Whether every value of `sub` is one of `sup`. Lists and dicts are invariant, tuples are not."""
+    """Whether every value of `sub` is one of `sup`. Lists and dicts are invariant."""
     if sub is sup or isinstance(sup, AnyType) or isinstance(sub, NoReturnType):
         return True
     if isinstance(sub, OptionalType | UnionType):
@@ -580,9 +582,7 @@ def bind(pattern: Type, actual: Type, bindings: dict[str, Type]) -> bool:
         return bind(pattern.element, actual.element, bindings)
     if type(pattern) is not type(actual) or len(pattern.children) != len(actual.children):
         return False
-    return all(
-        bind(p, a, bindings) for p, a in zip(pattern.children, actual.children, strict=True)
-    )
+    return all(bind(p, a, bindings) for p, a in zip(pattern.children, actual.children, strict=True))
 
 
 def has_variables(ty: Type) -> bool:
@@ -613,7 +613,13 @@ def annotation(ty: Type) -> str:
         return f"Tuple[{', '.join(map(annotation, ty.elements)) or '()'}]"
     if isinstance(ty, SequenceType):
         return f"Tuple[{annotation(ty.element)}, ...]"
-    names = {ListType: "List", DictType: "Dict", OptionalType: "Optional", UnionType: "Union", FutureType: "Future"}
+    names = {
+        ListType: "List",
+        DictType: "Dict",
+        OptionalType: "Optional",
+        UnionType: "Union",
+        FutureType: "Future",
+    }
     if type(ty) in names:
         return f"{names[type(ty)]}[{', '.join(map(annotation, ty.children))}]"
     return str(ty)

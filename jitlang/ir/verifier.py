@@ -2,49 +2,56 @@
 
 Structure:
 
- 1. A block is a doubly linked list from its `prim::Param` to its `prim::Return`; each node knows its block,
-    each block its graph and the node that owns it.
- 2. `prim::Param` has no inputs, `prim::Return` no outputs, neither has blocks, and neither stands elsewhere.
+ 1. A block is a doubly linked list from its `prim::Param` to its `prim::Return`; each node knows
+    its block, each block its graph and the node that owns it.
+ 2. `prim::Param` has no inputs, `prim::Return` no outputs, neither has blocks, and neither stands
+    elsewhere.
  3. Output i of a node knows the node and i; no value is an output twice.
- 4. Uses agree with inputs: input i of a node is one use of the value it reads, and every use is such an
-    input of a node in the graph.
+ 4. Uses agree with inputs: input i of a node is one use of the value it reads, and every use is
+    such an input of a node in the graph.
  5. A value is defined before it is read, in the same block or in one around it.
  6. A graph has one output (a subgraph has any number); its integers are `checked` or `wrapping`.
  7. Types of values are closed: no type variables; a NamedTuple has one distinct name per element.
- 8. Attributes are what text can hold: None, bool, int, float, complex, str, dtypes, devices, types, tensors,
-    enum members, `ObjectRef`, `TensorText`, and lists, tuples and dicts of these. A graph stands under
-    `Subgraph` only.
+ 8. Attributes are what text can hold: None, bool, int, float, complex, str, dtypes, devices, types,
+    tensors, enum members, `ObjectRef`, `TensorText`, and lists, tuples and dicts of these. A graph
+    stands under `Subgraph` only.
 
 Nodes:
 
  9. A `prim::Constant` has no inputs, one output, and a value of the type that the output states.
-10. A `prim::If` reads one bool and has two blocks without inputs; each gives one value per output of the
-    node, of a subtype of its type.
-11. A `prim::Loop` reads a trip count (int), a first condition (bool) and the carried values. Its block takes
-    the iteration (int) and the carried values, and gives the next condition (bool) and the carried values.
-    Outputs are the carried values. What enters the block is a subtype of what the block takes, which is a
-    subtype of the output.
-12. The row of a node bears the node's kind; the inputs are a call of it as they stand; the outputs are as many
-    as its returns, and of their types.
+10. A `prim::If` reads one bool and has two blocks without inputs; each gives one value per output
+    of the node, of a subtype of its type.
+11. A `prim::Loop` reads a trip count (int), a first condition (bool) and the carried values. Its
+    block takes the iteration (int) and the carried values, and gives the next condition (bool) and
+    the carried values. Outputs are the carried values. What enters the block is a subtype of what
+    the block takes, which is a subtype of the output.
+12. The row of a node bears the node's kind; the inputs are a call of it as they stand; the outputs
+    are as many as its returns, and of their types.
 13. A node whose kind has rows in the operator table has one of them as its row, and no blocks.
 14. A `prim::ListConstruct` gives a list whose element type covers every input.
 15. A `prim::DictConstruct` gives a dict from its even inputs (keys) to its odd inputs (values).
-16. A `prim::TupleConstruct` gives a tuple with one element per input, of a type that covers the input. (In 14
-    to 18 the shapes of tensors do not count: a container and its parts are refined one by one.)
-17. A `prim::TupleUnpack` reads one tuple and gives one value per element; a `prim::TupleIndex` reads a tuple and
-    an int; where that is constant it is in range and the output covers the element. A `prim::TupleSlice`
-    has int attributes `beg` and `end`, and gives the tuple of the elements between.
+16. A `prim::TupleConstruct` gives a tuple with one element per input, of a type that covers the
+    input. (In 14 to 18 the shapes of tensors do not count: a container and its parts are refined
+    one by one.)
+17. A `prim::TupleUnpack` reads one tuple and gives one value per element; a `prim::TupleIndex`
+    reads a tuple and an int; where that is constant it is in range and the output covers the
+    element. A `prim::TupleSlice` has int attributes `beg` and `end`, and gives the tuple of the
+    elements between.
 18. A `prim::ListUnpack` reads one list; every output covers the element.
-19. A `prim::unchecked_cast` has one input and one output; a `prim::Uninitialized` has no input and one output.
-20. A `prim::isinstance` reads one value, has a list of types as attribute `types`, and gives a bool.
+19. A `prim::unchecked_cast` has one input and one output; a `prim::Uninitialized` has no input and
+    one output.
+20. A `prim::isinstance` reads one value, has a list of types as attribute `types`, and gives a
+    bool.
 21. A `prim::CallFunction` reads a Function first and gives one output.
-22. A `prim::PythonOp` has a `name` (a non-empty str) and a `callee` (an `ObjectRef`), and at most one output.
-23. A `prim::TypeCheck` or `prim::RequiresGradCheck` has one type per input as `types`, and gives back every
-    input, and a bool.
-24. A subgraph takes one value per input of its node, of a type that covers it; it keeps to this list itself and
-    reads nothing from outside. Unless it is forked, it gives one value per output, of a subtype.
-25. No effect may run before a `prim::Guard`, which restarts the call (decision 16): no write, no random draw, no
-    call out; nested and earlier iterations count.
+22. A `prim::PythonOp` has a `name` (a non-empty str) and a `callee` (an `ObjectRef`), and at most
+    one output.
+23. A `prim::TypeCheck` or `prim::RequiresGradCheck` has one type per input as `types`, and gives
+    back every input, and a bool.
+24. A subgraph takes one value per input of its node, of a type that covers it; it keeps to this
+    list itself and reads nothing from outside. Unless it is forked, it gives one value per output,
+    of a subtype.
+25. No effect may run before a `prim::Guard`, which restarts the call (decision 16): no write, no
+    random draw, no call out; nested and earlier iterations count.
 """
 
 from __future__ import annotations
@@ -74,8 +81,8 @@ def verify(graph: Graph) -> None:
     """Check a graph against the list above.
 
     Raises:
-        CompileError: the graph breaks an invariant (kind INVALID_GRAPH); the message names its number
-            and draws every finding inside the printed graph.
+        CompileError: the graph breaks an invariant (kind INVALID_GRAPH); the message names its
+            number and draws every finding inside the printed graph.
     """
     _verify(graph, is_subgraph=False)
 
@@ -247,7 +254,7 @@ def _guards(graph: Graph) -> Iterator[Finding]:
 
 
 def _guarded(block: Block, effect: Node | None) -> Iterator[Finding]:
-    """Findings in a block that is entered after `effect`; a loop's own effects come before its next turn."""
+    """Findings in a block entered after `effect`; effects of a loop precede its next turn."""
     if block.owner is not None and block.owner.kind == "prim::Loop" and effect is None:
         effect = next(filter(is_effect, block.walk()), None)
     for node in block.nodes:

@@ -10,6 +10,7 @@ FAMILIES = (
     "pointwise", "compare", "activation", "scalar", "string", "container", "control", "math",
     "shape", "join", "index",
     "scatter", "sort", "reduce", "statistics", "linalg", "creation", "convert", "random",
+    "dynamic", "arrays",
 )  # fmt: skip
 
 for _family in FAMILIES:

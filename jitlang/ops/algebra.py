@@ -43,44 +43,24 @@ class Algebra:
         positive = self.select(x > 0, one, zero)
         return positive if not dtype.is_signed else self.select(x < 0, -one, positive)
 
-    def exp(self, x: Operand) -> Operand:
-        return elementary.exp(self, x)
 
-    def exp2(self, x: Operand) -> Operand:
-        return elementary.exp2(self, x)
+ELEMENTARY = (
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos", "pow", "erf",
+)  # fmt: skip
 
-    def expm1(self, x: Operand) -> Operand:
-        return elementary.expm1(self, x)
 
-    def log(self, x: Operand) -> Operand:
-        return elementary.log(self, x)
+def _expanded(name: str) -> Callable[..., Operand]:
+    expression = getattr(elementary, name)
 
-    def log2(self, x: Operand) -> Operand:
-        return elementary.log2(self, x)
+    def apply(self: Algebra, *operands: Operand) -> Operand:
+        return expression(self, *operands)
 
-    def log10(self, x: Operand) -> Operand:
-        return elementary.log10(self, x)
+    apply.__name__, apply.__doc__ = name, expression.__doc__
+    return apply
 
-    def log1p(self, x: Operand) -> Operand:
-        return elementary.log1p(self, x)
 
-    def tanh(self, x: Operand) -> Operand:
-        return elementary.tanh(self, x)
-
-    def sigmoid(self, x: Operand) -> Operand:
-        return elementary.sigmoid(self, x)
-
-    def sin(self, x: Operand) -> Operand:
-        return elementary.sin(self, x)
-
-    def cos(self, x: Operand) -> Operand:
-        return elementary.cos(self, x)
-
-    def pow(self, x: Operand, y: Operand) -> Operand:
-        return elementary.pow(self, x, y)
-
-    def erf(self, x: Operand) -> Operand:
-        return elementary.erf(self, x)
+for _name in ELEMENTARY:
+    setattr(Algebra, _name, _expanded(_name))
 
 
 class NumpyAlgebra(Algebra):
@@ -208,13 +188,19 @@ class FastNumpyAlgebra(NumpyAlgebra):
 
 
 class Expression:
-    """An operand of readings that build something: Python's operators become `combine` calls."""
+    """An operand of readings that build something: Python's operators become `combine` calls.
 
-    __slots__ = ("algebra", "value")
+    `dtype` is the operand's dtype, or None where a reading does not know it.
+    """
 
-    def __init__(self, algebra: Any, value: Any) -> None:
+    __slots__ = ("algebra", "dtype", "value")
+
+    __array_ufunc__ = None  # a body that calls NumPy instead of `m` fails
+
+    def __init__(self, algebra: Any, value: Any, dtype: DType | None) -> None:
         self.algebra = algebra
         self.value = value
+        self.dtype = dtype
 
     def __bool__(self) -> bool:
         raise TypeError("a body cannot branch on the value of an operand; use m.select")
@@ -237,12 +223,63 @@ for _name in (*_BINARY, "lt", "le", "gt", "ge", "neg", "abs", "invert"):
 for _name in _BINARY:
     setattr(Expression, f"__r{_name}__", _operator(_name, swapped=True))
 
+_TESTS = frozenset(("lt", "le", "gt", "ge", "eq", "ne", "isnan"))
+_BITS = {dtypes.float32: dtypes.int32, dtypes.float64: dtypes.int64}
+_FLOATS = {dtypes.int32: dtypes.float32, dtypes.int64: dtypes.float64}
+
+
+def primitive_dtype(name: str, operands: Sequence[DType | None], compute: DType) -> DType:
+    """The dtype of a primitive's result; an operand that is a Python number has dtype None.
+
+    Raises:
+        TypeError: the operands do not agree, or the primitive does not take their dtype.
+    """
+    if name == "lookup":
+        return dtypes.int64
+    if name == "constant":
+        operands = operands[1:]
+    if name == "select":
+        if operands[0] is not dtypes.bool_:
+            raise TypeError(f"m.select takes a condition, found {operands[0]}")
+        operands = operands[1:]
+    known = {dtype for dtype in operands if dtype is not None}
+    if len(known) != 1:
+        raise TypeError(f"m.{name} takes operands of one dtype, found {list(operands)}")
+    (dtype,) = known
+    if name in _TESTS:
+        return dtypes.bool_
+    if name == "widen":
+        return dtypes.float64
+    if name == "narrow":
+        return compute
+    table = {"bits": _BITS, "to_integer": _BITS, "from_bits": _FLOATS, "to_floating": _FLOATS}.get(name)
+    if table is None:
+        return dtype
+    if dtype not in table:
+        raise TypeError(f"m.{name} does not take {dtype}")
+    return table[dtype]
+
 
 class BuildingAlgebra(Algebra):
-    """Base of readings over `Expression`s; subclasses define `combine(name, *operands)`."""
+    """Base of readings over `Expression`s. `compute` is the dtype that `narrow` rounds to."""
+
+    def __init__(self, compute: DType) -> None:
+        self.compute = compute
+
+    def dtype_of(self, x: Operand) -> DType:
+        if x.dtype is None:
+            raise TypeError("the dtype of an operand is not known here")
+        dtype: DType = x.dtype
+        return dtype
 
     def combine(self, name: str, *operands: Any) -> Expression:
         """The operation `name` on expressions and Python numbers."""
+        given = [o.dtype if isinstance(o, Expression) else None for o in operands]
+        dtype = primitive_dtype(name, given, self.compute)
+        return Expression(self, self.build(name, operands, dtype), dtype)
+
+    def build(self, name: str, operands: Sequence[Any], dtype: DType) -> Any:
+        """The value of an operation whose result has dtype `dtype`."""
         raise NotImplementedError
 
     def rare(
@@ -262,7 +299,8 @@ def _primitive(name: str) -> Callable[..., Expression]:
 
 PRIMITIVES = (
     "sqrt", "floor", "ceil", "trunc", "rint", "fmod", "minimum", "maximum", "select", "eq", "ne",
-    "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power", "widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
+    "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power", "widen",
+    "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
 )  # fmt: skip
 for _name in PRIMITIVES:
     setattr(BuildingAlgebra, _name, _primitive(_name))
@@ -273,6 +311,13 @@ _ROW_OF = {
 }  # fmt: skip
 
 
+# Rows cannot express these: they work on the representation, or have no row of their own.
+_WITHOUT_ROW = frozenset(
+    ("widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup", "integer_power")
+)
+_COMMUTED = {"sub": "aten::rsub", "add": "aten::add", "mul": "aten::mul"}
+
+
 class GraphAlgebra(BuildingAlgebra):
     """A body becomes calls of rows, inserted by `builder`.
 
@@ -281,43 +326,37 @@ class GraphAlgebra(BuildingAlgebra):
     """
 
     def __init__(self, builder: Builder) -> None:
+        super().__init__(dtypes.float32)
         self.builder = builder
 
     def expression(self, value: Value) -> Expression:
         """A graph value as an operand."""
-        return Expression(self, value)
+        return Expression(self, value, getattr(value.type, "dtype", None))
 
     def combine(self, name: str, *operands: Any) -> Expression:
-        if name in ("widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup"):
+        if name in _WITHOUT_ROW:
             raise NotImplementedError(f"m.{name} has no row; it cannot stand in a graph")
+        if name == "constant":
+            number, like = operands
+            full = self.builder.op("aten::full_like", like.value, self.builder.constant(number))
+            return self.expression(full)
         values = [
             o.value if isinstance(o, Expression) else self.builder.constant(o) for o in operands
         ]
-        row = f"aten::{_ROW_OF.get(name, name)}"
-        if name in ("add", "sub", "mul") and not isinstance(operands[0], Expression):
-            return self._reversed(name, row, values)
-        if name == "truediv" and not isinstance(operands[0], Expression):
-            return Expression(
-                self,
-                self.builder.op("aten::mul", self.builder.op("aten::reciprocal", values[1]), values[0]),
-            )
-        return Expression(self, self.builder.op(row, *values))
+        if isinstance(operands[0], Expression):
+            return self.expression(self.builder.op(f"aten::{_ROW_OF.get(name, name)}", *values))
+        return self.expression(self._number_first(name, operands[0], values))
 
-    def _reversed(self, name: str, row: str, values: list[Value]) -> Expression:
-        """A number on the left: rows want the tensor first."""
-        if name == "sub":
-            return Expression(self, self.builder.op("aten::rsub", values[1], values[0]))
-        return Expression(self, self.builder.op(row, values[1], values[0]))
+    def _number_first(self, name: str, number: Any, values: list[Value]) -> Value:
+        """A number on the left, where most rows want a tensor."""
+        number_value, tensor = values
+        if name in _COMMUTED:
+            return self.builder.op(_COMMUTED[name], tensor, number_value)
+        if name == "truediv" and number == 1:
+            return self.builder.op("aten::reciprocal", tensor)
+        full = self.builder.op("aten::full_like", tensor, number_value)
+        return self.builder.op(f"aten::{_ROW_OF.get(name, name)}", full, tensor)
 
 
-def _row_function(name: str) -> Callable[..., Expression]:
-    def apply(self: GraphAlgebra, *operands: Any) -> Expression:
-        return self.combine(name, *operands)
-
-    apply.__name__ = name
-    return apply
-
-
-for _name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin",
-              "cos", "pow", "erf"):  # fmt: skip
-    setattr(GraphAlgebra, _name, _row_function(_name))
+for _name in (*ELEMENTARY, "sign"):
+    setattr(GraphAlgebra, _name, _primitive(_name))

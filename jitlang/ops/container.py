@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import types as ty
+from ..ir.opdef import Effect
 from ..ir.types import Type
 from .rows import op, scalar
 
@@ -27,6 +28,7 @@ scalar("aten::insert.t(t[](a!) self, int idx, t(b -> *) el) -> ()", "self.insert
 scalar("aten::pop.t(t[](a!) self, int idx=-1) -> t(*)", "self.pop(idx)")
 scalar("aten::clear.t(t[](a!) self) -> ()", "self.clear()")
 scalar("aten::reverse.t(t[](a!) self) -> ()", "self.reverse()")
+scalar("jit::list(Any a) -> Any[]", "[*a]", effect=Effect.IO)
 scalar("jit::reversed.t(t[] self) -> t[]", "self[::-1]")
 scalar("jit::reversed.str(str self) -> str[]", "[*self[::-1]]")
 
@@ -195,4 +197,16 @@ def check_unpack(xp: Any, values: Any, wanted: int) -> None:
         raise ValueError(f"not enough values to unpack (expected {wanted}, got {found})")
 
 
-op("jit::check_unpack(Any values, int wanted) -> ()", impl=check_unpack, function=None, method=None)
+def _check_starred(xp: Any, values: Any, before: int, after: int) -> None:
+    """Python's check of `a, *b, c = values`."""
+    wanted = before + after
+    if len(values) < wanted:
+        raise ValueError(
+            f"not enough values to unpack (expected at least {wanted}, got {len(values)})"
+        )
+
+
+op("jit::check_unpack(Any values, int wanted) -> ()", impl=check_unpack, effect=Effect.RAISES, function=None,
+   method=None)  # fmt: skip
+op("jit::check_unpack.star(Any values, int before, int after) -> ()", impl=_check_starred,
+   effect=Effect.RAISES, function=None, method=None)  # fmt: skip

@@ -93,6 +93,12 @@ op(
 for _name in ("is_nested", "is_sparse", "is_quantized", "is_mkldnn", "is_meta"):
     op(f"prim::{_name}(Tensor a) -> bool", impl=lambda xp, a: False, function=None, method=None)
 op("prim::itemsize(Tensor a) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None, method=None)
+op("prim::nbytes(Tensor a) -> int", impl=lambda xp, a: int(a.nbytes), function=None, method=None)
+# A type variable keeps the tensor boxed: its array knows nothing of gradients.
+op(
+    "prim::requires_grad(t a) -> bool", impl=lambda xp, a: bool(getattr(a, "requires_grad", False)),
+    function=None, method=None,
+)  # fmt: skip
 op("prim::layout(Tensor a) -> Layout", impl=lambda xp, a: 0, function=None, method=None)
 op(
     "aten::element_size(Tensor self) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None

@@ -5,9 +5,14 @@ Python itself decides what these do when they run. `jit::checked_cast` brings su
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Sequence
 from typing import Any
 
+from ..ir import types as ty
 from ..ir.opdef import Effect
+from ..ir.types import Type
 from .rows import op, scalar
 
 _BINARY = {
@@ -40,3 +45,33 @@ op(
     method=None,
 )
 
+
+
+# Python's builtins over containers ------------------------------------------------------------------
+
+
+def _sequence_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return ty.SequenceType(types[0].children[0])
+
+
+scalar("jit::tuple.t(t[] l) -> t[]", "tuple(l)", infer=_sequence_type)
+op(
+    "jit::print(str text, str end) -> ()",
+    impl=lambda xp, text, end: print(text, end=end),
+    effect=Effect.IO,
+    function=None,
+    method=None,
+)
+
+
+def _sum_tensors(xp: Any, values: Sequence[Any], start: Any = None) -> Any:
+    items = list(values) if start is None else [start, *values]
+    if not items:
+        raise TypeError("sum() of no tensors has no type; give it a start tensor")
+    return functools.reduce(operator.add, items)
+
+
+op(
+    "jit::sum.Tensor(Tensor[] self, Tensor? start=None) -> Tensor", impl=_sum_tensors,
+    function=None, method=None,
+)  # fmt: skip

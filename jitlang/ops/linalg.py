@@ -25,7 +25,7 @@ _C_NAMES = {
 
 
 def _c_name(a: Any) -> str:
-    return _C_NAMES.get(a.dtype.name, a.dtype.name)
+    return _C_NAMES.get(str(a.dtype.name), str(a.dtype.name))
 
 
 def product(xp: Any, a: Any, b: Any) -> Any:
@@ -37,7 +37,7 @@ def product(xp: Any, a: Any, b: Any) -> Any:
 
 def _is_plain(a: Any, b: Any) -> bool:
     dtype = a.dtype
-    return dtype == b.dtype and (dtype == _FLOAT32 or dtype == _FLOAT64)
+    return bool(dtype == b.dtype and (dtype == _FLOAT32 or dtype == _FLOAT64))
 
 
 def _same_dtype(a: Any, b: Any) -> None:

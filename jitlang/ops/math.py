@@ -69,7 +69,7 @@ scalar("jit::hypot.three(float x, float y, float z) -> float", "math.hypot(x, y,
 scalar("jit::nextafter(float x, float y) -> float", "math.nextafter(x, y)")
 scalar("jit::dist(float[] p, float[] q) -> float", "math.dist(p, q)")
 scalar(
-    "jit::isclose(float a, float b, *, float rel_tol=1e-09, float abs_tol=0.0) -> bool",
+    "jit::isclose(float a, float b, *, float rel_tol=1e-09, float abs_tol=0.) -> bool",
     "math.isclose(a, b, rel_tol=rel_tol, abs_tol=abs_tol)",
 )
 
@@ -100,7 +100,7 @@ scalar("aten::modf(float a) -> (float, float)", "math.modf(a)")
 scalar("aten::ldexp(float x, int i) -> float", "math.ldexp(x, i)")
 
 scalar("jit::prod.int(int[] self, *, int start=1) -> int", "math.prod(self, start=start)", checked=True)
-scalar("jit::prod.float(float[] self, *, float start=1.0) -> float", "math.prod(self, start=start)")
+scalar("jit::prod.float(float[] self, *, float start=1.) -> float", "math.prod(self, start=start)")
 scalar("jit::fsum(float[] self) -> float", "math.fsum(self)")
 
 for _name, _result in (("polar", "complex"),):

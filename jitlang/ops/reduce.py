@@ -15,7 +15,7 @@ from ..dtypes import Category, DType
 from ..ir.opdef import TypeRule
 from ..ir.types import TensorType, Type
 from .creation import dtype_of, keyword_dtype
-from .rows import op
+from .rows import op, pointwise
 from .rules import (
     Sizes,
     compute_dtype,
@@ -274,6 +274,12 @@ for _name in ("max", "min"):
         f"aten::arg{_name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", impl=_position(_name),
         infer=reduction_rule(1, 2, None, lambda own: dtypes.int64),
     )  # fmt: skip
+
+
+pointwise("aten::max.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.maximum(x, y),
+          ufunc="maximum", inplace=False)  # fmt: skip
+pointwise("aten::min.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.minimum(x, y),
+          ufunc="minimum", inplace=False)  # fmt: skip
 
 
 def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:

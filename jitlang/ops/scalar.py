@@ -369,6 +369,19 @@ op(
 op("aten::item(Tensor self) -> Scalar", impl=lambda xp, a: number_of(a), infer=_scalar_type, function=None)
 
 
+def _list_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """Nested lists, where dtype and rank are known."""
+    tensor, element = types[0], _scalar_type(types, constants)
+    if not isinstance(tensor, ty.TensorType) or tensor.rank is None or element is ty.NUMBER:
+        return ty.ANY
+    for _ in range(tensor.rank):
+        element = ty.ListType(element)
+    return element
+
+
+op("aten::tolist(Tensor self) -> Any", impl=lambda xp, a: a.tolist(), infer=_list_type, function=None)
+
+
 def _number_to_tensor(xp: Any, a: int | float | complex | bool) -> Any:
     kinds: dict[type, str] = {bool: "bool", int: "int64", float: "float64", complex: "complex128"}
     return xp.asarray(a, dtype=kinds[type(a)])

@@ -125,7 +125,7 @@ def _percent(xp: Any, text: str, *values: Any) -> str:
     return text % values
 
 
-_CONVERSIONS = {"": lambda value: value, "r": repr, "s": str, "a": ascii}
+_CONVERSIONS: dict[str, Any] = {"": lambda value: value, "r": repr, "s": str, "a": ascii}
 
 
 def _format_value(xp: Any, value: Any, spec: str, conversion: str) -> str:

@@ -6,10 +6,11 @@
       %c : Tensor = aten::mul(%a, %b)                      return (%c)
       return (%c)
 
-Two nodes are equal if they have one kind, row, attributes and output types, and equal inputs; constants are
-equal if their values are. The later one goes if the earlier one runs whenever it does, both are pure,
-nothing that they read is written in between, and nobody can tell that two objects have become one: a mutable
-result must not be written, and must not be seen from outside as an object of its own.
+Two nodes are equal if they have one kind, row, attributes and output types, and equal inputs;
+constants are equal if their values are. The later one goes if the earlier one runs whenever it
+does, both are pure, nothing that they read is written in between, and nobody can tell that two
+objects have become one: a mutable result must not be written, and must not be seen from outside
+as an object of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from ..ir.graph import CONSTANT, LOOP, Block, Graph, Node, ObjectRef, Value
 from .alias import AliasAnalysis, Places
 from .effects import is_pure
 
-MERGED_WITHOUT_ROW = ("prim::TupleConstruct", "prim::TupleIndex", "prim::TupleUnpack", "prim::TupleSlice", "prim::isinstance")
+MERGED_WITHOUT_ROW = (
+    "prim::TupleConstruct",
+    "prim::TupleIndex",
+    "prim::TupleUnpack",
+    "prim::TupleSlice",
+    "prim::isinstance",
+)
 
 
 def eliminate_common_subexpressions(graph: Graph) -> bool:
@@ -63,7 +70,10 @@ class _Merger:
         inside = dict(available)
         if node.kind == LOOP:
             self.forget(inside, self.analysis.writes(node))
-        return any([self.block(block, dict(inside)) for block in node.blocks])
+        changed = False
+        for block in node.blocks:
+            changed |= self.block(block, dict(inside))
+        return changed
 
     def forget(self, available: Available, written: Places) -> None:
         """Drop what has read memory that is written."""
@@ -78,7 +88,7 @@ class _Merger:
         if node.kind == CONSTANT:
             value = _frozen(node.attributes.get("value"))
             return None if value is None else (CONSTANT, node.output.type, value)
-        if node.op is None and node.kind not in MERGED_WITHOUT_ROW or not is_pure(node):
+        if (node.op is None and node.kind not in MERGED_WITHOUT_ROW) or not is_pure(node):
             return None
         attributes = [(name, _frozen(node.attributes[name])) for name in sorted(node.attributes)]
         if any(value is None for _, value in attributes):
@@ -88,9 +98,7 @@ class _Merger:
 
     def may_merge(self, earlier: Node, later: Node) -> bool:
         """Whether nobody can tell the results of the two apart."""
-        return all(
-            self._is_same(a, b) for a, b in zip(earlier.outputs, later.outputs, strict=True)
-        )
+        return all(self._is_same(a, b) for a, b in zip(earlier.outputs, later.outputs, strict=True))
 
     def _is_same(self, earlier: Value, later: Value) -> bool:
         places = self.analysis.places(later)

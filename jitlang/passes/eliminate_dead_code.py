@@ -6,10 +6,10 @@
       %l : Tensor[] = prim::ListConstruct(%a)
       return (%b)
 
-Needed are: what must run whatever becomes of its results (`effects.must_run`), writes to memory that can be
-seen after the call, the graph's results; then everything these read, whatever writes to memory that these
-read, and the conditions under which they run. Outputs of an `If` and values carried by a loop go one by
-one.
+Needed are: what must run whatever becomes of its results (`effects.must_run`), writes to memory
+that can be seen after the call, the graph's results; then everything these read, whatever writes
+to memory that these read, and the conditions under which they run. Outputs of an `If` and values
+carried by a loop go one by one.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def _sweep(block: Block, needs: _Needs) -> bool:
 
 
 def _drop_outputs(node: Node, needs: _Needs) -> list[int]:
-    """Drop the outputs that nobody needs, with what they are joined from; returns which, last first.
+    """Drop the outputs that nobody needs, with what they are joined from; returns which, last
+    first.
 
     The parameters of a loop stay until the nodes that read them are gone.
     """

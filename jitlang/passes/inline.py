@@ -5,9 +5,9 @@
       %y : Tensor = prim::CallFunction(%f, %x)             return (%2)
       return (%y)
 
-A callee without a graph stays a call. Nodes keep the places of the calls that led to them (`callstack`), for the
-stack that errors show. The callee's value names stay unless this graph has them already, then they get a
-number.
+A callee without a graph stays a call. Nodes keep the places of the calls that led to them
+(`callstack`), for the stack that errors show. The callee's value names stay unless this graph has
+them already, then they get a number.
 """
 
 from __future__ import annotations

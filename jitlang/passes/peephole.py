@@ -5,8 +5,9 @@
       %2 : bool = aten::__not__(%1)               =>
       return (%2)
 
-A rule only goes downhill: fewer nodes, or simpler ones. It must hold for every value that the types allow:
-`x + 0.0` is not `x` (for -0.0), `not (a < b)` is not `a >= b` (for nan), `-(-x)` is not `x` for checked ints.
+A rule only goes downhill: fewer nodes, or simpler ones. It must hold for every value that the
+types allow: `x + 0.0` is not `x` (for -0.0), `not (a < b)` is not `a >= b` (for nan), `-(-x)` is
+not `x` for checked ints.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, Graph, Node, Value, create_node
 from ..ir.opdef import OPS
-from ..ir.types import TupleType, Type
+from ..ir.types import Type
 from .alias import AliasAnalysis
 
 NO_VALUE: Any = object()
@@ -285,8 +286,16 @@ def instance_test_by_type(node: Node, analysis: AliasAnalysis) -> bool:
     types = node.attributes["types"]
     if all(any(ty.is_subtype(part, t) for t in types) for part in parts):
         return replace_by_constant(node, True)
-    related = (ty.is_subtype(a, b) or ty.is_subtype(b, a) for a in parts for b in types)
-    return not any(related) and replace_by_constant(node, False)
+    if any(_may_overlap(a, b) for a in parts for b in types):
+        return False
+    return replace_by_constant(node, False)
+
+
+def _may_overlap(a: Type, b: Type) -> bool:
+    """Whether a value may be of both types; the empty list is of every list type."""
+    if a.children and b.children and type(a) is type(b):
+        return True
+    return ty.is_subtype(a, b) or ty.is_subtype(b, a)
 
 
 @rule("prim::unchecked_cast")
@@ -331,16 +340,18 @@ def conversion_to_same_type(node: Node, analysis: AliasAnalysis) -> bool:
 def dtype_by_type(node: Node, analysis: AliasAnalysis) -> bool:
     """`x.dtype` is known where the type of `x` says it."""
     type_ = node.inputs[0].type
-    known = isinstance(type_, ty.TensorType) and type_.dtype is not None
-    return known and replace_by_constant(node, type_.dtype)
+    if not isinstance(type_, ty.TensorType) or type_.dtype is None:
+        return False
+    return replace_by_constant(node, type_.dtype)
 
 
 @rule("aten::dim")
 def rank_by_type(node: Node, analysis: AliasAnalysis) -> bool:
     """`x.ndim` is known where the type of `x` says it."""
     type_ = node.inputs[0].type
-    known = isinstance(type_, ty.TensorType) and type_.rank is not None
-    return known and replace_by_constant(node, type_.rank)
+    if not isinstance(type_, ty.TensorType) or type_.rank is None:
+        return False
+    return replace_by_constant(node, type_.rank)
 
 
 # Numbers ----------------------------------------------------------------------------------------
@@ -429,11 +440,13 @@ def branch_gives_condition(node: Node, analysis: AliasAnalysis) -> bool:
     then_block, else_block = node.blocks
     rows = zip(node.outputs, then_block.outputs, else_block.outputs, strict=True)
     for value, one, other in rows:
+        if value.type is not ty.BOOL or not value.uses:
+            continue
         given = constant_of(one), constant_of(other)
-        if given == (True, False) and value.type is ty.BOOL and value.uses:
+        if given == (True, False):
             value.replace_all_uses_with(condition)
             changed = True
-        elif given == (False, True) and value.type is ty.BOOL and value.uses:
+        elif given == (False, True):
             op = OPS.find("aten::__not__")
             made = create_node("aten::__not__", [condition], [ty.BOOL], op=op, span=node.span)
             value.replace_all_uses_with(insert(made, node))
@@ -464,12 +477,11 @@ def carried_unchanged(node: Node, analysis: AliasAnalysis) -> bool:
     for value, initial, parameter, result in rows:
         if result is not parameter and result is not initial:
             continue
-        if initial.type is not parameter.type or not (value.uses or len(parameter.uses) > 1):
+        readers = [use for use in parameter.uses if use.node is not body.return_node]
+        if initial.type is not parameter.type or not (value.uses or readers):
             continue
         value.replace_all_uses_with(initial)
-        for use in list(parameter.uses):
-            if use.node is not body.return_node:
-                use.node.replace_input(use.index, initial)
-                changed = True
+        for use in readers:
+            use.node.replace_input(use.index, initial)
         changed = True
     return changed

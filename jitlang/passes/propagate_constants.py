@@ -12,11 +12,11 @@
           -> (%5)
       return (%3)
 
-Pure rows whose inputs are constants, or tuples and lists of constants that nobody writes to, are run by
-their kernels. What raises is left to raise when the graph runs; what draws random numbers is not touched;
-nor is what could be big: tensors only from pointwise rows, strings only from short ones. A tensor is folded
-only if nobody can write to it. An `If` whose condition is known becomes its branch, a loop without trips
-its initial values.
+Pure rows whose inputs are constants, or tuples and lists of constants that nobody writes to, are
+run by their kernels. What raises is left to raise when the graph runs; what draws random numbers
+is not touched; nor is what could be big: tensors only from pointwise rows, strings only from
+short ones. A tensor is folded only if nobody can write to it. An `If` whose condition is known
+becomes its branch, a loop without trips its initial values.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from .. import config
-from ..ir import types as ty
 from ..dtypes import DType
+from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, Block, Graph, Node, Value, constant_type, create_node
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import Surface, TensorType, TupleType, Type
@@ -209,8 +209,9 @@ def _is_torch_tensor(type_: Type) -> bool:
 def _is_affordable(op: OpDef, arguments: Sequence[Any]) -> bool:
     """Whether running the row now takes little time and memory whatever it does.
 
-    Tensors come from pointwise rows on small tensors only. Shifts, powers, repetition and formats make
-    much out of little, so their numbers must be small. A row without inputs reads some outer state.
+    Tensors come from pointwise rows on small tensors only. Shifts, powers, repetition and formats
+    make much out of little, so their numbers must be small. A row without inputs reads some outer
+    state.
     """
     tensors = [a for a in arguments if isinstance(a, Tensor | np.ndarray)]
     declared = [a.type for a in op.schema.arguments]

@@ -176,6 +176,7 @@ def _position_of_self(operator: str) -> int | None:
 
 def _described(function: Callable[..., Any], name: str, operator: str) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = name
+    function.__jitlang_operator__ = operator  # type: ignore[attr-defined]  # scripts call the rows
     overloads = OPS.overloads(operator)
     lines = [op.doc for op in overloads if op.doc] + [str(op.schema_text) for op in overloads]
     function.__doc__ = "\n".join(lines)

@@ -16,8 +16,8 @@ TEXTS = [
     "aten::append.t(t[](a!) self, t(c -> *) el) -> t[](a!)",
     "aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
     "aten::items.str(Dict(str, t) self) -> ((str, t)[])",
-    "aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)",
-    "aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08) -> Tensor",
+    "aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values) -> Tensor(a!)",
+    "aten::isclose(Tensor self, float rtol=1.0000000000000001e-05, float atol=1e-08) -> Tensor",
     "aten::f(str a=\"\\\"x\\\"\", float b=inf, int[] c=[0, 1], *, ScalarType? dtype=None) -> ()",
     "aten::_foreach_acos.out(Tensor[] self, *, Tensor(a!)[] out) -> ()",
     "aten::g(Tensor info, float? correction=1, Scalar s=0.5) -> Tensor info",
@@ -32,7 +32,9 @@ def test_schemas_print_back(text: str):
 
 
 def test_parts():
-    schema = parse_schema("a::f.x(Tensor(a!) self, int[2] size=3, *, float rate=1, Tensor? w) -> Tensor(a!)")
+    schema = parse_schema(
+        "a::f.x(Tensor(a!) self, int[2] size=3, *, float rate=1, Tensor? w) -> Tensor(a!)"
+    )
     self, size, rate, weight = schema.arguments
     assert (schema.name, schema.overload, schema.full_name) == ("a::f", "x", "a::f.x")
     assert self.alias == AliasInfo(("a",), is_write=True)

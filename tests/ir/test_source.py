@@ -9,8 +9,8 @@ import pytest
 
 import jitlang.ops  # noqa: F401  # rows, whose defaults and keyword-only arguments the text shows
 from jitlang.ir import types as ty
-from jitlang.ir.graph import Graph, ObjectRef
 from jitlang.ir.builder import Builder
+from jitlang.ir.graph import Graph, ObjectRef
 from jitlang.ir.parser import parse_graph
 from jitlang.ir.schema import parse_schema
 from jitlang.ir.source import Source, to_source
@@ -38,8 +38,10 @@ def test_dumps_of_torch_become_python(dump: Path):
 
 def test_only_the_documented_syntax_occurs():
     allowed = {
-        "Module", "FunctionDef", "arguments", "arg", "Assign", "Return", "If", "While", "For", "Expr",
-        "Pass", "Name", "Attribute", "Call", "Subscript", "Slice", "Constant", "List", "Tuple", "Dict",
+        "Module", "FunctionDef", "arguments", "arg", "Assign", "Return", "If", "While", "For",
+        "Expr",
+        "Pass", "Name", "Attribute", "Call", "Subscript", "Slice", "Constant", "List", "Tuple",
+        "Dict",
         "UnaryOp", "USub", "keyword", "Load", "Store",
     }  # fmt: skip
     seen: set[str] = set()
@@ -51,7 +53,7 @@ def test_only_the_documented_syntax_occurs():
     assert seen <= allowed
 
 
-# Order of evaluation -------------------------------------------------------------------------------
+# Order of evaluation ------------------------------------------------------------------------------
 
 
 def test_values_read_once_are_written_where_they_are_read():
@@ -108,7 +110,7 @@ def test_long_chains_do_not_exhaust_the_stack():
     ast.parse(text)
 
 
-# Names and signatures ------------------------------------------------------------------------------
+# Names and signatures -----------------------------------------------------------------------------
 
 
 def test_names_are_kept_and_made_unique():
@@ -175,7 +177,7 @@ def test_functions_of_one_name_are_told_apart():
     assert [ref.value for ref in made.functions.values()] == [len, abs]
 
 
-# Expressions ---------------------------------------------------------------------------------------
+# Expressions --------------------------------------------------------------------------------------
 
 
 def test_literals():
@@ -194,11 +196,14 @@ def test_literals():
           %k : int[] = prim::Constant[value=[1]]()
           %l : (int) = prim::Constant[value=(1,)]()
           %m : Dict(str, int[]) = prim::Constant[value={"a": [1]}]()
-          %z : (float, float, float, complex, str, bool, NoneType, dtype, Device, int, int[], (int), Dict(str, int[])) = prim::TupleConstruct(%a, %b, %c, %d, %e, %f, %g, %h, %i, %j, %k, %l, %m)
+          %z : (float, float, float, complex, str, bool, NoneType, dtype, Device, int, int[], (int),
+                Dict(str, int[])) = prim::TupleConstruct(%a, %b, %c, %d, %e, %f, %g, %h, %i, %j, %k,
+                                                         %l, %m)
           return (%z)
     """) == [
-        "  return (0.1, 2e+16, -inf, complex(0.0, -2.0), \"it's \\\"é\\\"\\n\\u001b\", True, None, "
-        'torch.float32, torch.device("cuda:1"), -3, [1], (1,), annotate(Dict[str, List[int]], {"a": [1]}))'
+        '  return (0.1, 2e+16, -inf, complex(0.0, -2.0), "it\'s \\"é\\"\\n\\u001b", True, None, '
+        'torch.float32, torch.device("cuda:1"), -3, [1], (1,), '
+        'annotate(Dict[str, List[int]], {"a": [1]}))'
     ]
 
 
@@ -300,7 +305,7 @@ def test_operators_without_rows_show_all_they_have():
     """) == ["  return ops.custom.made(x, times=2, kinds=[int, Tensor])"]
 
 
-# Control flow --------------------------------------------------------------------------------------
+# Control flow -------------------------------------------------------------------------------------
 
 
 def test_branches():

@@ -1,4 +1,4 @@
-"""Printer and parser: spellings, names, round trips of whatever an attribute may hold, and rejections."""
+"""Printer and parser: spellings, names, round trips of all an attribute holds, rejections."""
 
 import math
 
@@ -34,15 +34,18 @@ def assert_round_trip(graph: Graph) -> Graph:
     return back
 
 
-# Spellings -----------------------------------------------------------------------------------------
+# Spellings ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0."), (-0.0, "-0."), (1.0, "1."), (-3.0, "-3."), (0.1, "0.10000000000000001"), (0.5, "0.5"),
-        (1e-05, "1.0000000000000001e-05"), (1e300, "1.0000000000000001e+300"), (2e16, "20000000000000000"),
-        (math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"), (5e-324, "4.9406564584124654e-324"),
+        (0.0, "0."), (-0.0, "-0."), (1.0, "1."), (-3.0, "-3."), (0.1, "0.10000000000000001"),
+        (0.5, "0.5"),
+        (1e-05, "1.0000000000000001e-05"), (1e300, "1.0000000000000001e+300"),
+        (2e16, "20000000000000000"),
+        (math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"),
+        (5e-324, "4.9406564584124654e-324"),
     ],
 )  # fmt: skip
 def test_floats_are_spelled_as_torch_spells_them(value: float, text: str):
@@ -67,7 +70,7 @@ def test_strings_read_back(text: str):
     assert "\n" not in quote(text)
 
 
-# Values --------------------------------------------------------------------------------------------
+# Values -------------------------------------------------------------------------------------------
 
 scalars = st.one_of(
     st.booleans().map(lambda v: (v, ty.BOOL)),
@@ -108,8 +111,10 @@ def test_constants_of_any_type_read_back(pair: tuple[object, ty.Type]):
 
 
 ARRAYS = [
-    np.float32(0.5), np.array(7), np.zeros((0, 3), np.int8), np.arange(6, dtype=np.int16).reshape(2, 3).T,
-    np.array([1.5, -0.0, np.nan, np.inf]), np.array([True, False]), np.array([1 + 2j], np.complex64),
+    np.float32(0.5), np.array(7), np.zeros((0, 3), np.int8), np.arange(6,
+    dtype=np.int16).reshape(2, 3).T,
+    np.array([1.5, -0.0, np.nan, np.inf]), np.array([True, False]), np.array([1 + 2j],
+    np.complex64),
     np.array([1, 2], ml_dtypes.bfloat16), np.array([1.5], np.float16), np.array([1, 2], ">i4"),
 ]  # fmt: skip
 
@@ -125,12 +130,17 @@ def test_tensors_read_back_to_the_bit(array: np.ndarray):
 @pytest.mark.parametrize(
     "text",
     [
-        "Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu)", "Tensor(2, *)", "Float()", "Long(*)",
+        "Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu)", "Tensor(2, *)", "Float()",
+        "Long(*)",
         "HalfTensor(device=cuda:0)", "Tensor(requires_grad=1)", "Array", "Double(2, surface=numpy)",
-        "ByteArray", "Tensor(sizes=[], device=cpu)", "BFloat16(1, strides=[*])", "int[][]?", "(int, (str))?",
-        "Dict(str, Tensor?[])", "Union(Tensor, int[], float, str)", "Future[(Tensor, int)]", "Sequence(int)",
-        "NamedTuple(x : Tensor, y : int)[]", "NamedTuple[__torch__.P](x : int)", "Enum<__torch__.C>",
-        "__torch__.torch.nn.Linear", "NoneType", "Device", "Scalar", "dtype", "Function", "Any", "()",
+        "ByteArray", "Tensor(sizes=[], device=cpu)", "BFloat16(1, strides=[*])", "int[][]?",
+        "(int, (str))?",
+        "Dict(str, Tensor?[])", "Union(Tensor, int[], float, str)", "Future[(Tensor, int)]",
+        "Sequence(int)",
+        "NamedTuple(x : Tensor, y : int)[]", "NamedTuple[__torch__.P](x : int)",
+        "Enum<__torch__.C>",
+        "__torch__.torch.nn.Linear", "NoneType", "Device", "Scalar", "dtype", "Function", "Any",
+        "()",
         "Generator", "NoReturn", "Storage",
     ],
 )  # fmt: skip
@@ -139,7 +149,7 @@ def test_types_read_back(text: str):
 
 
 def test_types_of_torch_read():
-    assert parse_type("NamedTuple(x : float? = None, y : str = \"a, b\")") is ty.TupleType(
+    assert parse_type('NamedTuple(x : float? = None, y : str = "a, b")') is ty.TupleType(
         (ty.optional(ty.FLOAT), ty.STR), "", ("x", "y")
     )
     assert parse_type("Union[int, str]") is ty.union([ty.INT, ty.STR])
@@ -160,7 +170,7 @@ def test_what_torch_says_of_tensors_is_kept():
     assert next(graph.nodes).attributes["value"] == TensorText("<Tensor>")
 
 
-# Names ---------------------------------------------------------------------------------------------
+# Names --------------------------------------------------------------------------------------------
 
 
 def test_names_are_unique_and_stable():
@@ -185,7 +195,7 @@ def test_unnamed_values_are_numbered_in_program_order():
     assert [word for word in str(graph).split() if word.startswith("%")] == ["%1", "%2", "%3"]
 
 
-# Spans and remarks ---------------------------------------------------------------------------------
+# Spans and remarks --------------------------------------------------------------------------------
 
 
 def test_sources_and_scopes():
@@ -235,7 +245,7 @@ def test_a_node_by_itself():
     assert print_node(detached) == "%<undefined> : int = aten::neg()"
 
 
-# Rejections ----------------------------------------------------------------------------------------
+# Rejections ---------------------------------------------------------------------------------------
 
 REJECTED = [
     ("grap(%x : int):", "expected 'graph', found 'grap'", 1, 0),
@@ -275,7 +285,7 @@ def test_near_misses_are_named():
         parse_graph("graph(%total : int):\n  return (%totl)")
 
 
-# Comparison ----------------------------------------------------------------------------------------
+# Comparison ---------------------------------------------------------------------------------------
 
 
 def graph_of(body: str) -> Graph:
@@ -340,12 +350,15 @@ def test_values_that_do_not():
 
 
 def test_subgraphs_count():
-    text = "graph(%x : int):\n  %y : int = prim::g_0(%x)\n  return (%y)\nwith prim::g_0 = graph(%z : int):\n  return (%z)\n"
+    text = (
+        "graph(%x : int):\n  %y : int = prim::g_0(%x)\n  return (%y)\n"
+        "with prim::g_0 = graph(%z : int):\n  return (%z)\n"
+    )
     other = text.replace("%z : int", "%z : str")
     assert graphs_equal(parse_graph(text), parse_graph(text))
     difference = first_difference(parse_graph(text), parse_graph(other))
     assert difference is not None
-    assert "'Subgraph' is the inputs of the graph differ in type" in difference
+    assert "'Subgraph' is a graph: the inputs of the graph differ in type" in difference
 
 
 def test_values_show_themselves():

@@ -72,7 +72,7 @@ def test_copies_are_valid():
     verify(parse_graph(VALID).copy())
 
 
-# Broken texts: the number of the invariant, and a graph that breaks it -----------------------------
+# Broken texts: the number of the invariant, and a graph that breaks it ----------------------------
 
 TEXTS = [
     (6, "graph(%x : int):\n  return (%x, %x)"),
@@ -97,7 +97,8 @@ TEXTS = [
          "    block1():\n      -> ()\n  return (%x)"),
     (11, "graph(%n : int, %c : bool):\n   = prim::Loop(%n, %c)\n    block0():\n      -> (%c)\n"
          "  return (%n)"),
-    (11, "graph(%n : int, %c : bool):\n   = prim::Loop(%n, %n)\n    block0(%i : int):\n      -> (%c)\n"
+    (11, "graph(%n : int, %c : bool):\n   = prim::Loop(%n, %n)\n    block0(%i : int):\n"
+         "      -> (%c)\n"
          "  return (%n)"),
     (11, "graph(%n : int, %c : bool):\n  %y : int = prim::Loop(%n, %c, %n)\n"
          "    block0(%i : int, %a : int):\n      -> (%c, %c)\n  return (%y)"),
@@ -114,7 +115,8 @@ TEXTS = [
     (15, "graph(%x : int):\n  %y : Dict(int, int) = prim::DictConstruct(%x)\n  return (%y)"),
     (16, "graph(%x : int):\n  %y : (int, int) = prim::TupleConstruct(%x)\n  return (%y)"),
     (16, "graph(%x : int):\n  %y : (float) = prim::TupleConstruct(%x)\n  return (%y)"),
-    (16, "graph(%x : int):\n  %y : NamedTuple(a : int, b : int) = prim::TupleConstruct(%x)\n  return (%y)"),
+    (16, "graph(%x : int):\n  %y : NamedTuple(a : int, b : int) = prim::TupleConstruct(%x)\n"
+         "  return (%y)"),
     (17, "graph(%x : (int, int)):\n  %y : int = prim::TupleUnpack(%x)\n  return (%y)"),
     (17, "graph(%x : (int, int)):\n  %y : int, %z : float = prim::TupleUnpack(%x)\n  return (%y)"),
     (17, "graph(%x : (int, int)):\n  %i : int = prim::Constant[value=2]()\n"
@@ -123,7 +125,8 @@ TEXTS = [
          "  %y : int = prim::TupleIndex(%x, %i)\n  return (%y)"),
     (17, "graph(%x : int[], %i : int):\n  %y : int = prim::TupleIndex(%x, %i)\n  return (%y)"),
     (17, "graph(%x : (int, int)):\n  %y : (int) = prim::TupleSlice[beg=0](%x)\n  return (%y)"),
-    (17, "graph(%x : (int, int)):\n  %y : (int) = prim::TupleSlice[beg=0, end=2](%x)\n  return (%y)"),
+    (17, "graph(%x : (int, int)):\n  %y : (int) = prim::TupleSlice[beg=0, end=2](%x)\n"
+         "  return (%y)"),
     (18, "graph(%x : int):\n  %y : int = prim::ListUnpack(%x)\n  return (%y)"),
     (18, "graph(%x : int[]):\n  %y : int, %z : str = prim::ListUnpack(%x)\n  return (%y)"),
     (19, "graph(%x : int):\n  %y : int = prim::unchecked_cast(%x, %x)\n  return (%y)"),
@@ -133,15 +136,18 @@ TEXTS = [
     (21, "graph(%x : int):\n  %y : int = prim::CallFunction(%x)\n  return (%y)"),
     (22, "graph(%x : int):\n  %y : int = prim::PythonOp(%x)\n  return (%y)"),
     (22, "graph(%x : int):\n  %y : int, %z : int = ^f[]()(%x)\n  return (%y)"),
-    (23, "graph(%x : Tensor):\n  %y : Tensor, %z : bool = prim::TypeCheck[types=[]](%x)\n  return (%y)"),
-    (23, "graph(%x : Tensor):\n  %y : Tensor = prim::TypeCheck[types=[Float(2)]](%x)\n  return (%y)"),
+    (23, "graph(%x : Tensor):\n  %y : Tensor, %z : bool = prim::TypeCheck[types=[]](%x)\n"
+         "  return (%y)"),
+    (23, "graph(%x : Tensor):\n  %y : Tensor = prim::TypeCheck[types=[Float(2)]](%x)\n"
+         "  return (%y)"),
     (24, "graph(%x : int):\n  %y : int = prim::Group_0(%x)\n  return (%y)\n"
          "with prim::Group_0 = graph():\n  %y : int = prim::Constant[value=1]()\n  return (%y)"),
     (24, "graph(%x : int):\n  %y : int = prim::Group_0(%x)\n  return (%y)\n"
          "with prim::Group_0 = graph(%z : str):\n  return (%z)"),
     (24, "graph(%x : int):\n  %y : int = prim::Group_0(%x)\n  return (%y)\n"
          "with prim::Group_0 = graph(%z : int):\n  return ()"),
-    (25, "graph(%x : Tensor):\n  %y : Tensor = verifier::fill_(%x)\n   = prim::Guard()\n  return (%y)"),
+    (25, "graph(%x : Tensor):\n  %y : Tensor = verifier::fill_(%x)\n   = prim::Guard()\n"
+         "  return (%y)"),
     (25, "graph(%x : Tensor):\n  %y : float = verifier::draw()\n   = prim::Guard()\n  return (%y)"),
     (25, "graph(%x : int):\n  %y : int = ^f[]()(%x)\n   = prim::Guard()\n  return (%y)"),
     (25, "graph(%c : bool, %x : int):\n   = prim::If(%c)\n    block0():\n       = prim::Print(%x)\n"
@@ -170,7 +176,7 @@ def assert_invalid(graph: Graph, number: int) -> str:
     return message
 
 
-# Broken structure: what text cannot say ------------------------------------------------------------
+# Broken structure: what text cannot say -----------------------------------------------------------
 
 
 def sample() -> tuple[Graph, Node, Node]:
@@ -337,7 +343,7 @@ def test_every_invariant_is_broken_somewhere():
     assert set(range(1, max(NUMBERS) + 1)) == NUMBERS
 
 
-# How failures are shown ----------------------------------------------------------------------------
+# How failures are shown ---------------------------------------------------------------------------
 
 
 def test_findings_are_drawn_inside_the_graph():
@@ -346,7 +352,8 @@ def test_findings_are_drawn_inside_the_graph():
         "  %z : (int, int) = prim::TupleConstruct(%x)\n  return (%y)"
     )
     assert assert_invalid(graph, 14).splitlines() == [
-        "[invalid-graph] the graph is invalid (14): prim::ListConstruct: element 0 is int, not float",
+        "[invalid-graph] the graph is invalid (14): prim::ListConstruct: "
+        "element 0 is int, not float",
         "graph(%x : int):",
         "  %y : float[] = prim::ListConstruct(%x)",
         "  ^^^ (14) element 0 is int, not float",
@@ -365,5 +372,6 @@ def test_values_from_outside_are_marked():
 
 def test_guards_before_effects_pass():
     verify(parse_graph(
-        "graph(%x : Tensor):\n   = prim::Guard()\n  %y : Tensor = verifier::fill_(%x)\n  return (%y)"
+        "graph(%x : Tensor):\n   = prim::Guard()\n  %y : Tensor = verifier::fill_(%x)\n"
+        "  return (%y)"
     ))  # fmt: skip

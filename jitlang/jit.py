@@ -1,0 +1,64 @@
+"""The names of `torch.jit`."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from .errors import CompileError, ErrorKind, ScriptError
+from .frontend.annotate import type_of_annotation
+from .frontend.calls import annotation_namespace
+from .frontend.emitter import Emitter
+from .frontend.statements import declared_value
+from .frontend.sugar import Arguments, Constant, Sugar
+from .script import ScriptFunction, ignore, script
+
+T = TypeVar("T")
+
+Error = ScriptError
+
+
+def is_scripting() -> bool:
+    """False in Python; True inside a scripted function, where a branch on it is decided at compile time."""
+    return False
+
+
+def is_tracing() -> bool:
+    """Whether a trace is being recorded."""
+    return False
+
+
+def annotate(the_type: Any, the_value: T) -> T:
+    """The value; inside a scripted function, under the type."""
+    return the_value
+
+
+def unused(function: Any) -> Any:
+    """Mark a function that scripts call back in Python, as `ignore` does."""
+    return ignore(function)
+
+
+def _scripting(e: Emitter, args: Arguments) -> Sugar:
+    return Constant(True)
+
+
+def _tracing(e: Emitter, args: Arguments) -> Sugar:
+    return Constant(False)
+
+
+def _annotate(e: Emitter, args: Arguments) -> Sugar:
+    node = args.node_of(0)
+    if node is None or len(args.positional) != 2:
+        raise e.error(ErrorKind.ARITY, "annotate takes a type and a value")
+    declared = type_of_annotation(node, annotation_namespace(e.source), e.span(node))
+    value = args.positional[1]
+    return value if declared is None else declared_value(e, value, declared, args.nodes[1])
+
+
+is_scripting.__jitlang_special__ = _scripting  # type: ignore[attr-defined]
+is_tracing.__jitlang_special__ = _tracing  # type: ignore[attr-defined]
+annotate.__jitlang_special__ = _annotate  # type: ignore[attr-defined]
+
+__all__ = [
+    "CompileError", "Error", "Final", "ScriptFunction", "annotate", "ignore", "is_scripting", "is_tracing",
+    "script", "unused",
+]  # fmt: skip

@@ -1,0 +1,166 @@
+"""Rows that write along indices of one dimension: scatter, scatter_add, index_add, index_fill, index_copy.
+
+The in-place row does the work; the other one does it on a copy. Where an index is named twice, `add` sums and
+everything else keeps one of the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .creation import as_dtype
+from .index import along, check_bounds, gather_index, refuse_overlap
+from .rows import op
+from .rules import same_type, wrap_dim, written_type
+
+Writer = Callable[..., Any]
+
+
+def _both(name: str, signature: str, write: Writer, overload: str = "") -> None:
+    """The row `name_` with a kernel that writes, and the row `name` that writes into a copy."""
+    suffix = f".{overload}" if overload else ""
+
+    def on_copy(xp: Any, a: Any, *args: Any) -> Any:
+        return write(xp, a.copy(), *args)
+
+    op(f"aten::{name}{suffix}(Tensor self, {signature}) -> Tensor", impl=on_copy, infer=same_type)
+    op(
+        f"aten::{name}_{suffix}(Tensor(a!) self, {signature}) -> Tensor(a!)", impl=write, infer=written_type,
+        function=None,
+    )  # fmt: skip
+
+
+def _target(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]:
+    """The written array and the NumPy index of the elements, with a 0-dim array seen as a vector."""
+    refuse_overlap(a)
+    at = wrap_dim(dim, a.ndim)
+    if index.size == 0:
+        return a.reshape((-1,)), slice(0, 0)
+    at = gather_index(xp, name, a, dim, index, "self")
+    if a.ndim == 0 or index.ndim == 0:
+        return a.reshape((-1,)), (index.reshape((-1,)),)
+    return a, along(xp, at, index)
+
+
+def _source(name: str, a: Any, index: Any, source: Any) -> Any:
+    if source.dtype != a.dtype:
+        raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if index.size == 0:
+        return source.reshape((-1,))[:0]
+    if max(source.ndim, 1) != max(index.ndim, 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+    if source.ndim == 0 or index.ndim == 0:
+        return source.reshape((-1,))[: index.size]
+    for d in range(index.ndim):
+        if index.shape[d] > source.shape[d]:
+            raise RuntimeError(
+                f"Expected index {[*index.shape]} to be no larger than src {[*source.shape]}"
+            )
+    return source[tuple(slice(0, n) for n in index.shape)]
+
+
+def _combine(xp: Any, target: Any, key: Any, values: Any, reduce: str) -> None:
+    if reduce == "add":
+        xp.add.at(target, key, values)
+    elif reduce == "multiply":
+        xp.multiply.at(target, key, values)
+    else:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+
+
+def _scatter(xp: Any, a: Any, dim: int, index: Any, source: Any, reduce: str = "") -> Any:
+    target, key = _target(xp, "scatter", a, dim, index)
+    values = _source("scatter", a, index, source)
+    if reduce:
+        _combine(xp, target, key, values, reduce)
+    else:
+        target[key] = values
+    return a
+
+
+def _scatter_value(xp: Any, a: Any, dim: int, index: Any, value: Any, reduce: str = "") -> Any:
+    target, key = _target(xp, "scatter", a, dim, index)
+    number = as_dtype(value, a.dtype)
+    if reduce:
+        _combine(xp, target, key, a.dtype.type(number), reduce)
+    else:
+        target[key] = number
+    return a
+
+
+def _scatter_add(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
+    target, key = _target(xp, "scatter_add", a, dim, index)
+    xp.add.at(target, key, _source("scatter_add", a, index, source))
+    return a
+
+
+_both("scatter", "int dim, Tensor index, Tensor src", _scatter, "src")
+_both("scatter", "int dim, Tensor index, Scalar value", _scatter_value, "value")
+_both("scatter", "int dim, Tensor index, Tensor src, *, str reduce", _scatter, "reduce")
+_both("scatter", "int dim, Tensor index, Scalar value, *, str reduce", _scatter_value, "value_reduce")
+_both("scatter_add", "int dim, Tensor index, Tensor src", _scatter_add)
+
+
+# Whole slices -------------------------------------------------------------------------------------
+
+
+def _slices(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]:
+    """The written array and the index of whole slices along `dim`."""
+    refuse_overlap(a)
+    at = wrap_dim(dim, a.ndim)
+    if index.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if index.dtype.kind not in "iu":
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    target = a if a.ndim else a.reshape((1,))
+    flat = index.reshape((-1,))
+    check_bounds(xp, flat, at, target.shape[at], kind=RuntimeError)
+    return target, (*(slice(None),) * at, flat)
+
+
+def _index_add(xp: Any, a: Any, dim: int, index: Any, source: Any, alpha: Any) -> Any:
+    target, key = _slices(xp, "index_add", a, dim, index)
+    if source.dtype != a.dtype:
+        raise RuntimeError("index_add_(): self and source must have the same scalar type")
+    values = source if alpha == 1 else source * a.dtype.type(alpha)
+    _fit(xp, target, key, values)
+    xp.add.at(target, key, values)
+    return a
+
+
+def _index_copy(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
+    target, key = _slices(xp, "index_copy", a, dim, index)
+    if source.dtype != a.dtype:
+        raise RuntimeError(
+            f"index_copy_(): self and source expected to have the same dtype, but got (self) {a.dtype} and "
+            f"(source) {source.dtype}"
+        )
+    _fit(xp, target, key, source)
+    target[key] = source
+    return a
+
+
+def _fit(xp: Any, target: Any, key: Any, source: Any) -> None:
+    wanted = target[key].shape
+    if source.shape != wanted and source.ndim:
+        raise RuntimeError(
+            f"the source has shape {[*source.shape]}, but the indexed slices have shape {[*wanted]}"
+        )
+
+
+def _index_fill(xp: Any, a: Any, dim: int, index: Any, value: Any) -> Any:
+    if hasattr(value, "dtype") and value.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    target, key = _slices(xp, "index_fill_", a, dim, index)
+    target[key] = value if hasattr(value, "dtype") else as_dtype(value, a.dtype)
+    return a
+
+
+_both("index_add", "int dim, Tensor index, Tensor source, *, Scalar alpha=1", _index_add)
+_both("index_copy", "int dim, Tensor index, Tensor source", _index_copy)
+_both("index_fill", "int dim, Tensor index, Scalar value", _index_fill, "int_Scalar")
+_both("index_fill", "int dim, Tensor index, Tensor value", _index_fill, "int_Tensor")

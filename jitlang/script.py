@@ -1,0 +1,389 @@
+"""`script`: a Python function compiled on demand, one graph per signature.
+
+A `ScriptFunction` is called like the function it was made from. A call's arguments decide the signature; the
+first call with a signature compiles it, later ones test the guards (what was folded from globals and
+closures) and run. `fn.graph`, `fn.code`, `fn.schema` show what was understood.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from . import config
+from .arrays import is_array_like
+from .errors import CompileError, ErrorKind
+from .frontend.calls import EMPTY, Parameter, accepts
+from .frontend.check import check_function
+from .frontend.function import (
+    CompiledFunction,
+    compile_function,
+    declared_parameters,
+    effective_type,
+    static,
+)
+from .interp.machine import Routine, assemble
+from .ir import types as ty
+from .ir.graph import Graph
+from .ir.schema import FunctionSchema
+from .ir.source import to_source
+from .ir.types import Type
+from .passes.manager import optimize, run_passes
+from .tensor import Tensor
+from .values import type_of
+
+Key = tuple[Any, ...]
+
+
+@dataclass
+class _Version:
+    """One signature compiled: its graph, and a routine for each mode of the interpreter."""
+
+    compiled: CompiledFunction
+    optimized: Graph
+    routines: dict[bool, Routine]
+
+    def routine(self, exact: bool) -> Routine:
+        """The routine that runs the optimised graph."""
+        found = self.routines.get(exact)
+        if found is None:
+            found = self.routines[exact] = assemble(self.optimized, exact=exact)
+        return found
+
+    def is_valid(self) -> bool:
+        """Whether all that was folded is still so."""
+        return all(guard.holds() for guard in self.compiled.guards)
+
+
+class ScriptFunction:
+    """A function compiled by jitlang. Made by `script`.
+
+    Raises at construction:
+        CompileError: the function is rejected. Undefined names, unsupported constructs and wrong arity are
+            found here; types too, if every parameter is annotated, else at the first call per signature.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, strict: bool = False) -> None:
+        functools.update_wrapper(self, function)
+        self.__jitlang_function__ = function
+        self.strict = strict
+        self._parameters = declared_parameters(function)
+        self._signature = inspect.signature(function)
+        self._plain = all(p.kind in _PLAIN for p in self._parameters)
+        self._versions: OrderedDict[Key, _Version] = OrderedDict()
+        self._latest: _Version | None = None
+        self._lock = threading.RLock()
+        check_function(function)
+        if self._plain and all(p.declared is not None for p in self._parameters):
+            self._latest = self._compile(_declared_given(self._parameters))
+
+    def __repr__(self) -> str:
+        return f"<ScriptFunction {self.__name__}>"  # type: ignore[attr-defined]
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """A scripted method is bound like any function."""
+        return self if instance is None else functools.partial(self, instance)
+
+    # Calls --------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function.
+
+        Raises:
+            TypeError: an argument does not have its declared type, or the arguments do not fit the signature.
+            CompileError: this signature is rejected.
+            Exception: whatever the function raises, with the script's own stack as a note.
+        """
+        settings = config.current()
+        if settings.disable:
+            return self.__jitlang_function__(*args, **kwargs)
+        given, inputs, all_raw = self._enter(args, kwargs)
+        version = self._version(given)
+        result = version.routine(settings.exact)(*inputs)
+        return unwrap(result) if all_raw else result
+
+    def _version(self, given: Mapping[str, Any]) -> _Version:
+        key = tuple(_key_of(item) for item in given.values())
+        version = self._versions.get(key)
+        if version is not None and version.is_valid():
+            self._latest = version
+            return version
+        with self._lock:
+            version = self._versions[key] = self._latest = self._compile(given)
+            self._versions.move_to_end(key)
+            while len(self._versions) > config.current().max_specializations:
+                self._versions.popitem(last=False)
+        return version
+
+    def _compile(self, given: Mapping[str, Any]) -> _Version:
+        with self._lock:
+            compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
+            optimized = compiled.graph.copy()
+            optimize(optimized)
+            return _Version(compiled, optimized, {})
+
+    def _enter(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[Any], bool]:
+        """Bind a call: what each parameter gets, the graph's inputs, and whether all tensors were raw."""
+        bound = self._bind(args, kwargs)
+        entry = _Entry(self.__name__)  # type: ignore[attr-defined]
+        given: dict[str, Any] = {}
+        for parameter in self._parameters:
+            given[parameter.name] = entry.take(parameter, bound[parameter.name])
+        return given, entry.inputs, entry.wrapped and not entry.tensors
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
+        names = self._parameters
+        if self._plain and not kwargs and len(args) == len(names):
+            return {p.name: value for p, value in zip(names, args, strict=True)}
+        inspect.getcallargs(self.__jitlang_function__, *args, **kwargs)  # Python's own TypeErrors
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
+
+    # Looking inside -----------------------------------------------------------------------------
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the latest signature, calls of other functions as `prim::CallFunction`.
+
+        Before any call, parameters without annotation are guessed: the type of the default, else Tensor.
+        """
+        return self._shown().compiled.graph
+
+    @property
+    def inlined_graph(self) -> Graph:
+        """The graph with the bodies of called functions in place of the calls."""
+        graph = self.graph.copy()
+        run_passes(graph, ["inline"])
+        return graph
+
+    @property
+    def optimized_graph(self) -> Graph:
+        """The graph that runs, after all passes."""
+        return self._shown().optimized
+
+    @property
+    def schema(self) -> FunctionSchema:
+        """What the function takes and returns."""
+        return self._shown().compiled.schema
+
+    @property
+    def code(self) -> str:
+        """The function as jitlang understood it, in the dialect of TorchScript's archives."""
+        return self.code_with_constants[0]
+
+    @property
+    def code_with_constants(self) -> tuple[str, Any]:
+        """`code`, and the tensors and objects that it calls `CONSTANTS.cN`."""
+        compiled = self._shown().compiled
+        source = to_source(compiled.graph, compiled.name, compiled.schema)
+        return source.text, source.constants
+
+    @property
+    def fallbacks(self) -> Sequence[Any]:
+        """The calls back into Python of the latest signature: name, reason, place."""
+        return self._shown().compiled.fallbacks
+
+    def _shown(self) -> _Version:
+        if self._latest is None:
+            given = {p.name: _guess(p) for p in self._parameters}
+            self._latest = self._compile(given)
+        return self._latest
+
+
+_PLAIN = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
+
+
+def _declared_given(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    return {p.name: p.declared for p in parameters}
+
+
+def _guess(parameter: Parameter) -> Any:
+    if parameter.declared is not None:
+        return parameter.declared
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return ()
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return {}
+    if parameter.default is EMPTY:
+        return ty.TENSOR
+    return _given_of(parameter.default, parameter.name)
+
+
+def _key_of(given: Any) -> Any:
+    if isinstance(given, tuple):
+        return tuple(map(_key_of, given))
+    if isinstance(given, Mapping):
+        return tuple((name, _key_of(item)) for name, item in given.items())
+    return given if isinstance(given, Type) else id(given.target)
+
+
+def _given_of(value: Any, label: str) -> Any:
+    """What a generic parameter gets: the type of a value, or a function or class itself."""
+    if callable(value) and not isinstance(value, Tensor):
+        return static(value, label)
+    return ty.unshaped(type_of(value)) if not is_array_like(value) else type_of(value)
+
+
+class _Entry:
+    """Takes the arguments of one call: checks them, wraps raw arrays, collects the graph's inputs."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.inputs: list[Any] = []
+        self.wrapped = False
+        self.tensors = False
+
+    def take(self, parameter: Parameter, value: Any) -> Any:
+        """What the parameter gets in the signature.
+
+        Raises:
+            TypeError: the value does not have the declared type, or has one that the language lacks.
+        """
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            return tuple(self._generic(parameter.name, part) for part in value)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            return {name: self._generic(name, part) for name, part in value.items()}
+        if parameter.declared is None:
+            return self._generic(parameter.name, value)
+        return self._declared(parameter.name, parameter.declared, value)
+
+    def _generic(self, name: str, value: Any) -> Any:
+        try:
+            given = _given_of(value, name)
+        except TypeError as error:
+            raise TypeError(f"{self.function}() argument '{name}': {error}") from None
+        if isinstance(given, Type):
+            self.tensors |= isinstance(value, Tensor)
+            self.inputs.append(value)
+        return given
+
+    def _declared(self, name: str, declared: Type, value: Any) -> Type:
+        if type(value) is Tensor and declared is ty.TENSOR:
+            self.tensors = True
+            self.inputs.append(value)
+            return declared
+        try:
+            actual = type_of(value)
+        except TypeError as error:
+            raise TypeError(f"{self.function}() argument '{name}': {error}") from None
+        if not accepts(declared, actual):
+            raise TypeError(
+                f"{self.function}() argument '{name}' expects {ty.annotation(declared)},"
+                f" found {ty.annotation(actual)}"
+            )
+        self.inputs.append(self._wrap(value, declared))
+        return entry_type(declared, actual)
+
+    def _wrap(self, value: Any, declared: Type) -> Any:
+        """Raw arrays given for tensors become tensors over the same memory."""
+        wanted = ty.without_none(declared)
+        if isinstance(wanted, ty.TensorType) and not ty.is_array(wanted):
+            if is_array_like(value):
+                self.wrapped = True
+                return Tensor(value)
+            self.tensors |= isinstance(value, Tensor)
+            return value
+        if isinstance(wanted, ty.TupleType) and isinstance(value, tuple):
+            parts = [self._wrap(v, t) for v, t in zip(value, wanted.elements, strict=True)]
+            if all(a is b for a, b in zip(parts, value, strict=True)):
+                return value
+            return type(value)(*parts) if wanted.field_names else tuple(parts)
+        if isinstance(wanted, ty.ListType) and isinstance(value, list):
+            self._wrap_list(value, wanted.element)
+        return value
+
+    def _wrap_list(self, values: list[Any], element: Type) -> None:
+        """A list keeps its identity, so that the caller sees what the function does to it."""
+        for position, value in enumerate(values):
+            wrapped = self._wrap(value, element)
+            if wrapped is not value:
+                values[position] = wrapped
+
+
+def entry_type(declared: Type, actual: Type) -> Type:
+    """The type under which a call from Python compiles a declared parameter."""
+    if isinstance(declared, ty.OptionalType | ty.UnionType):
+        return declared
+    if isinstance(declared, ty.TensorType):
+        return actual if ty.is_array(declared) and ty.is_array(actual) else ty.TENSOR
+    if isinstance(declared, ty.TupleType) and isinstance(actual, ty.TupleType):
+        pairs = zip(declared.elements, actual.elements, strict=True)
+        return declared.with_children([entry_type(d, a) for d, a in pairs])
+    if declared in ty.SCALARS:
+        return effective_type(declared, actual)
+    return declared
+
+
+def unwrap(value: Any) -> Any:
+    """Results as raw arrays, for a call whose tensors were all raw arrays."""
+    if isinstance(value, Tensor):
+        return value._array
+    if isinstance(value, tuple):
+        parts = map(unwrap, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    return value
+
+
+# Decorators ---------------------------------------------------------------------------------------
+
+
+@overload
+def script(function: Callable[..., Any], *, strict: bool = False) -> ScriptFunction: ...
+@overload
+def script(*, strict: bool = False) -> Callable[[Callable[..., Any]], ScriptFunction]: ...
+
+
+def script(function: Callable[..., Any] | None = None, *, strict: bool = False) -> Any:
+    """Compile a Python function; usable as `@script` and `@script(strict=True)`.
+
+    Args:
+        function: a function defined with `def`; its source must be at hand.
+        strict: refuse calls back into Python instead of warning.
+
+    Returns:
+        A `ScriptFunction`, called like the function. With `JITLANG_DISABLE=1`, the function itself.
+
+    Raises:
+        CompileError: the function is rejected; the message shows the line, what was found, what was expected.
+    """
+    if function is None:
+        return functools.partial(script, strict=strict)
+    if config.current().disable:
+        return function
+    if isinstance(function, ScriptFunction):
+        return function
+    if isinstance(function, type):
+        raise CompileError(
+            ErrorKind.NO_SOURCE,
+            f"'{function.__name__}' is a class",
+            hint="script its methods as functions that take what they need",
+        )
+    return ScriptFunction(function, strict=strict)
+
+
+def ignore(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a function that scripts call back in Python; annotate its result so that it has a type there."""
+    function.__jitlang_ignore__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def walk_versions(function: ScriptFunction) -> Iterator[Graph]:
+    """The graphs of all signatures compiled so far."""
+    for version in function._versions.values():
+        yield version.compiled.graph
