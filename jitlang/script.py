@@ -278,7 +278,7 @@ class _Entry:
             actual = type_of(value)
         except TypeError as error:
             raise TypeError(f"{self.function}() argument '{name}': {error}") from None
-        if not accepts(declared, actual):
+        if not accepts(declared, actual, fresh=True):
             raise TypeError(
                 f"{self.function}() argument '{name}' expects {ty.annotation(declared)},"
                 f" found {ty.annotation(actual)}"

@@ -103,7 +103,7 @@ def _len(e: Emitter, args: Arguments) -> Sugar:
 def _print(e: Emitter, args: Arguments) -> Sugar:
     values = [meaning.value(e) for meaning in args.positional]
     if not args.keywords:
-        e.builder.node("prim::Print", values)
+        e.builder.call("prim::Print", values)
         return Plain(e.builder.constant(None))
     _take(e, args, "print", 0, len(values), ("sep", "end"))
     texts = [e.builder.op("aten::str", v) for v in values]

@@ -119,7 +119,7 @@ def bind(
     for parameter in parameters:
         name, kind = parameter.name, parameter.kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
-            bound[name] = _rest(positional)
+            bound[name] = _rest(e, positional)
             positional = []
         elif kind is inspect.Parameter.VAR_KEYWORD:
             bound[name] = Keywords(keywords)
@@ -169,10 +169,18 @@ def _signature_text(label: str, parameters: Sequence[Parameter]) -> str:
     return f"{label}({', '.join(parts)})"
 
 
-def _rest(positional: Sequence[Sugar]) -> Sugar:
-    if len(positional) == 1 and isinstance(positional[0], Starred):
-        return Starred(positional[0].items)
-    return Parts(list(positional))
+def _rest(e: Emitter, positional: Sequence[Sugar]) -> Sugar:
+    """What `*args` holds: parts, or one list where a list was spread into it."""
+    if not any(isinstance(meaning, Starred) for meaning in positional):
+        return Parts(list(positional))
+    pieces = [
+        meaning.items if isinstance(meaning, Starred) else e.list_display([meaning.value(e)])
+        for meaning in positional
+    ]
+    joined = e.builder.op("aten::list", pieces[0])
+    for piece in pieces[1:]:
+        joined = e.builder.op("aten::add", joined, piece)
+    return Starred(joined)
 
 
 def _spread_positional(
@@ -192,7 +200,7 @@ def _spread_positional(
             continue
         after = len(args.positional) - position - 1
         open_places = [p for p in places[len(result) :] if p.name not in args.keywords]
-        if takes_rest and not open_places and not after:
+        if takes_rest and not open_places:
             result.append(meaning)
             continue
         if takes_rest or any(p.default is not EMPTY for p in open_places):
@@ -220,7 +228,7 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     for meaning in args.positional:
         values.append(meaning.items if isinstance(meaning, Starred) else meaning.value(e))
     keywords = _keywords(e, rows, args)
-    _decide_open(e, values)
+    _decide_open(operator.label, values)
     return apply_rows(e, operator.label, rows, values, keywords)
 
 
@@ -242,15 +250,18 @@ def _keywords(e: Emitter, rows: Sequence[OpDef], args: Arguments) -> dict[str, V
     return values
 
 
-def _decide_open(e: Emitter, values: Sequence[Value]) -> None:
+_TAKE_LISTS = ("extend", "add_", "add", "eq", "ne", "join")
+
+
+def _decide_open(name: str, values: Sequence[Value]) -> None:
     """`xs.append(1)` decides what an empty list holds."""
     if not values:
         return
     first = values[0]
     for other in values[1:]:
         if isinstance(first.type, ty.ListType):
-            decide_empty(first, other.type)
-            decide_empty(first, ty.ListType(other.type))
+            whole = name in _TAKE_LISTS
+            decide_empty(first, other.type if whole else ty.ListType(other.type))
         elif isinstance(first.type, ty.DictType):
             decide_empty(first, other.type)
         decide_empty(other, first.type)
@@ -461,23 +472,33 @@ def _construct(e: Emitter, cls: Any, args: Arguments) -> Sugar:
     return Plain(e.builder.value("prim::TupleConstruct", values, type_))
 
 
-def accepts(declared: Type, actual: Type) -> bool:
-    """Whether an argument of type `actual` may be given where `declared` is stated.
+NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
 
-    A narrower number is accepted and stays what it is, as in Python; either surface's tensors are.
+
+def accepts(declared: Type, actual: Type, *, fresh: bool = False) -> bool:
+    """Whether a value of type `actual` may be given where `declared` is stated.
+
+    A narrower number is accepted and stays what it is, as in Python; so are either surface's tensors. A
+    `fresh` type was read off a Python object: an empty list then fits any list type.
     """
-    numbers = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
     plain = ty.unshaped(actual)
-    if actual is ty.ANY or ty.is_subtype(actual, declared) or ty.is_subtype(plain, declared):
+    if actual in (ty.ANY, ty.NO_RETURN) or ty.is_subtype(actual, declared) or ty.is_subtype(plain, declared):
         return True
-    for wanted in ty.alternatives(declared):
-        if wanted in numbers and actual in numbers and numbers.index(actual) < numbers.index(wanted):
-            return True
-        if isinstance(wanted, ty.TensorType) and isinstance(actual, ty.TensorType):
-            return True
-    if isinstance(declared, ty.TupleType) and isinstance(actual, ty.TupleType):
-        return len(declared.elements) == len(actual.elements) and all(
-            accepts(d, a) for d, a in zip(declared.elements, actual.elements, strict=True)
+    if isinstance(declared, ty.OptionalType | ty.UnionType):
+        return any(accepts(wanted, actual, fresh=fresh) for wanted in ty.alternatives(declared))
+    if declared in NUMBERS:
+        return actual is ty.NUMBER or (
+            actual in NUMBERS and NUMBERS.index(actual) < NUMBERS.index(declared)
+        )
+    if isinstance(declared, ty.TensorType):
+        return isinstance(actual, ty.TensorType)
+    covariant = ty.TupleType if not fresh else ty.TupleType | ty.ListType | ty.DictType
+    if isinstance(declared, ty.SequenceType) and isinstance(actual, ty.TupleType):
+        return all(accepts(declared.element, a, fresh=fresh) for a in actual.elements)
+    if isinstance(declared, covariant) and type(declared) is type(actual):
+        return len(declared.children) == len(actual.children) and all(
+            accepts(d, a, fresh=fresh)
+            for d, a in zip(declared.children, actual.children, strict=True)
         )
     return False
 

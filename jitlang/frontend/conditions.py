@@ -133,7 +133,15 @@ def refine(e: Emitter, refinements: Refinements) -> None:
         if isinstance(meaning, Plain):
             e.scope.refine(path, Plain(cast(e, meaning.plain, type_)))
         elif meaning is None:
-            e.scope.refine_path(path, type_)
+            e.scope.refine_path(path, type_, stable=_through_tuple(e, path))
+
+
+def _through_tuple(e: Emitter, path: str) -> bool:
+    """Whether a path is one step into a tuple."""
+    root = path.split(".")[0].split("[")[0]
+    owner = e.scope.lookup(root)
+    one_step = path.count(".") + path.count("[") == 1
+    return one_step and isinstance(owner, Plain) and isinstance(owner.plain.type, ty.TupleType)
 
 
 def _lazy_if(e: Emitter, test: Value, then: object, *, default: bool) -> Value:

@@ -15,7 +15,7 @@ from typing import Any
 from ..config import current
 from ..errors import CompileError, ErrorKind
 from ..ir import types as ty
-from ..ir.graph import Graph, Value
+from ..ir.graph import UNINITIALIZED, Graph, Value
 from ..ir.schema import NO_DEFAULT, Argument, FunctionSchema
 from ..ir.types import Type
 from . import attributes, builtins, calls, expressions, iteration, names, statements
@@ -271,7 +271,9 @@ def _result(e: Emitter) -> Value:
     meaning = e.scope.lookup(RESULT)
     if isinstance(meaning, Unusable):
         raise e.error(meaning.kind, meaning.reason, e.source.tree, hint=meaning.hint)
-    return e.builder.constant(None) if meaning is None else meaning.value(e)
+    if meaning is None:
+        return e.builder.value(UNINITIALIZED, (), ty.NO_RETURN)  # every path raises
+    return meaning.value(e)
 
 
 def _declared_return(source: FunctionSource) -> Type | None:

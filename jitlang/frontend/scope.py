@@ -51,6 +51,7 @@ class Scope:
         self.names: dict[str, Sugar | None] = {}
         self.refined: set[str] = set()
         self.paths: dict[str, Type | None] = {}
+        self.stable: set[str] = set()
 
     def lookup(self, name: str) -> Sugar | None:
         """What a name means here, or None."""
@@ -82,20 +83,23 @@ class Scope:
             scope = scope.parent
         return None
 
-    def refine_path(self, path: str, type_: Type) -> None:
-        """Record that a path has been narrowed."""
+    def refine_path(self, path: str, type_: Type, *, stable: bool) -> None:
+        """Record that a path has been narrowed; `stable` if it goes through tuples, which never change."""
         self.paths[path] = type_
+        if stable:
+            self.stable.add(path)
 
     def forget(self, root: str | None = None) -> None:
-        """Forget narrowed paths: those that start at `root`, or all."""
-        for path in list(self._all_paths()):
-            if root is None or path.startswith((f"{root}.", f"{root}[")):
+        """Forget narrowed paths: those that start at `root`, or all that a write may have changed."""
+        for path, stable in list(self._all_paths()):
+            if path.startswith((f"{root}.", f"{root}[")) if root is not None else not stable:
                 self.paths[path] = None
 
-    def _all_paths(self) -> Iterator[str]:
+    def _all_paths(self) -> Iterator[tuple[str, bool]]:
         scope: Scope | None = self
         while scope is not None:
-            yield from scope.paths
+            for path in scope.paths:
+                yield path, path in scope.stable
             scope = scope.parent
 
     @property
@@ -186,6 +190,8 @@ def path_of(node: ast.expr) -> str | None:
     match node:
         case ast.Name():
             return node.id
+        case ast.NamedExpr():
+            return node.target.id
         case ast.Attribute():
             base = path_of(node.value)
             return None if base is None else f"{base}.{node.attr}"

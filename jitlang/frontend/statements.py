@@ -10,7 +10,7 @@ from ..ir import types as ty
 from ..ir.graph import ObjectRef, Value
 from ..ir.types import Type
 from .annotate import type_of_annotation
-from .calls import annotation_namespace
+from .calls import accepts, annotation_namespace
 from .conditions import condition
 from .emitter import Emitter
 from .expressions import binary
@@ -154,20 +154,15 @@ def _emit_raise(e: Emitter, statement: ast.stmt) -> Outcomes:
 
 def raise_exception(e: Emitter, raised: Raised) -> None:
     """Emit the end of the call by an exception."""
-    from_values = [argument.value(e) for argument in raised.args]
+    values = [argument.value(e) for argument in raised.args]
     cls = raised.cls
     name = f"{cls.__module__}.{cls.__qualname__}"
-    message = e.builder.constant("")
-    if len(from_values) == 1 and from_values[0].type is ty.STR:
-        message = from_values[0]
-    simple = len(from_values) == 1 and from_values[0].type is ty.STR or not from_values
-    node = e.builder.node("prim::RaiseException", [message, e.builder.constant(name)])
-    if cls.__module__ != "builtins":
-        node.attributes["cls"] = ObjectRef(name, cls)
-    if not simple or not from_values:
-        for value in from_values:
-            node.add_input(value)
-        node.attributes["arguments"] = len(from_values)
+    if cls.__module__ == "builtins" and [v.type for v in values] in ([], [ty.STR]):
+        message = values[0] if values else e.builder.constant("")
+        e.builder.call("prim::RaiseException", [message, e.builder.constant(name)])
+        return
+    made = e.builder.constant(ObjectRef(name, cls), ty.FUNCTION)
+    e.builder.call("jit::raise", [made, *values])
 
 
 # Simple statements --------------------------------------------------------------------------------
@@ -188,13 +183,10 @@ def _emit_return(e: Emitter, statement: ast.stmt) -> Outcomes:
 
 def _as_declared(e: Emitter, value: Value, expected: Type, statement: ast.Return) -> Value:
     decide_empty(value, expected)
-    if ty.is_subtype(value.type, expected) or ty.is_subtype(ty.unshaped(value.type), expected):
+    if value.type is ty.ANY and expected is not ty.ANY:
+        return checked_cast(e, value, expected)
+    if accepts(expected, value.type):
         return value
-    if value.type is ty.ANY:
-        return e.builder.op("jit::checked_cast", value)
-    if _numeric(value.type, expected) or isinstance(expected, ty.TensorType):
-        if isinstance(value.type, ty.TensorType) or _numeric(value.type, expected):
-            return value
     raise e.error(
         ErrorKind.RETURN_TYPE,
         "the returned value does not have the declared type",
@@ -202,12 +194,6 @@ def _as_declared(e: Emitter, value: Value, expected: Type, statement: ast.Return
         found=ty.annotation(value.type),
         expected=ty.annotation(expected),
     )
-
-
-def _numeric(found: Type, expected: Type) -> bool:
-    """A narrower number is accepted and stays what it is, as in Python."""
-    order = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
-    return found in order and expected in order and order.index(found) < order.index(expected)
 
 
 def _emit_expression(e: Emitter, statement: ast.stmt) -> Outcomes:
@@ -284,11 +270,10 @@ def declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -
     with e.at(node):
         value = meaning.value(e)
         decide_empty(value, declared)
-        if value.type is ty.ANY and declared is not ty.ANY:
-            return Plain(checked_cast(e, value, declared))
         found = value.type
-        same_kind = isinstance(found, ty.TensorType) and isinstance(declared, ty.TensorType)
-        if same_kind or ty.is_subtype(ty.unshaped(found), declared) or _numeric(found, declared):
+        if found in (ty.ANY, ty.NUMBER) and declared is not found:
+            return Plain(checked_cast(e, value, declared))
+        if accepts(declared, found):
             return Plain(value)
         raise e.error(
             ErrorKind.ASSIGNED_TYPE,
@@ -335,11 +320,7 @@ def _assign_name(e: Emitter, name: str, meaning: Sugar) -> None:
         value = meaning.plain
         if declared is not None:
             decide_empty(value, declared)
-            if not (
-                ty.is_subtype(ty.unshaped(value.type), declared)
-                or _numeric(value.type, declared)
-                or value.type is ty.ANY
-            ):
+            if not accepts(declared, value.type):
                 raise e.error(
                     ErrorKind.ASSIGNED_TYPE,
                     f"'{name}' was declared with another type",

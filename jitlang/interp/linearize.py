@@ -268,7 +268,8 @@ class _Linearizer:
         releases += self.release(v for v in dying if v.node is node)
         kept = {operand.register for operand in outputs if operand.value not in dying}
         opcode = Opcode.MOVE if node.kind == CAST else Opcode.RUN
-        self.emit(opcode, node, inputs, outputs, (r for r in releases if r not in kept))
+        releases = [r for r in dict.fromkeys(releases) if r not in kept]
+        self.emit(opcode, node, inputs, outputs, releases)
 
     def region(
         self, marker: Instruction, joins: Sequence[int], entering: Sequence[int] = ()

@@ -18,6 +18,7 @@ from .matching import (
     result_types,
 )
 from .opdef import OPS, OpDef
+from .resolve import resolve_row
 from .types import TupleType, Type
 
 
@@ -52,8 +53,11 @@ class Builder:
         output_types: Sequence[Type] = (),
         **attributes: Any,
     ) -> Node:
-        """Insert a node without a row (`prim::If`, `prim::TupleConstruct` ...)."""
-        return self.insert(create_node(kind, inputs, output_types, attributes=attributes, span=self.span))
+        """Insert a node as it stands (`prim::If`, `prim::Print` ...), with its row if it has one."""
+        op = resolve_row(kind, [value.type for value in inputs])
+        return self.insert(
+            create_node(kind, inputs, output_types, attributes=attributes, op=op, span=self.span)
+        )
 
     def value(
         self, kind: str, inputs: Sequence[Value], type_: Type, **attributes: Any

@@ -52,25 +52,28 @@ class _Comparison:
         yield from self.read(a.outputs, b.outputs, f"the outputs of {place}")
 
     def nodes(self, a: Node, b: Node) -> Iterator[str]:
-        place = f"these nodes:\n  {print_node(a)}\n  {print_node(b)}\n"
-        if a.kind != b.kind:
-            yield f"{place}their kinds are {a.kind}, and {b.kind}"
-        yield from self.attributes(a, b, place)
-        yield from self.read(a.inputs, b.inputs, f"{place}their inputs")
-        if len(a.blocks) != len(b.blocks):
-            yield f"{place}they have {len(a.blocks)} blocks, and {len(b.blocks)}"
+        for message in self.heads(a, b):
+            yield f"these nodes:\n  {print_node(a)}\n  {print_node(b)}\n{message}"
         for block, other in zip(a.blocks, b.blocks, strict=False):
             yield from self.blocks(block, other)
-        yield from self.defined(a.outputs, b.outputs, f"{place}their outputs")
 
-    def attributes(self, a: Node, b: Node, place: str) -> Iterator[str]:
+    def heads(self, a: Node, b: Node) -> Iterator[str]:
+        if a.kind != b.kind:
+            yield f"their kinds are {a.kind}, and {b.kind}"
+        yield from self.attributes(a, b)
+        yield from self.read(a.inputs, b.inputs, "their inputs")
+        yield from self.defined(a.outputs, b.outputs, "their outputs")
+        if len(a.blocks) != len(b.blocks):
+            yield f"they have {len(a.blocks)} blocks, and {len(b.blocks)}"
+
+    def attributes(self, a: Node, b: Node) -> Iterator[str]:
         for key in dict.fromkeys((*a.attributes, *b.attributes)):
             if key not in a.attributes or key not in b.attributes:
-                yield f"{place}attribute {key!r} stands on one side only"
+                yield f"attribute {key!r} stands on one side only"
                 continue
             mine, theirs = a.attributes[key], b.attributes[key]
             if not values_equal(mine, theirs):
-                yield f"{place}attribute {key!r} is {_differing(mine, theirs)}"
+                yield f"attribute {key!r} is {_differing(mine, theirs)}"
 
     def defined(self, a: Sequence[Value], b: Sequence[Value], place: str) -> Iterator[str]:
         if len(a) != len(b):

@@ -90,6 +90,8 @@ _PYTHON: Mapping[Type, tuple[type, ...]] = {
 def _is_of(value: Any, type_: Type) -> bool:
     if type_ in _PYTHON:
         return type(value) in _PYTHON[type_]
+    if isinstance(value, ObjectRef):
+        return True  # a function, an enum member, a container that is read where it lives
     if isinstance(type_, ty.AnyType):
         return True
     if isinstance(type_, ty.TensorType):
@@ -108,7 +110,7 @@ def _is_of(value: Any, type_: Type) -> bool:
             and len(value) == len(type_.elements)
             and all(map(is_of_type, value, type_.elements))
         )
-    return isinstance(value, ObjectRef | enum.Enum)
+    return isinstance(value, enum.Enum)
 
 
 def _is_tensor_of(value: Any, type_: ty.TensorType) -> bool:

@@ -333,6 +333,11 @@ class _Writer:
         self._settle_pending()
         self.pending = later
 
+    def settle_results(self, outputs: Sequence[Value]) -> None:
+        """An assignment of several expressions is easier to read if none is long."""
+        if len(outputs) > 1:
+            self.settle_long(outputs)
+
     def _is_long(self, text: str) -> bool:
         return len(text) + 2 * self.level >= LONG_EXPRESSION
 
@@ -358,7 +363,7 @@ class _Writer:
             with self.indented():
                 start = len(self.lines)
                 self.nodes(block)
-                self.settle_long(block.outputs)
+                self.settle_results(block.outputs)
                 self.assign(targets, list(self._results(node.outputs, block.outputs, joined)))
                 self.pending.clear()
                 if len(self.lines) == start:
@@ -440,7 +445,7 @@ class _Writer:
             start = len(self.lines)
             self.nodes(block)
             after = self.fresh("") if counter else ""
-            self.settle_long(block.outputs)
+            self.settle_results(block.outputs)
             if counter:
                 self._settle_pending()
                 self.line(f"{after} = torch.add({counter}, 1)")

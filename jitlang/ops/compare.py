@@ -136,7 +136,7 @@ def _select(m: Any, condition: Any, x: Any, y: Any) -> Any:
 
 
 def _select_grad(m: Any, g: Any, r: Any, condition: Any, x: Any, y: Any) -> Any:
-    return (None, m.select(condition, g, g * 0), m.select(condition, g * 0, g))
+    return m.select(condition, g, g * 0), m.select(condition, g * 0, g)
 
 
 for _overload, _x, _y in (
@@ -155,13 +155,13 @@ for _overload, _x, _y in (
 pointwise(
     "aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
     lambda m, x, mask, value: m.select(mask, value, x),
-    grad=lambda m, g, r, x, mask, value: (m.select(mask, g * 0, g),),
+    grad=lambda m, g, r, x, mask, value: (m.select(mask, g * 0, g), m.select(mask, g, g * 0)),
     result=Result.FIRST,
 )
 pointwise(
     "aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
     lambda m, x, mask, value: m.select(mask, value, x),
-    grad=lambda m, g, r, x, mask, value: (m.select(mask, g * 0, g), None),
+    grad=lambda m, g, r, x, mask, value: (m.select(mask, g * 0, g), m.select(mask, g, g * 0)),
     result=Result.FIRST,
 )
 

@@ -99,7 +99,7 @@ op(
     infer=_dtype_rule(1), function=None,
 )  # fmt: skip
 op(
-    "aten::type_as(Tensor self, Tensor other) -> Tensor",
+    "aten::type_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     impl=lambda xp, a, b: a.astype(b.dtype), infer=_other_rule, function=None,
 )  # fmt: skip
 op(

@@ -47,6 +47,13 @@ op(
 
 
 
+def _raise(xp: Any, cls: type[BaseException], *values: Any) -> None:
+    raise cls(*values)
+
+
+op("jit::raise(Function cls, ...) -> ()", impl=_raise, effect=Effect.IO, function=None, method=None)
+
+
 # Python's builtins over containers ------------------------------------------------------------------
 
 

@@ -224,7 +224,7 @@ def refuse_overlap(a: Any) -> None:
     Raises:
         RuntimeError: two elements of `a` share memory.
     """
-    if 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
+    if a.size and 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -360,6 +360,9 @@ def gather_index(xp: Any, name: str, a: Any, dim: int, index: Any, other: str) -
 
 
 def _gather(xp: Any, a: Any, dim: int, index: Any, sparse_grad: bool) -> Any:
+    if index.size == 0:
+        wrap_dim(dim, a.ndim)
+        return xp.empty(index.shape, a.dtype)
     at = gather_index(xp, "gather", a, dim, index, "input")
     if a.ndim == 0 or index.ndim == 0:
         return a.reshape((-1,))[index.reshape((-1,))].reshape(index.shape)
@@ -372,6 +375,10 @@ def _index_select(xp: Any, a: Any, dim: int, index: Any) -> Any:
         raise IndexError("index_select(): Index is supposed to be a vector")
     if index.dtype.kind not in "iu":
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
+    if a.ndim == 0 and index.size != 1:
+        raise RuntimeError(
+            f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)"
+        )
     size = a.shape[at] if a.ndim else 1
     if index.size and not (0 <= index.min() and index.max() < size):
         raise IndexError("index out of range in self")

@@ -231,7 +231,6 @@ def _careful_cat(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
     # Torch skips empty vectors whatever the rank of the others.
     kept = [(i, a) for i, a in enumerate(tensors) if a.shape != (0,)]
     if not kept:
-        wrap_dim(dim, 1)
         return xp.empty(0, dtype)
     first = kept[0][1]
     at = wrap_dim(dim, first.ndim)
@@ -354,7 +353,17 @@ def _repeat_interleave(xp: Any, a: Any, repeats: Any, dim: int | None, output_si
 
 
 def _flip(xp: Any, a: Any, dims: Sequence[int]) -> Any:
-    return xp.flip(a, wrap_dims(dims, a.ndim)).copy() if a.ndim else a.copy()
+    axes = wrap_dims(dims, a.ndim)
+    return xp.flip(a, axes).copy() if a.ndim else a.copy()
+
+
+def _flip_along(dim: int) -> Any:
+    def impl(xp: Any, a: Any) -> Any:
+        if a.ndim <= dim:
+            raise RuntimeError(f"Input must be >= {dim + 1}-d.")
+        return _flip(xp, a, (dim,))
+
+    return impl
 
 
 def _roll(xp: Any, a: Any, shifts: Sequence[int], dims: Sequence[int]) -> Any:
@@ -369,6 +378,8 @@ def _roll(xp: Any, a: Any, shifts: Sequence[int], dims: Sequence[int]) -> Any:
 def _rot90(xp: Any, a: Any, k: int, dims: Sequence[int]) -> Any:
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if a.ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {a.ndim}")
     return xp.rot90(a, k, wrap_dims(dims, a.ndim)).copy()
 
 
@@ -397,8 +408,8 @@ op(
     impl=_repeat_interleave,
 )  # fmt: skip
 op("aten::flip(Tensor self, int[] dims) -> Tensor", impl=_flip, infer=same_type)
-op("aten::fliplr(Tensor self) -> Tensor", impl=lambda xp, a: _flip(xp, a, (1,)), infer=same_type)
-op("aten::flipud(Tensor self) -> Tensor", impl=lambda xp, a: _flip(xp, a, (0,)), infer=same_type)
+op("aten::fliplr(Tensor self) -> Tensor", impl=_flip_along(1), infer=same_type)
+op("aten::flipud(Tensor self) -> Tensor", impl=_flip_along(0), infer=same_type)
 op("aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", impl=_roll, infer=same_type)
 op(
     "aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", impl=_rot90,

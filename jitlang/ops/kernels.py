@@ -42,6 +42,11 @@ class Role(Enum):
 _MASKS = ("condition", "mask")
 
 
+def rejects(op: OpDef, dtype: DType) -> bool:
+    """Whether a pointwise row refuses to compute in a dtype."""
+    return dtype.category in _traits[op].rejects
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a pointwise row's kernel needs beyond the `OpDef`; `rows.pointwise` explains each."""
@@ -354,7 +359,7 @@ def _general_plan(
 # Array functions that round correctly, so that they are the body in exact mode too.
 _CORRECTLY_ROUNDED = frozenset(
     "add subtract multiply divide negative absolute square sqrt reciprocal floor ceil trunc rint equal not_equal"
-    " less less_equal greater greater_equal maximum minimum logical_and logical_or logical_xor"
+    " less less_equal greater greater_equal logical_and logical_or logical_xor"
     " logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift isnan isinf"
     " isfinite".split()
 )  # fmt: skip

@@ -272,13 +272,13 @@ pointwise(
     "aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     _power,
     impl=_checked_power,
-    grad=lambda m, g, r, x, y: (g * y * m.pow(x, y - 1),),
+    grad=lambda m, g, r, x, y: (g * y * m.pow(x, y - 1), None),
     inplace="Scalar",
 )
 pointwise(
     "aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
     _power,
-    grad=lambda m, g, r, x, y: (g * r * m.log(x),),
+    grad=lambda m, g, r, x, y: (None, g * r * m.log(x)),
     inplace=False,
 )
 
@@ -343,7 +343,7 @@ def _lerp(m: Any, x: Any, y: Any, weight: Any) -> Any:
 pointwise(
     "aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor",
     _lerp,
-    grad=lambda m, g, r, x, y, w: (g * (1 - w), g * w),
+    grad=lambda m, g, r, x, y, w: (g * (1 - w), g * w, None),
     rejects=not_implemented("lerp_kernel_scalar", Category.BOOL, Category.INTEGRAL),
 )
 pointwise(
@@ -395,13 +395,15 @@ for _suffix, _declared in (("", "Scalar"), (".Tensor", "Tensor")):
     pointwise(
         f"aten::clamp_min{_suffix}(Tensor self, {_declared} min) -> Tensor",
         lambda m, x, low: m.maximum(x, low),
-        grad=lambda m, g, r, x, low: (m.select(x >= low, g, g * 0),),
+        grad=lambda m, g, r, x, low: (m.select(x >= low, g, g * 0), m.select(x >= low, g * 0, g)),
         rejects=_NO_CLAMP,
     )
     pointwise(
         f"aten::clamp_max{_suffix}(Tensor self, {_declared} max) -> Tensor",
         lambda m, x, high: m.minimum(x, high),
-        grad=lambda m, g, r, x, high: (m.select(x <= high, g, g * 0),),
+        grad=lambda m, g, r, x, high: (
+            m.select(x <= high, g, g * 0), m.select(x <= high, g * 0, g)
+        ),
         rejects=_NO_CLAMP,
     )
 for _name, _choose in (

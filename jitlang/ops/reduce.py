@@ -15,6 +15,7 @@ from ..dtypes import Category, DType
 from ..ir.opdef import TypeRule
 from ..ir.types import TensorType, Type
 from .creation import dtype_of, keyword_dtype
+from .pointwise import not_implemented
 from .rows import op, pointwise
 from .rules import (
     Sizes,
@@ -111,13 +112,21 @@ def _mean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
 
 
 def _nansum(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    if a.dtype.kind == "c":
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return _sum(xp, _without_nan(xp, a), dim, keepdim, dtype)
 
 
 def _nanmean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    own = dtypes.from_numpy(a.dtype)
+    if own.category < Category.FLOATING:
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{own.graph_name}"
+        )
+    total = _nansum(xp, a, dim, keepdim, dtype)
     axes = axes_of(a, dim)
     count = xp.sum(~xp.isnan(a), axis=axes, keepdims=keepdim)
-    total = _sum(xp, _without_nan(xp, a), dim, keepdim, dtype)
     with xp.errstate(divide="ignore", invalid="ignore"):
         return (total / count).astype(total.dtype)
 
@@ -235,6 +244,8 @@ def _extremum_dims(name: str) -> Callable[..., Any]:
     def impl(xp: Any, a: Any, dim: Dims, keepdim: bool) -> Any:
         axes = axes_of(a, dim)
         refuse_empty(f"a{name}", a, axes, dim, RuntimeError)
+        if a.dtype.kind == "c":
+            raise _not_implemented(f"{name}_values_cpu", a)
         if not axes:
             return a.copy()
         return getattr(xp, name)(_wide(a), axis=axes, keepdims=keepdim).astype(a.dtype, copy=False)
@@ -244,10 +255,11 @@ def _extremum_dims(name: str) -> Callable[..., Any]:
 
 def _position(name: str) -> Callable[..., Any]:
     def impl(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
+        if a.dtype.kind in "bc":
+            kind = "bool" if a.dtype.kind == "b" else "complex"
+            raise RuntimeError(f"arg{name}(): does not support {kind} input")
         axes = axes_of(a, dim)
         refuse_empty(f"arg{name}", a, axes, dim, IndexError)
-        if a.dtype.kind == "b":
-            raise RuntimeError(f"arg{name}(): does not support bool input")
         if dim is None:
             found = getattr(xp, f"arg{name}")(_wide(a))
             return found.reshape((1,) * a.ndim) if keepdim else found
@@ -277,14 +289,18 @@ for _name in ("max", "min"):
 
 
 pointwise("aten::max.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.maximum(x, y),
-          ufunc="maximum", inplace=False)  # fmt: skip
+          ufunc="maximum", inplace=False, rejects=not_implemented("maximum_cpu", Category.COMPLEX))  # fmt: skip
 pointwise("aten::min.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.minimum(x, y),
-          ufunc="minimum", inplace=False)  # fmt: skip
+          ufunc="minimum", inplace=False, rejects=not_implemented("minimum_cpu", Category.COMPLEX))  # fmt: skip
 
 
 def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
     axes = axes_of(a, dim)
-    if not a.size and (dim is None or a.shape[axes[0]] == 0):
+    if a.dtype.kind == "c":
+        raise _not_implemented("aminmax_cpu", a)
+    if dim is not None:
+        refuse_empty("aminmax", a, axes, dim, IndexError)
+    if not a.size and dim is None:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
         )

@@ -104,7 +104,8 @@ def pointwise(
     Args:
         schema: the row's schema; `self` comes first where there is an in-place form.
         body: `body(m, *operands)`, read in the algebra `m`; operands are in the compute dtype.
-        grad: `grad(m, g, result, *operands)`, one gradient (or None) per tensor operand.
+        grad: `grad(m, g, result, *operands)`: a gradient (or None) for each operand that takes part in
+            promotion, in order; of the result's shape, summing over broadcast axes is done elsewhere.
         result: how the result dtype follows from the operands.
         impl: `impl(xp, *operands)` on operands in the compute dtype, used in fast mode where the array
             library has a safer or quicker form than the body.

@@ -74,7 +74,7 @@ scalar("aten::div.complex(complex a, complex b) -> complex", "a / b")
 scalar("aten::div.float(float a, float b) -> float", "a / b")
 for _a, _b in _MIXES:
     scalar(f"aten::div.{_a}_{_b}({_a} a, {_b} b) -> {_wider(_a, _b)}", "a / b")
-scalar("aten::div(Scalar a, Scalar b) -> Scalar", "a / b", infer=division_type)
+scalar("aten::div(Scalar a, Scalar b) -> float", "a / b", infer=division_type)
 
 
 def _real_division(name: str, symbol: str) -> None:

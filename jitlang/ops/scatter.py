@@ -105,17 +105,21 @@ _both("scatter_add", "int dim, Tensor index, Tensor src", _scatter_add)
 # Whole slices -------------------------------------------------------------------------------------
 
 
-def _slices(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]:
+def _slices(
+    xp: Any, name: str, a: Any, dim: int, index: Any, *, negative: bool = False
+) -> tuple[Any, Any]:
     """The written array and the index of whole slices along `dim`."""
     refuse_overlap(a)
     at = wrap_dim(dim, a.ndim)
     if index.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector")
+        error = RuntimeError if name == "index_fill" else IndexError
+        raise error(f"{name}_(): Index is supposed to be a vector")
     if index.dtype.kind not in "iu":
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+        raise RuntimeError(f"{name}_(): Expected dtype int32/int64 for index")
     target = a if a.ndim else a.reshape((1,))
     flat = index.reshape((-1,))
-    check_bounds(xp, flat, at, target.shape[at], kind=RuntimeError)
+    size = target.shape[at]
+    check_bounds(xp, flat, at, size, lowest=-size if negative else 0)
     return target, (*(slice(None),) * at, flat)
 
 
@@ -155,7 +159,7 @@ def _index_fill(xp: Any, a: Any, dim: int, index: Any, value: Any) -> Any:
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    target, key = _slices(xp, "index_fill_", a, dim, index)
+    target, key = _slices(xp, "index_fill", a, dim, index, negative=True)
     target[key] = value if hasattr(value, "dtype") else as_dtype(value, a.dtype)
     return a
 

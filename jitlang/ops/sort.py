@@ -40,7 +40,7 @@ def order_of(xp: Any, a: Any, axis: int, descending: bool) -> Any:
 def _sort(xp: Any, a: Any, dim: int, descending: bool) -> Any:
     axis = wrap_dim(dim, a.ndim)
     if a.dtype.kind == "c":
-        raise NotImplementedError("sort(): complex tensors are not supported")
+        raise RuntimeError("Sort does not support complex dtypes on CPU")
     if a.ndim == 0:
         return a.copy(), xp.zeros((), "int64")
     order = order_of(xp, a, axis, descending)
@@ -49,6 +49,9 @@ def _sort(xp: Any, a: Any, dim: int, descending: bool) -> Any:
 
 def _topk(xp: Any, a: Any, k: int, dim: int, largest: bool, sorted: bool) -> Any:
     axis = wrap_dim(dim, a.ndim)
+    if a.dtype.kind in "bc":
+        kind = "bool" if a.dtype.kind == "b" else "complex"
+        raise RuntimeError(f"topk does not support {kind} dtypes on CPU")
     size = a.shape[axis] if a.ndim else 1
     if not 0 <= k <= size:
         raise RuntimeError("selected index k out of range")

@@ -101,12 +101,12 @@ def vector_norm(xp: Any, a: Any, order: Any, dim: Dims, keepdim: bool, dtype: An
     kind = dtypes.to_real(dtypes.from_numpy(dtype_of(dtype, own))).numpy
     axes = axes_of(a, dim)
     size = xp.abs(a).astype(compute_dtype(kind), copy=False)
+    if (math.isinf(order) or order < 0) and any(a.shape[axis] == 0 for axis in axes):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does "
+            "not have an identity"
+        )
     if math.isinf(order):
-        if any(a.shape[axis] == 0 for axis in axes):
-            raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does "
-                "not have an identity"
-            )
         pick = xp.max if order > 0 else xp.min
         return pick(size, axis=axes, keepdims=keepdim).astype(kind, copy=False)
     return _finite_norm(xp, size, order, axes, keepdim).astype(kind, copy=False)

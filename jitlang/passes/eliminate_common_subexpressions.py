@@ -36,7 +36,10 @@ MERGED_WITHOUT_ROW = (
 
 def eliminate_common_subexpressions(graph: Graph) -> bool:
     """Replace nodes that repeat an earlier one."""
-    return _Merger(graph).block(graph.block, {})
+    changed = False
+    while _Merger(graph).block(graph.block, {}):
+        changed = True
+    return changed
 
 
 Available = dict[Hashable, Node]

@@ -21,6 +21,14 @@ from .effects import must_run
 
 def eliminate_dead_code(graph: Graph) -> bool:
     """Remove nodes, `If` outputs and carried values that nobody needs."""
+    changed = False
+    while _eliminate(graph):
+        changed = True
+    return changed
+
+
+def _eliminate(graph: Graph) -> bool:
+    """One round; without what it drops, less memory may be shared, and more can go."""
     needs = _Needs(graph)
     needs.find()
     return _sweep(graph.block, needs)

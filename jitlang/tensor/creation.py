@@ -129,3 +129,8 @@ def _on_device(array: Any, device: str | Device | None) -> Any:
         return array
     target = arrays.namespace_of_device(str(device))
     return array.get() if target is np and not isinstance(array, np.ndarray) else target.asarray(array)
+
+
+# Scripts call the rows.
+tensor.__jitlang_operator__ = "aten::tensor"  # type: ignore[attr-defined]
+as_tensor.__jitlang_operator__ = "aten::as_tensor"  # type: ignore[attr-defined]

@@ -333,7 +333,11 @@ class _RunnerSource:
         if isinstance(returned.type, TensorType):
             if alias is not None and alias.is_write and source is not None:
                 return source
-            return f"box({name}, base_of({source}, {name}))" if source else f"box({name})"
+            if source is None:
+                return f"box({name})"
+            boxed = f"box({name}, base_of({source}, {name}))"
+            same = f"{source} if {name} is {source}._array else {boxed}"
+            return same if self.op.name in _MAY_RETURN_SELF else boxed
         if isinstance(returned.type, ty.ListType) and isinstance(returned.type.element, TensorType):
             return f"boxed({name}, {source})"
         if isinstance(returned.type, ty.OptionalType) and isinstance(
@@ -353,6 +357,10 @@ class _RunnerSource:
             if isinstance(self.values[conversion.sources[0]], Tensor):
                 return f"v{conversion.sources[0]}"
         return None
+
+
+# Rows that give the very same tensor back where there is nothing to do.
+_MAY_RETURN_SELF = ("aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as")
 
 
 def _default(argument: Argument) -> Any:

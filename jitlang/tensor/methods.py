@@ -7,10 +7,11 @@ are found on first use and then live on the class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import arrays
+from .. import arrays, dtypes
+from ..dtypes import DType
 from ..ir.opdef import OPS
 from . import indexing
 from .core import Tensor, TensorMeta
@@ -197,6 +198,24 @@ def _directory(self: Tensor) -> list[str]:
     return sorted({*object.__dir__(self), *method_names()})
 
 
+# `x.float()` and kin are `aten::to` with the dtype that the name says.
+CASTS: Mapping[str, DType] = {
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
+    "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
+    "float": dtypes.float32, "double": dtypes.float64, "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
+}  # fmt: skip
+
+
+def _cast_method(dtype: DType) -> Callable[[Tensor], Any]:
+    def cast(self: Tensor) -> Any:
+        return call("aten::to", (self, dtype), {})
+
+    return cast
+
+
+for _name, _dtype in CASTS.items():
+    _install(_name, _cast_method(_dtype))
 TensorMeta.finder = staticmethod(method_named)
 _install_operators()
 _install("__dir__", _directory)
