@@ -290,7 +290,8 @@ def check_expected_error(subject: Subject) -> str | None:
         at = error.span.line if error.span is not None else None
         if at != line or error.kind.code != code:
             return f"expected {code} at line {line}, found {error.kind.code} at line {at}:\n{error}"
-        return None if text in str(error) else f"expected {text!r} in\n{error}"
+        shown = "\n".join(EXPECTED_ERROR.sub("", drawn) for drawn in str(error).splitlines())
+        return None if text in shown else f"expected {text!r} in\n{error}"
     return f"expected {code} at line {line}, found no error"
 
 

@@ -127,7 +127,8 @@ def namedtuple_type(cls: type, namespace: Mapping[str, Any]) -> ty.TupleType:
     if names is None:
         raise NoType(f"tuple subclass '{cls.__name__}' is not a NamedTuple")
     hints = getattr(cls, "__annotations__", {})
-    where = {**namespace, **vars(sys.modules[cls.__module__])}
+    module = sys.modules.get(cls.__module__)  # none for a class made by `exec`
+    where = {**namespace, **(vars(module) if module is not None else {})}
     fields = [_stated(hints[name], where) if name in hints else ty.TENSOR for name in names]
     return ty.TupleType(tuple(fields), namedtuple_name(cls), tuple(names))
 

@@ -15,7 +15,7 @@ from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
 from .calls import apply_rows
-from .conditions import condition, truth_condition
+from .conditions import isinstance_test, truth_condition
 from .emitter import Emitter
 from .iteration import (
     any_of_generator,
@@ -37,6 +37,7 @@ from .sugar import (
     Parts,
     Plain,
     PythonCallable,
+    SliceBounds,
     Special,
     Sugar,
 )
@@ -123,6 +124,14 @@ def _range(e: Emitter, args: Arguments) -> Sugar:
     if len(values) == 1:
         return range_iterable(e, zero, values[0], one)
     return range_iterable(e, values[0], values[1], values[2] if len(values) == 3 else one)
+
+
+def _slice(e: Emitter, args: Arguments) -> Sugar:
+    values = [meaning.value(e) for meaning in _take(e, args, "slice", 1, 3)]
+    bounds = [None if v.type is ty.NONE else v for v in values]
+    if len(bounds) == 1:
+        return SliceBounds(None, bounds[0], None)
+    return SliceBounds(bounds[0], bounds[1], bounds[2] if len(bounds) == 3 else None)
 
 
 def _as_int(e: Emitter, meaning: Sugar, label: str) -> Value:
@@ -231,7 +240,9 @@ def _sorted(e: Emitter, args: Arguments) -> Sugar:
 
 
 def _isinstance(e: Emitter, node: ast.Call, expected: Type | None) -> Sugar | None:
-    return Plain(condition(e, node).as_value(e))
+    if len(node.args) != 2 or node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        return None
+    return Plain(isinstance_test(e, node.args[0], node.args[1]).as_value(e))
 
 
 def _arity_only(label: str) -> Expansion:
@@ -382,6 +393,7 @@ CONVERSIONS: Mapping[type, Expansion] = {
     tuple: _tuple,
     dict: _dict,
     range: _range,
+    slice: _slice,
     enumerate: _enumerate,
     zip: _zip,
     reversed: _reversed,
@@ -416,6 +428,11 @@ SPECIALS: Mapping[Any, Special] = {
 }
 
 
+def _scalar(e: Emitter, value: Value) -> Value:
+    """A one-element tensor as the float that `math` takes it for."""
+    return e.builder.op("aten::Float", value) if isinstance(value.type, ty.TensorType) else value
+
+
 def math_meaning(module: str, name: str) -> Sugar | None:
     """A function of `math` or `cmath`, over scalars only; None where there is no row for it."""
     renamed = {("math", "pow"): "math_pow", ("math", "remainder"): "mathremainder"}
@@ -427,8 +444,9 @@ def math_meaning(module: str, name: str) -> Sugar | None:
         return None
 
     def expand(e: Emitter, args: Arguments) -> Sugar:
+        takes_lists = name in ("fsum", "prod", "dist")
         values = [
-            e.as_list(meaning) if name in ("fsum", "prod", "dist") else meaning.value(e)
+            e.as_list(meaning) if takes_lists else _scalar(e, meaning.value(e))
             for meaning in args.positional
         ]
         given = {key: meaning.value(e) for key, meaning in args.keywords.items()}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
+import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +22,7 @@ from .annotate import NoType, namedtuple_type, type_from_object, type_of_annotat
 from .emitter import Emitter, Fallback
 from .flow import decide_empty
 from .operators import rows_named
-from .source import FunctionSource, source_of
+from .source import FunctionSource, is_installed, source_of
 from .sugar import (
     Arguments,
     ClassName,
@@ -223,6 +226,8 @@ def _spread_positional(
 def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     """Call an operator of the table, as a function or as a method of `operator.receiver`."""
     name = operator.name
+    if name == "format" and operator.receiver is not None and args.keywords:
+        operator, args = _positional_format(e, operator, args)
     rows = OPS.overloads(name) if "::" in name else rows_named(name)
     values = [] if operator.receiver is None else [operator.receiver]
     for meaning in args.positional:
@@ -248,6 +253,34 @@ def _keywords(e: Emitter, rows: Sequence[OpDef], args: Arguments) -> dict[str, V
             )
         values[renamed] = meaning.value(e)
     return values
+
+
+def _positional_format(
+    e: Emitter, operator: Operator, args: Arguments
+) -> tuple[Operator, Arguments]:
+    """`"{name}".format(name=x)` with the named fields numbered behind the positional ones."""
+    assert operator.receiver is not None
+    template = operator.receiver.constant()
+    if not isinstance(template, str):
+        raise e.error(
+            ErrorKind.UNSUPPORTED_EXPRESSION,
+            "a template with named fields must be known at compile time",
+            hint="use numbered fields, or an f-string",
+        )
+    numbers = {name: len(args.positional) + i for i, name in enumerate(args.keywords)}
+    automatic = itertools.count()
+    pieces = []
+    for text, name, spec, conversion in string.Formatter().parse(template):
+        pieces.append(text.replace("{", "{{").replace("}", "}}"))
+        if name is None:
+            continue
+        root = re.split(r"[.\[]", name)[0]
+        number = str(next(automatic)) if not root else str(numbers.get(root, root))
+        ending = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        pieces.append("{" + number + name[len(root) :] + ending + "}")
+    receiver = e.builder.constant("".join(pieces))
+    positional = [*args.positional, *args.keywords.values()]
+    return Operator(operator.name, operator.label, receiver), Arguments(positional)
 
 
 _TAKE_LISTS = ("extend", "add_", "add", "eq", "ne", "join")
@@ -320,22 +353,42 @@ def call_function(e: Emitter, target: Any, label: str, args: Arguments) -> Sugar
     try:
         source = source_of(target)
         parameters = parameters_of(source)
-        bound = bind(e, label, parameters, args)
+    except CompileError as error:
+        return _rejected(e, target, label, args, error)
+    bound = bind(e, label, parameters, args)
+    try:
         compiled = e.grammar.compile_callee(e, target, source, parameters, bound)
     except CompileError as error:
-        if error.kind.category is Category.UNSUPPORTED and error.kind is not ErrorKind.STRICT_FALLBACK:
-            if not _is_own(e, error):
-                reason = f"{error.message} ({error.span})" if error.span else error.message
-                return call_python(e, target, label, args, error.kind, reason)
-        if error.span is None or not _is_own(e, error):
-            error.chain.append(CallEdge(label, e.span()))
-        raise
+        if error.kind is not ErrorKind.RECURSION and _is_own(e, error):
+            raise
+        return _rejected(e, target, label, args, error)
     inputs = compiled.inputs_from(e, bound)
     for value, parameter in zip(inputs, compiled.graph.inputs, strict=True):
         decide_empty(value, parameter.type)
     callee = e.builder.constant(ObjectRef(compiled.name, compiled), ty.FUNCTION)
     output = e.builder.value("prim::CallFunction", [callee, *inputs], compiled.return_type)
     return Plain(output)
+
+
+def _rejected(e: Emitter, target: Any, label: str, args: Arguments, error: CompileError) -> Sugar:
+    """Call a callee that was rejected back in Python where that is allowed.
+
+    Raises:
+        CompileError: it is not; the callee's error, with this call in its chain.
+    """
+    looped = error.kind is ErrorKind.RECURSION and e.unit.strict
+    if _may_fall_back(error, target) and not looped:
+        return call_python(e, target, label, args, error.kind, error.message, error)
+    if not _is_own(e, error):
+        error.chain.append(CallEdge(label, e.span()))
+    raise error
+
+
+def _may_fall_back(error: CompileError, target: Any) -> bool:
+    """What the language excludes may; mistakes may not, except in code that was not written for it."""
+    if error.kind is ErrorKind.STRICT_FALLBACK:
+        return False
+    return error.kind.category is Category.UNSUPPORTED or is_installed(target)
 
 
 def _is_own(e: Emitter, error: CompileError) -> bool:
@@ -350,19 +403,23 @@ def call_python(
     args: Arguments,
     kind: ErrorKind,
     reason: str | None,
+    error: CompileError | None = None,
 ) -> Sugar:
-    """Emit a call back into Python, shown as `^label(...)`.
+    """Emit a call back into Python, shown as `^label(...)`; `error` is why the callee was rejected.
 
     Raises:
         CompileError: calls back into Python are refused (STRICT_FALLBACK).
     """
     if e.unit.strict:
+        excerpt = f"\n{error.span.render('    ')}" if error is not None and error.span else ""
         raise e.error(
             ErrorKind.STRICT_FALLBACK,
             f"'{label}' would be called back in Python, which strict=True refuses",
-            found=reason or "it is marked @jl.ignore",
+            found=(reason or "it is marked @jl.ignore") + excerpt,
             hint="rewrite the callee in the language, or drop strict=True",
         )
+    if reason is not None and error is not None and error.span is not None:
+        reason = f"{reason} ({error.span})"
     values = []
     for meaning in args.positional:
         if isinstance(meaning, Starred):

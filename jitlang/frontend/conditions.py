@@ -59,7 +59,7 @@ def condition(e: Emitter, node: ast.expr) -> Condition:
                 tested = node.left if _is_none(node.comparators[0]) else node.comparators[0]
                 return _none_test(e, tested, isinstance(op, ast.Is | ast.Eq))
             case ast.Call(func=ast.Name(id="isinstance"), args=[tested, classes], keywords=[]):
-                return _isinstance_test(e, tested, classes)
+                return isinstance_test(e, tested, classes)
             case ast.NamedExpr():
                 value = e.value_of(node)
                 return truth_condition(e, value, node.target)
@@ -178,7 +178,8 @@ def _none_test(e: Emitter, tested: ast.expr, positive: bool) -> Condition:
     return Condition(result, None, none if positive else some, some if positive else none)
 
 
-def _isinstance_test(e: Emitter, tested: ast.expr, classes: ast.expr) -> Condition:
+def isinstance_test(e: Emitter, tested: ast.expr, classes: ast.expr) -> Condition:
+    """`isinstance(tested, classes)`."""
     meaning = e.expression(tested)
     wanted = _class_types(e, classes)
     if not isinstance(meaning, Plain | Constant | Parts):

@@ -242,7 +242,7 @@ def _compile_body(
         raise CompileError(
             ErrorKind.NESTING_TOO_DEEP,
             f"'{source.name}' is nested too deeply",
-            source.span(source.tree),
+            source.header(),
             hint="split the function, or replace long elif chains by a loop over a list",
         ) from None
     finally:
@@ -310,7 +310,7 @@ def _compile_callee(
         raise CompileError(
             ErrorKind.RECURSION,
             f"'{source.name}' calls itself",
-            source.span(source.tree),
+            e.span(),
             hint="write it as a loop",
         )
     if key not in e.unit.compiled:

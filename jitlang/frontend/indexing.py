@@ -15,16 +15,7 @@ from ..ir.graph import Value
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty
 from .operators import call_rows, rows_named
-from .sugar import Constant, Keywords, Parts, Plain, Sugar
-
-
-@dataclass
-class _Slice:
-    """A slice whose bounds have been evaluated; None where absent."""
-
-    start: Value | None
-    stop: Value | None
-    step: Value | None
+from .sugar import Constant, Keywords, Parts, Plain, SliceBounds, Sugar
 
 
 def load_item(e: Emitter, node: ast.Subscript) -> Sugar:
@@ -53,11 +44,10 @@ def _load(e: Emitter, owner: Value, node: ast.Subscript) -> Value:
         row = "jit::index_last" if indexed.from_end else "aten::index"
         return e.builder.op(row, indexed.view, optional_tensors(e, indexed.tensors))
     _reject_unsubscriptable(e, owner)
-    if isinstance(node.slice, ast.Slice):
-        bounds = _bounds(e, node.slice)
+    bounds = _slice_bounds(e, node.slice)
+    if bounds is not None:
         return call_rows(e, "slice", owner, *_or_none(e, bounds))
-    key = e.value_of(node.slice)
-    return _item(e, owner, key)
+    return _item(e, owner, e.value_of(node.slice))
 
 
 def _item(e: Emitter, owner: Value, key: Value) -> Value:
@@ -145,6 +135,19 @@ def _variable_index(e: Emitter, owner: Value, key: Value) -> Value:
     return e.builder.value("prim::TupleIndex", [owner, key], common)
 
 
+def _slice_bounds(e: Emitter, key: ast.expr) -> list[Value | None] | None:
+    """The bounds of a slice, written out or held by a name; None for any other key."""
+    if isinstance(key, ast.Slice):
+        return _bounds(e, key)
+    if isinstance(key, ast.Name):
+        meaning = e.lookup(key.id)
+    elif isinstance(key, ast.Call) and isinstance(key.func, ast.Name) and key.func.id == "slice":
+        meaning = e.expression(key)
+    else:
+        return None
+    return meaning.bounds if isinstance(meaning, SliceBounds) else None
+
+
 def _given(node: ast.Slice) -> list[bool]:
     return [bound is not None for bound in (node.lower, node.upper, node.step)]
 
@@ -183,6 +186,8 @@ def tensor_index(e: Emitter, x: Value, key: ast.expr) -> _Indexed:
     parts = _index_parts(e, key)
     if sum(part is Ellipsis for part in parts) > 1:
         raise e.error(ErrorKind.NOT_SUBSCRIPTABLE, "a subscript takes one Ellipsis")
+    assert isinstance(x.type, ty.TensorType)
+    surface = x.type.surface
     from_end = False
     kept: list[Value | None] = []
     for position, part in enumerate(parts):
@@ -201,9 +206,9 @@ def tensor_index(e: Emitter, x: Value, key: ast.expr) -> _Indexed:
             continue
         if part is None:
             x = e.builder.op("aten::unsqueeze", x, e.builder.constant(at - from_end))
-        elif isinstance(part, _Slice):
+        elif isinstance(part, SliceBounds):
             x = _sliced(e, x, at, part)
-        kept.append(_index_tensor(e, part) if isinstance(part, Value) else None)
+        kept.append(_index_tensor(e, part, surface) if isinstance(part, Value) else None)
     if not any(kept):
         return _Indexed(x, [], False)
     while not from_end and kept[-1] is None:
@@ -229,14 +234,13 @@ def _index_parts(e: Emitter, key: ast.expr) -> list[object]:
 
 def _index_part(e: Emitter, node: ast.expr) -> list[object]:
     if isinstance(node, ast.Slice):
-        return [_Slice(*_bounds(e, node))]
+        return [SliceBounds(*_bounds(e, node))]
     if isinstance(node, ast.Constant) and node.value in (None, Ellipsis) and node.value is not True:
         return [node.value]
     meaning = e.expression(node)
     elements = meaning.elements(e)
-    if elements is not None:
-        return [_as_index(e, part.value(e)) for part in elements]
-    return [_as_index(e, meaning.value(e))]
+    parts = [meaning] if elements is None else elements
+    return [p if isinstance(p, SliceBounds) else _as_index(e, p.value(e)) for p in parts]
 
 
 def _as_index(e: Emitter, value: Value) -> object:
@@ -254,13 +258,16 @@ def _as_index(e: Emitter, value: Value) -> object:
     )
 
 
-def _index_tensor(e: Emitter, value: Value) -> Value:
+def _index_tensor(e: Emitter, value: Value, surface: ty.Surface) -> Value:
     if isinstance(value.type, ty.TensorType):
         return value
-    return e.builder.op("aten::tensor", value)
+    made = e.builder.op("aten::tensor", value)
+    assert isinstance(made.type, ty.TensorType)
+    made.type = made.type.refined(surface=surface)
+    return made
 
 
-def _sliced(e: Emitter, x: Value, at: int, part: _Slice) -> Value:
+def _sliced(e: Emitter, x: Value, at: int, part: SliceBounds) -> Value:
     if part.start is None and part.stop is None and part.step is None:
         return x
     start = part.start or e.builder.constant(None)
@@ -294,9 +301,9 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
             hint="use a list",
         )
     _reject_unsubscriptable(e, owner)
-    if isinstance(node.slice, ast.Slice):
-        bounds = _or_none(e, _bounds(e, node.slice))
-        e.builder.call("jit::_set_item", [owner, value, *bounds])
+    bounds = _slice_bounds(e, node.slice)
+    if bounds is not None:
+        e.builder.call("jit::_set_item", [owner, value, *_or_none(e, bounds)])
         return
     key = e.value_of(node.slice)
     _decide_element(owner, key, value)
@@ -354,9 +361,10 @@ def delete_item(e: Emitter, node: ast.Subscript) -> None:
             "only items of lists and dicts can be deleted",
             found=ty.annotation(owner.type),
         )
-    if isinstance(node.slice, ast.Slice):
-        e.builder.call("jit::Delete", [owner, *_or_none(e, _bounds(e, node.slice))])
+    bounds = _slice_bounds(e, node.slice)
+    if bounds is not None:
+        e.builder.call("jit::Delete", [owner, *_or_none(e, bounds)])
         return
     key = e.value_of(node.slice)
     _check_key(e, owner, key)
-    e.builder.call("Delete", [owner, key], {}, rows_named("Delete"))
+    e.builder.call("aten::Delete", [owner, key])

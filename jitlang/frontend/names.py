@@ -16,6 +16,7 @@ from . import numpy_names
 from .annotate import NoType, type_from_object
 from .builtins import SPECIALS, math_meaning
 from .emitter import Emitter
+from .source import is_standard_library
 from .sugar import (
     ClassName,
     Constant,
@@ -90,6 +91,13 @@ def _callable_meaning(e: Emitter, found: Any, label: str) -> Sugar:
             "NumPy's function has no counterpart in the language",
         )
     if isinstance(found, types.FunctionType):
+        if is_standard_library(found):
+            return PythonCallable(
+                found,
+                label,
+                ErrorKind.UNSUPPORTED_CALLEE,
+                f"it is a function of the standard library module '{module}'",
+            )
         return Function(found, label)
     if callable(found):
         kind = type(found).__name__

@@ -40,22 +40,38 @@ def _expansion(name: str) -> Expansion | None:
 def _two(e: Emitter, name: str, args: Arguments) -> tuple[Value, Value]:
     if len(args.positional) != 2 or args.keywords:
         raise e.error(ErrorKind.ARITY, f"np.{name} takes two positional arguments here")
-    return as_array(e, args.positional[0]), as_array(e, args.positional[1])
+    lhs, rhs = operands(e, args.positional)
+    return lhs, rhs
+
+
+def operands(e: Emitter, meanings: Sequence[Sugar]) -> list[Value]:
+    """Operands of a function: numbers beside an array are weak (NEP 50), by themselves they are arrays."""
+    values = [meaning.value(e) for meaning in meanings]
+    if any(isinstance(v.type, ty.TensorType) for v in values):
+        return values
+    return [as_array(e, Plain(v)) for v in values]
 
 
 def as_array(e: Emitter, meaning: Sugar) -> Value:
-    """An argument as NumPy takes it: arrays and numbers as they are."""
-    return meaning.value(e)
+    """An argument as NumPy's functions take it: a number becomes an array of its own, strong, dtype."""
+    value = meaning.value(e)
+    if isinstance(value.type, ty.TensorType):
+        return value
+    if value.type not in _FILL_DTYPES:
+        raise e.error(
+            ErrorKind.ARGUMENT_TYPE,
+            "NumPy's functions take arrays and numbers here",
+            found=ty.annotation(value.type),
+        )
+    keywords = {"dtype": e.builder.constant(_FILL_DTYPES[value.type])}
+    return _on_numpy(e.builder.call("aten::scalar_tensor", [value], keywords)[0])
 
 
 def _unary(e: Emitter, row: str, is_floating: bool, args: Arguments) -> Sugar:
     """A unary function or a reduction; what follows the array is passed on."""
     first = as_array(e, args.positional[0])
-    if not isinstance(first.type, ty.TensorType):
-        first = e.builder.op("aten::scalar_tensor", first)
-        first.type = ty.TensorType(surface=ty.Surface.NUMPY)
     if is_floating:
-        first = surface.floating(e, first)
+        first = surface.floating(e, first, wide=row == "mean")
     rest = Arguments(
         [Plain(first), *args.positional[1:]], args.keywords, args.nodes, args.keyword_nodes
     )
@@ -67,15 +83,27 @@ def _unary(e: Emitter, row: str, is_floating: bool, args: Arguments) -> Sugar:
 
 def _promoted(e: Emitter, row: str) -> Expansion:
     def expand(e: Emitter, args: Arguments) -> Sugar:
-        lhs, rhs = surface.promoted(e, row, *_two(e, row, args))
-        return e.call_operator(Operator(f"aten::{row}", row), Arguments([Plain(lhs), Plain(rhs)]))
+        pair = _both_arrays(e, *surface.promoted(e, row, *_two(e, row, args)))
+        return e.call_operator(Operator(f"aten::{row}", row), Arguments([Plain(v) for v in pair]))
 
     return expand
 
 
+def _both_arrays(e: Emitter, lhs: Value, rhs: Value) -> tuple[Value, Value]:
+    """A weak number becomes an array of the other operand's dtype."""
+
+    def array(value: Value, other: Value) -> Value:
+        if isinstance(value.type, ty.TensorType):
+            return value
+        dtype = e.builder.op("prim::dtype", other)
+        return _on_numpy(e.builder.call("aten::scalar_tensor", [value], {"dtype": dtype})[0])
+
+    return array(lhs, rhs), array(rhs, lhs)
+
+
 def _where(e: Emitter, args: Arguments) -> Sugar:
-    test, *choices = [as_array(e, a) for a in args.positional]
-    lhs, rhs = surface.promoted(e, "where", *choices)
+    test = as_array(e, args.positional[0])
+    lhs, rhs = _both_arrays(e, *surface.promoted(e, "where", *operands(e, args.positional[1:])))
     return Plain(e.builder.op("aten::where", test, lhs, rhs))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sysconfig
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,16 @@ class FunctionSource:
     namespace: Mapping[str, Any]
     function: Callable[..., Any] | None = None
     cells: Mapping[str, types.CellType] = field(default_factory=dict)
+
+    def header(self) -> SourceSpan:
+        """The line of the `def`, for what concerns the function as a whole."""
+        line, column = self.tree.lineno, self.tree.col_offset
+        index = line - self.first_line
+        text = self.lines[index].rstrip() if 0 <= index < len(self.lines) else ""
+        end = len(text.encode())
+        return SourceSpan(
+            self.filename, line, column, line, end, self.name, self.lines, self.first_line
+        )
 
     def span(self, node: ast.AST) -> SourceSpan:
         """Where a syntax node stands in the file."""
@@ -126,3 +137,18 @@ def parse_text(text: str, filename: str = "<string>", first_line: int = 1) -> as
         span = SourceSpan(filename, line, column, line, column + 1, "", lines, 1)
         raise CompileError(ErrorKind.SYNTAX, f"invalid syntax: {error.msg}", span) from None
     return ast.increment_lineno(tree, first_line - 1)
+
+
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+_INSTALLED = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+
+
+def is_standard_library(function: types.FunctionType) -> bool:
+    """Whether Python's own library defines the function: it was not written to be scripted."""
+    filename = function.__code__.co_filename
+    return filename.startswith(_STANDARD_LIBRARY) and not is_installed(function)
+
+
+def is_installed(function: types.FunctionType) -> bool:
+    """Whether an installed package defines the function."""
+    return function.__code__.co_filename.startswith(_INSTALLED)

@@ -360,6 +360,29 @@ class Raised(Sugar):
 
 
 @dataclass
+class SliceBounds(Sugar):
+    """`slice(start, stop, step)`, which exists only to subscript with."""
+
+    start: Value | None
+    stop: Value | None
+    step: Value | None
+
+    @property
+    def bounds(self) -> list[Value | None]:
+        """Start, stop and step, None where absent."""
+        return [self.start, self.stop, self.step]
+
+    def describe(self) -> str:
+        return "a slice"
+
+    def attribute(self, e: Emitter, name: str) -> Sugar:
+        if name not in ("start", "stop", "step"):
+            return super().attribute(e, name)
+        bound: Value | None = getattr(self, name)
+        return Constant(None) if bound is None else Plain(bound)
+
+
+@dataclass
 class Iterable(Sugar):
     """What a `for` can walk by position: a length and an element for each index.
 

@@ -76,13 +76,18 @@ def cast_to(e: Emitter, value: Value, target: DType) -> Value:
     return e.builder.op("aten::to", value, e.builder.constant(target))
 
 
-def floating(e: Emitter, value: Value) -> Value:
-    """An array as NumPy's floating functions compute it: int8 in float16, int16 in float32, wider in float64."""
+def floating(e: Emitter, value: Value, *, wide: bool = False) -> Value:
+    """An array as NumPy's floating functions compute it.
+
+    int8 is computed in float16, int16 in float32, wider integers in float64; `wide` (means): all in float64.
+    """
     if not is_numpy(value) or not isinstance(value.type, ty.TensorType):
         return value
     dtype = value.type.dtype
     if dtype is None:
         return e.builder.op("aten::to", value, e.builder.op("jit::numpy_float_type", value))
+    if wide and dtype.category < Category.FLOATING:
+        return cast_to(e, value, dtypes.float64)
     return cast_to(e, value, numpy_float_type(dtype))
 
 

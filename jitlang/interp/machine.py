@@ -17,6 +17,7 @@ CuPy on the first call with an array on a GPU. Which registers hold `Tensor` obj
 from __future__ import annotations
 
 import linecache
+import math
 import sys
 import weakref
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ class Routine:
 
     def _bind(self, xp: ModuleType) -> FunctionType:
         """The generated function over one array namespace."""
-        namespace: dict[str, Any] = {
+        namespace: dict[str, Any] = {"math": math}
+        namespace |= {
             name: bound.bind(xp, self.exact) if isinstance(bound, Kernel) else bound
             for name, bound in self._emitted.names.items()
         }

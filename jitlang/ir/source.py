@@ -416,16 +416,16 @@ class _Writer:
         self._body(node.blocks[0], targets, variable)
 
     def _counting_while(self, node: Node, limit: Value, limit_text: str, condition: str) -> None:
-        """Both a condition and a limit: count by hand."""
+        """A loop with a condition that has a limit as well, or reads the iteration: count by hand."""
         block = node.blocks[0]
         if limit.node in self.inlined:
             variable = self.fresh("")
             self.line(f"{variable} = {limit_text}")
             limit_text = variable
+        if limit.constant() == UNLIMITED:
+            limit_text = ""
         variable = self.fresh("")
-        starts = condition == "True"
-        within = f"torch.gt({limit_text}, 0)"
-        self.line(f"{variable} = {within if starts else f'torch.__and__({condition}, {within})'}")
+        self.line(f"{variable} = {_within(condition, '0', limit_text)}")
         targets = self._carry(node)
         counter = self.name(block.inputs[0])
         self.line(f"{counter} = 0")
@@ -444,21 +444,20 @@ class _Writer:
         with self.indented():
             start = len(self.lines)
             self.nodes(block)
-            after = self.fresh("") if counter else ""
             self.settle_results(block.outputs)
-            if counter:
+            after = f"torch.add({counter}, 1)"
+            if limit:
                 self._settle_pending()
-                self.line(f"{after} = torch.add({counter}, 1)")
-            following = self.read(block.outputs[0])
+                variable = self.fresh("")
+                self.line(f"{variable} = {after}")
+                after = variable
+            following = _within(self.read(block.outputs[0]), after, limit)
             results = [
                 self.read_as(value, place.type)
                 for value, place in zip(block.outputs[1:], block.inputs[1:], strict=True)
             ]
             if counter:
                 targets, results = [*targets, counter], [*results, after]
-                within = f"torch.lt({after}, {limit})"
-                goes_on = following == "True"
-                following = within if goes_on else f"torch.__and__({following}, {within})"
             if condition is not None:
                 targets, results = [condition, *targets], [following, *results]
             self.assign(targets, results)
@@ -478,6 +477,14 @@ def _joined(values: Sequence[Value]) -> Type | None:
     """The type that both arms of an `if` give by themselves."""
     first, second = (ty.unshaped(value.type) for value in values)
     return ty.unify(first, second)
+
+
+def _within(condition: str, iteration: str, limit: str) -> str:
+    """The condition of a loop and its limit, if it has one."""
+    if not limit:
+        return condition
+    within = f"torch.lt({iteration}, {limit})"
+    return within if condition == "True" else f"torch.__and__({condition}, {within})"
 
 
 def _has_suffix(name: str) -> bool:

@@ -533,9 +533,20 @@ def unify(a: Type, b: Type) -> Type | None:
         parts = [unify(x, y) for x, y in zip(a.elements, b.elements, strict=True)]
         found = [p for p in parts if p is not None]
         return a.with_children(found) if len(found) == len(parts) else None
-    if isinstance(a, ListType | DictType) and unshaped(a) is unshaped(b):
-        return unshaped(a)
+    if isinstance(a, ListType | DictType) and type(a) is type(b):
+        return _unify_containers(a, b)
     return None
+
+
+def _unify_containers(a: Type, b: Type) -> Type | None:
+    """Containers of one element type; an empty display, whose elements are `NoReturn`, joins any."""
+    if unshaped(a) is unshaped(b):
+        return unshaped(a)
+    if not any(isinstance(inner, NoReturnType) for side in (a, b) for inner in walk(side)):
+        return None
+    parts = [unify(x, y) for x, y in zip(a.children, b.children, strict=True)]
+    found = [p for p in parts if p is not None]
+    return a.with_children(found) if len(found) == len(parts) else None
 
 
 def _unify_tensors(a: TensorType, b: TensorType) -> TensorType:

@@ -21,13 +21,16 @@ pointwise(
     "aten::relu(Tensor self) -> Tensor",
     lambda m, x: m.maximum(x, 0),
     grad=lambda m, g, r, x: (m.select(r > 0, g, g * 0),),
-    rejects={Category.BOOL: "Boolean inputs not supported for relu"},
+    rejects={
+        Category.BOOL: RuntimeError("Boolean inputs not supported for relu"),
+        Category.COMPLEX: NotImplementedError("clamp is not supported for complex types"),
+    },
 )
 pointwise(
     "aten::relu6(Tensor self) -> Tensor",
     lambda m, x: m.minimum(m.maximum(x, 0), 6),
     grad=lambda m, g, r, x: (m.select((x > 0) & (x < 6), g, g * 0),),
-    rejects={Category.BOOL: "Boolean inputs not supported for relu6"},
+    rejects={Category.BOOL: RuntimeError("Boolean inputs not supported for relu6")},
     method=None,
 )
 pointwise(
@@ -39,22 +42,29 @@ pointwise(
 )
 
 
+def _gelu_tanh_inner(x: Any) -> Any:
+    return (x + x * x * x * 0.044715) * _SQRT_2_OVER_PI
+
+
 def _gelu(m: Any, x: Any, approximate: str) -> Any:
-    """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel, 2016."""
+    """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel, 2016.
+
+    (1 + tanh(u)) / 2 is sigmoid(2 u), and (1 + erf(u)) / 2 is erfc(-u) / 2: both stay accurate for
+    negative x, where the sums cancel.
+    """
     if approximate == "tanh":
-        inner = (x + x * x * x * 0.044715) * _SQRT_2_OVER_PI
-        return x * 0.5 * (1 + m.tanh(inner))
+        return x * m.sigmoid(_gelu_tanh_inner(x) * 2)
     if approximate != "none":
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return x * 0.5 * (1 + m.erf(x * _SQRT_HALF))
+    return x * 0.5 * m.erfc(x * -_SQRT_HALF)
 
 
 def _gelu_grad(m: Any, g: Any, r: Any, x: Any, approximate: str) -> Any:
     if approximate == "tanh":
-        t = m.tanh((x + x * x * x * 0.044715) * _SQRT_2_OVER_PI)
+        s = m.sigmoid(_gelu_tanh_inner(x) * 2)
         slope = (1 + x * x * (3 * 0.044715)) * _SQRT_2_OVER_PI
-        return (g * ((1 + t) * 0.5 + x * 0.5 * (1 - t * t) * slope),)
-    cdf = (1 + m.erf(x * _SQRT_HALF)) * 0.5
+        return (g * (s + x * s * (1 - s) * slope * 2),)
+    cdf = m.erfc(x * -_SQRT_HALF) * 0.5
     return (g * (cdf + x * m.exp(x * x * -0.5) * _INV_SQRT_2PI),)
 
 
@@ -86,7 +96,8 @@ pointwise(
     "aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
     lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
     grad=lambda m, g, r, x, low, high: (m.select((x > low) & (x < high), g, g * 0),),
-    rejects={Category.BOOL: "Bool inputs not supported for hardtanh"},
+    rejects={Category.BOOL: RuntimeError("Bool inputs not supported for hardtanh")},
+    strict_scalars=True,
     factors=("min_val", "max_val"),
     method=None,
 )

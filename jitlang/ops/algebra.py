@@ -45,7 +45,7 @@ class Algebra:
 
 
 ELEMENTARY = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos", "pow", "erf",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos", "pow", "erf", "erfc",
 )  # fmt: skip
 
 

@@ -30,7 +30,6 @@ for _name, _ufunc, _compare in (
             result=BOOL,
             ufunc=_ufunc,
             rejects={} if _name in ("eq", "ne") else _NO_COMPLEX_ORDER,
-            strict_scalars=True,
         )
 
 # Logic --------------------------------------------------------------------------------------------
@@ -54,9 +53,7 @@ pointwise(
 
 
 def _add_bits(name: str, python: str, body: Any, ufunc: str) -> None:
-    rejects = not_implemented(f"bitwise_{name}_cpu", Category.COMPLEX) | {
-        Category.FLOATING: f'"bitwise_{name}_cpu" not implemented for \'Float\''
-    }
+    rejects = not_implemented(f"bitwise_{name}_cpu", Category.FLOATING, Category.COMPLEX)
     for spelled in ("Tensor", "Scalar"):
         pointwise(
             f"aten::bitwise_{name}.{spelled}(Tensor self, {spelled} other) -> Tensor",
@@ -90,10 +87,7 @@ pointwise(
     "aten::bitwise_not(Tensor self) -> Tensor",
     lambda m, x: ~x,
     ufunc="invert",
-    rejects={
-        c: "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
-        for c in (Category.FLOATING, Category.COMPLEX)
-    },
+    rejects=not_implemented("bitwise_not_cpu", Category.FLOATING, Category.COMPLEX),
 )
 
 # Tests --------------------------------------------------------------------------------------------

@@ -62,11 +62,11 @@ scalar(
     "aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]", "l[start:end:step]"
 )
 scalar(
-    "jit::_set_item.slice(t[](a!) l, t[](b -> *) v, int? start=None, int? end=None, int? step=None) -> ()",
+    "jit::_set_item.slice(t[](a!) l, t[](b -> *) v, int? start, int? end, int? step) -> ()",
     "l.__setitem__(slice(start, end, step), v)",
 )
 scalar(
-    "jit::Delete.slice(t[](a!) l, int? start=None, int? end=None, int? step=None) -> ()",
+    "jit::Delete.slice(t[](a!) l, int? start, int? end, int? step) -> ()",
     "l.__delitem__(slice(start, end, step))",
 )
 

@@ -100,7 +100,8 @@ op(
 )  # fmt: skip
 op(
     "aten::type_as(Tensor(a) self, Tensor other) -> Tensor(a)",
-    impl=lambda xp, a, b: a.astype(b.dtype), infer=_other_rule, function=None,
+    impl=lambda xp, a, b: converted(xp, a, dtypes.from_numpy(b.dtype), None, False), infer=_other_rule,
+    function=None,
 )  # fmt: skip
 op(
     "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)",

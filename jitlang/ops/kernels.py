@@ -52,10 +52,14 @@ class Traits:
     """What a pointwise row's kernel needs beyond the `OpDef`; `rows.pointwise` explains each."""
 
     ufunc: str = ""
-    rejects: Mapping[Category, str] = field(default_factory=dict)
+    rejects: Mapping[Category, Exception] = field(default_factory=dict)
     factors: tuple[str, ...] = ()
     real: bool = False
     strict_scalars: bool = False
+    wide_scalars: bool = False
+    no_bool_operand: str = ""
+    same_dtype: bool = False
+    promote_with: tuple[type, ...] = ()
 
 
 _traits: dict[OpDef, Traits] = {}
@@ -138,7 +142,7 @@ def infer_pointwise(
                 promoted.append(inner)
         elif role is Role.SCALAR and given is not ty.NONE:
             kinds.append(_SCALAR_KINDS.get(given))
-    dtype = _infer_dtype(op.result, promoted, kinds)
+    dtype = _infer_dtype(op.result, promoted, [*kinds, *_traits[op].promote_with])
     if dtype is not None and _traits[op].real:
         dtype = dtypes.to_real(dtype)
     return TensorType(
@@ -253,31 +257,49 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
     assert op.result is not None
     assert op.body is not None
     roles = roles_of(op)
-    computed = _computed_dtype_of(op.result, roles, values)
     traits = _traits[op]
-    message = traits.rejects.get(computed.category)
-    if message is not None:
-        raise (NotImplementedError if "not implemented" in message else RuntimeError)(message)
+    if traits.same_dtype:
+        _refuse_mixed(op, values)
+    computed = _computed_dtype_of(op.result, roles, values, traits)
+    refusal = traits.rejects.get(computed.category)
+    if refusal is not None:
+        raise type(refusal)(*refusal.args)
+    if traits.no_bool_operand:
+        _refuse_bool(traits.no_bool_operand, roles, values)
     execute = execution_dtype(computed)
     result = dtypes.bool_ if op.result is Result.BOOL else computed
     if traits.real:
         result = dtypes.to_real(result)
     body = _read_body(op, xp, exact, execute)
     casts = tuple(
-        _cast(role, value, execute, traits.strict_scalars)
+        _cast(role, value, computed, traits)
         for role, value in zip(roles, values, strict=True)
     )
     general = _general_plan(body, casts, result)
     if not traits.ufunc:
         return general
-    return _ufunc_plan(op, xp, general, values, result, exact) or general
+    return _ufunc_plan(op, xp, general, values, computed, result, exact) or general
 
 
-def _computed_dtype_of(rule: Result, roles: Sequence[Role], values: Sequence[Any]) -> DType:
+def _refuse_mixed(op: OpDef, values: Sequence[Any]) -> None:
+    """Raises RuntimeError where the tensor operands differ in dtype."""
+    first = dtypes.from_numpy(values[0].dtype)
+    for argument, role, value in zip(op.schema.arguments, roles_of(op), values, strict=True):
+        if role is Role.TENSOR and value.dtype != first.numpy:
+            found = dtypes.from_numpy(value.dtype)
+            raise RuntimeError(
+                f"expected dtype {first.name} for `{argument.name}` but got dtype {found.name}"
+            )
+
+
+def _computed_dtype_of(
+    rule: Result, roles: Sequence[Role], values: Sequence[Any], traits: Traits
+) -> DType:
     tensors = [v for r, v in zip(roles, values, strict=True) if r is Role.TENSOR and v is not None]
     scalars = [
         type(v) for r, v in zip(roles, values, strict=True) if r is Role.SCALAR and v is not None
     ]
+    scalars += traits.promote_with
     if rule is Result.FIRST:
         return dtypes.from_numpy(tensors[0].dtype)
     dimensioned = [dtypes.from_numpy(t.dtype) for t in tensors if t.ndim > 0]
@@ -297,18 +319,39 @@ def _read_body(op: OpDef, xp: Any, exact: bool, execute: DType) -> Plan:
     return lambda *operands: body(algebra, *operands)
 
 
+def _refuse_bool(message: str, roles: Sequence[Role], values: Sequence[Any]) -> None:
+    for role, value in zip(roles, values, strict=True):
+        if role is Role.TENSOR and value.dtype == np.bool_:
+            raise RuntimeError(message)
+        if role is Role.SCALAR and isinstance(value, bool):
+            raise RuntimeError(message)
+
+
 def _cast(
-    role: Role, value: Any, execute: DType, strict: bool
+    role: Role, value: Any, computed: DType, traits: Traits
 ) -> Callable[[Any], Any] | None:
-    """How one argument becomes an operand; None where it is one already."""
-    target = execute.numpy
+    """How one argument becomes an operand; None where it is one already.
+
+    Operands are rounded to the computed dtype even where a half type is then widened to float32, except
+    scalars that a row takes at full width (torch's add, sub, mul, div, and all factors).
+    """
+    execute = execution_dtype(computed)
+    rounded, target = computed.numpy, execute.numpy
     if value is None or role is Role.OPTION:
         return None
     if role is Role.MASK:
         return None if value.dtype == np.bool_ else _mask_operand
-    if role in (Role.SCALAR, Role.FACTOR):
-        return lambda scalar: scalar_operand(scalar, execute, strict)
-    return None if value.dtype == target else lambda array: array.astype(target)
+    if role is Role.FACTOR:
+        return lambda scalar: _factor_operand(scalar, execute, traits.strict_scalars)
+    if role is Role.SCALAR and (traits.wide_scalars or execute is computed):
+        return lambda scalar: scalar_operand(scalar, execute, traits.strict_scalars)
+    if role is Role.SCALAR:
+        return lambda scalar: rounded.type(scalar).astype(target)
+    if value.dtype == target and execute is computed:
+        return None
+    if value.dtype == rounded or execute is computed:
+        return lambda array: array.astype(target)
+    return lambda array: array.astype(rounded).astype(target)
 
 
 def _mask_operand(array: Any) -> Any:
@@ -316,6 +359,14 @@ def _mask_operand(array: Any) -> Any:
         return array != 0
     dtype = dtypes.from_numpy(array.dtype)
     raise RuntimeError(f"expected a boolean tensor as mask, but got a tensor with dtype {dtype}")
+
+
+def _factor_operand(scalar: Any, execute: DType, strict: bool) -> Any:
+    if isinstance(scalar, float | complex) and execute.category <= Category.INTEGRAL:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return scalar_operand(scalar, execute, strict)
 
 
 def scalar_operand(scalar: Any, execute: DType, strict: bool = False) -> Any:
@@ -366,7 +417,7 @@ _CORRECTLY_ROUNDED = frozenset(
 
 
 def _ufunc_plan(
-    op: OpDef, xp: Any, general: Plan, values: Sequence[Any], result: DType, exact: bool
+    op: OpDef, xp: Any, general: Plan, values: Sequence[Any], computed: DType, result: DType, exact: bool
 ) -> Plan | None:
     """A plan that calls the array function itself, or None where it is not the row on such arguments.
 
@@ -380,7 +431,7 @@ def _ufunc_plan(
     operands = [
         v for r, v in zip(roles, values, strict=True) if r not in (Role.FACTOR, Role.OPTION)
     ]
-    if Role.SCALAR in roles and result not in _EXACT_WITH_SCALARS:
+    if Role.SCALAR in roles and computed not in _EXACT_WITH_SCALARS:
         return None
     function = getattr(xp, name)
     try:

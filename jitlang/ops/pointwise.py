@@ -18,20 +18,35 @@ from .rows import kernel_of, op, pointwise
 
 FLOATING = Result.FLOATING
 
-_NO_BOOL_SUB = {
-    Category.BOOL: "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or"
-    " `logical_xor()` operator instead."
+_BOTH_BOOL_SUB = {
+    Category.BOOL: RuntimeError(
+        "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or"
+        " `logical_xor()` operator instead."
+    )
 }
+_NO_BOOL_SUB = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask,"
+    " use the `~` or `logical_not()` operator instead."
+)
 _NO_BOOL_NEG = {
-    Category.BOOL: "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to"
-    " invert a mask, use the `~` or `logical_not()` operator instead."
+    Category.BOOL: RuntimeError(
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to"
+        " invert a mask, use the `~` or `logical_not()` operator instead."
+    )
 }
 
 
-def not_implemented(name: str, *categories: Category) -> Mapping[Category, str]:
+def not_implemented(name: str, *categories: Category) -> Mapping[Category, Exception]:
     """Rejections worded as torch's for kernels that a dtype does not have."""
-    spelled = {Category.BOOL: "Bool", Category.INTEGRAL: "Long", Category.COMPLEX: "ComplexFloat"}
-    return {c: f'"{name}" not implemented for \'{spelled[c]}\'' for c in categories}
+    return {
+        c: NotImplementedError(f'"{name}" not implemented for \'{_SPELLED[c]}\'') for c in categories
+    }
+
+
+_SPELLED = {
+    Category.BOOL: "Bool", Category.INTEGRAL: "Long", Category.FLOATING: "Float",
+    Category.COMPLEX: "ComplexFloat",
+}  # fmt: skip
 
 
 def is_floating(m: Any, x: Any) -> bool:
@@ -47,19 +62,24 @@ for _spelled in ("Tensor", "Scalar"):
         lambda m, x, y, alpha: x + y * alpha,
         grad=lambda m, g, r, x, y, alpha: (g, g * alpha),
         ufunc="add",
+        wide_scalars=True,
     )
     pointwise(
         f"aten::sub.{_spelled}(Tensor self, {_spelled} other, *, Scalar alpha=1) -> Tensor",
         lambda m, x, y, alpha: x - y * alpha,
         grad=lambda m, g, r, x, y, alpha: (g, -g * alpha),
         ufunc="subtract",
-        rejects=_NO_BOOL_SUB,
+        rejects=_BOTH_BOOL_SUB,
+        no_bool_operand=_NO_BOOL_SUB,
+        wide_scalars=True,
     )
     pointwise(
         f"aten::rsub.{_spelled}(Tensor self, {_spelled} other, Scalar alpha=1) -> Tensor",
         lambda m, x, y, alpha: y - x * alpha,
         grad=lambda m, g, r, x, y, alpha: (-g * alpha, g),
-        rejects=_NO_BOOL_SUB,
+        rejects=_BOTH_BOOL_SUB,
+        no_bool_operand=_NO_BOOL_SUB,
+        wide_scalars=True,
         inplace=False,
         factors=("alpha",),
         method=None,
@@ -69,6 +89,7 @@ for _spelled in ("Tensor", "Scalar"):
         lambda m, x, y: x * y,
         grad=lambda m, g, r, x, y: (g * y, g * x),
         ufunc="multiply",
+        wide_scalars=True,
     )
     pointwise(
         f"aten::div.{_spelled}(Tensor self, {_spelled} other) -> Tensor",
@@ -76,6 +97,7 @@ for _spelled in ("Tensor", "Scalar"):
         grad=lambda m, g, r, x, y: (g / y, -g * r / y),
         result=FLOATING,
         ufunc="divide",
+        wide_scalars=True,
     )
 
 
@@ -201,12 +223,18 @@ pointwise(
     ufunc="negative",
     rejects=_NO_BOOL_NEG,
 )
-pointwise("aten::positive(Tensor self) -> Tensor", lambda m, x: x, inplace=False)
+pointwise(
+    "aten::positive(Tensor self) -> Tensor",
+    lambda m, x: x,
+    inplace=False,
+    rejects={Category.BOOL: RuntimeError("The `+` operator, on a bool tensor is not supported.")},
+)
 pointwise(
     "aten::abs(Tensor self) -> Tensor",
     lambda m, x: abs(x),
     grad=lambda m, g, r, x: (g * m.sign(x),),
     ufunc="absolute",
+    rejects=not_implemented("abs_cpu", Category.BOOL),
     real=True,
 )
 pointwise(
@@ -219,6 +247,7 @@ pointwise(
     lambda m, x: x * x,
     grad=lambda m, g, r, x: (g * x * 2,),
     ufunc="square",
+    promote_with=(int,),  # it is x ** 2
 )
 pointwise(
     "aten::reciprocal(Tensor self) -> Tensor",
@@ -262,6 +291,7 @@ def _checked_power(xp: Any, x: Any, y: Any) -> Any:
 pointwise(
     "aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
     _power,
+    rejects=not_implemented("pow", Category.BOOL),
     grad=lambda m, g, r, x, y: (
         g * m.select(m.eq(y, 0), x * 0, y * m.pow(x, y - 1)),
         g * m.select(m.eq(x, 0) & (y >= 0), r * 0, r * m.log(x)),
@@ -272,6 +302,7 @@ pointwise(
     "aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     _power,
     impl=_checked_power,
+    strict_scalars=True,
     grad=lambda m, g, r, x, y: (g * y * m.pow(x, y - 1), None),
     inplace="Scalar",
 )
@@ -296,11 +327,24 @@ for _name, _body, _grad, _ufunc in (
     ("cos", lambda m, x: m.cos(x), lambda m, g, r, x: (-g * m.sin(x),), "cos"),
     ("tanh", lambda m, x: m.tanh(x), lambda m, g, r, x: (g * (1 - r * r),), "tanh"),
     ("sigmoid", lambda m, x: m.sigmoid(x), lambda m, g, r, x: (g * (r * (1 - r)),), ""),
-    ("erf", lambda m, x: m.erf(x), lambda m, g, r, x: (g * m.exp(-(x * x)) * 1.1283791670955126,), ""),
 ):
     pointwise(
         f"aten::{_name}(Tensor self) -> Tensor", _body, grad=_grad, result=FLOATING, ufunc=_ufunc
     )
+pointwise(
+    "aten::erf(Tensor self) -> Tensor",
+    lambda m, x: m.erf(x),
+    grad=lambda m, g, r, x: (g * m.exp(-(x * x)) * 1.1283791670955126,),
+    result=FLOATING,
+    rejects=not_implemented("erf_vml_cpu", Category.COMPLEX),
+)
+pointwise(
+    "aten::erfc(Tensor self) -> Tensor",
+    lambda m, x: m.erfc(x),
+    grad=lambda m, g, r, x: (g * m.exp(-(x * x)) * -1.1283791670955126,),
+    result=FLOATING,
+    rejects=not_implemented("erfc_vml_cpu", Category.COMPLEX),
+)
 
 # Rounding -----------------------------------------------------------------------------------------
 
@@ -328,7 +372,11 @@ def _round_decimals(m: Any, x: Any, decimals: int) -> Any:
     return m.rint(x * scale) / scale if decimals > 0 else m.rint(x / scale) * scale
 
 
-pointwise("aten::round.decimals(Tensor self, *, int decimals) -> Tensor", _round_decimals)
+pointwise(
+    "aten::round.decimals(Tensor self, *, int decimals) -> Tensor",
+    _round_decimals,
+    rejects=not_implemented("round_cpu", Category.BOOL, Category.INTEGRAL, Category.COMPLEX),
+)
 
 # Three operands -----------------------------------------------------------------------------------
 
@@ -343,14 +391,17 @@ def _lerp(m: Any, x: Any, y: Any, weight: Any) -> Any:
 pointwise(
     "aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor",
     _lerp,
-    grad=lambda m, g, r, x, y, w: (g * (1 - w), g * w, None),
+    grad=lambda m, g, r, x, y, w: (g * (1 - w), g * w),
     rejects=not_implemented("lerp_kernel_scalar", Category.BOOL, Category.INTEGRAL),
+    factors=("weight",),
+    same_dtype=True,
 )
 pointwise(
     "aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor",
     _lerp,
     grad=lambda m, g, r, x, y, w: (g * (1 - w), g * w, g * (y - x)),
     rejects=not_implemented("lerp_kernel_tensor", Category.BOOL, Category.INTEGRAL),
+    same_dtype=True,
 )
 pointwise(
     "aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
@@ -365,8 +416,10 @@ pointwise(
         g, g * value / b, -g * value * a / (b * b),
     ),
     rejects={
-        c: "Integer division with addcdiv is no longer supported, and in a future release addcdiv"
-        " will perform a true division of tensor1 and tensor2."
+        c: RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future release addcdiv"
+            " will perform a true division of tensor1 and tensor2."
+        )
         for c in (Category.BOOL, Category.INTEGRAL)
     },
 )  # fmt: skip

@@ -90,10 +90,14 @@ def pointwise(
     impl: Kernel | None = None,
     ufunc: str = "",
     inplace: bool | str = True,
-    rejects: Mapping[Category, str] | None = None,
+    rejects: Mapping[Category, Exception] | None = None,
     factors: tuple[str, ...] = (),
     real: bool = False,
     strict_scalars: bool = False,
+    wide_scalars: bool = False,
+    no_bool_operand: str = "",
+    same_dtype: bool = False,
+    promote_with: tuple[type, ...] = (),
     native: Any = None,
     function: str | None = "",
     method: str | None = "",
@@ -113,10 +117,14 @@ def pointwise(
             dtype while all other arguments have their defaults.
         inplace: also add the row `name_`; a string names its overload (`"Tensor"`), or the whole of it
             (`"__iand__.Tensor"`), where it is not derived.
-        rejects: messages of errors, by the category of the compute dtype.
+        rejects: errors to raise, by the category of the compute dtype.
         factors: scalar arguments that do not take part in promotion; keyword-only ones never do.
         real: complex operands give a real result.
         strict_scalars: an int that does not fit the compute dtype is an error, and does not wrap.
+        wide_scalars: scalar operands of half types take part as float32, not rounded to the half type.
+        no_bool_operand: the message of the error where any operand is bool.
+        same_dtype: tensor operands must agree in dtype: nothing is promoted.
+        promote_with: kinds of scalars that take part in promotion without being arguments.
         native: native lowering.
         function: name under which Python sees it as a function.
         method: name under which Python sees it as a method.
@@ -126,7 +134,10 @@ def pointwise(
         schema, body=body, impl=impl, grad=grad, result=result, native=native,
         function=function, method=method, doc=doc,
     )  # fmt: skip
-    traits = kernels.Traits(ufunc, rejects or {}, factors, real, strict_scalars)
+    traits = kernels.Traits(
+        ufunc, rejects or {}, factors, real, strict_scalars, wide_scalars, no_bool_operand,
+        same_dtype, promote_with,
+    )  # fmt: skip
     kernels.describe(row, traits)
     row.infer = kernels.pointwise_rule(row)
     OPS.add(row)

@@ -98,7 +98,16 @@ scalar(
     checked=True,
 )
 
-scalar("aten::divmod.int(int x, int y) -> (int, int)", "divmod(x, y)")
+
+
+def _int_divmod(xp: Any, x: int, y: int) -> tuple[int, int]:
+    quotient, rest = divmod(x, y)
+    if quotient == 2**63:
+        raise OverflowError(f"divmod({x}, {y}): the quotient does not fit in 64 bits")
+    return quotient, rest
+
+
+op("aten::divmod.int(int x, int y) -> (int, int)", impl=_int_divmod, function=None, method=None)
 for _a, _b in (("float", "float"), ("int", "float"), ("float", "int")):
     _overload = "float" if _a == _b else f"{_a}_{_b}"
     scalar(f"aten::divmod.{_overload}({_a} x, {_b} y) -> (float, float)", "divmod(x, y)")
@@ -145,8 +154,10 @@ op(
     "jit::pow.int(int a, int b) -> int", impl=_int_power, function="pow", method=None,
     doc="Python's int ** int; ValueError for a negative exponent, whose result would be a float.",
 )  # fmt: skip
-scalar("jit::pow.float(float a, float b) -> float", "a ** b")
-scalar("jit::pow.int_float(int a, float b) -> float", "a ** b")
+# A negative number to a fraction is complex in Python; under the type float it is an error.
+_FLOAT_POWER = "a ** b if a >= 0 or b % 1 == 0 else math.pow(a, b)"
+scalar("jit::pow.float(float a, float b) -> float", _FLOAT_POWER)
+scalar("jit::pow.int_float(int a, float b) -> float", _FLOAT_POWER)
 scalar("jit::pow.float_int(float a, int b) -> float", "a ** b")
 for _a, _b in (*_MIXES, ("complex", "complex")):
     if "complex" in (_a, _b):

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .. import arrays, dtypes
 from ..dtypes import DType
 from ..ir.opdef import OPS
 from . import indexing
-from .core import Tensor, TensorMeta
+from .core import Tensor, TensorMeta, box
 from .dispatch import call, dispatcher
 
 # Python's operators: method, operator, and what the reflected form calls with swapped arguments.
@@ -36,7 +38,7 @@ _BINARY_ONE_WAY = (
     ("rshift", "aten::__rshift__"),
 )
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-_UNARY = (("neg", "aten::neg"), ("pos", "aten::positive"), ("invert", "aten::bitwise_not"), ("abs", "aten::abs"))
+_UNARY = (("neg", "aten::neg"), ("pos", "aten::positive"), ("abs", "aten::abs"))
 _INPLACE = (
     ("iadd", "aten::add_"), ("isub", "aten::sub_"), ("imul", "aten::mul_"), ("itruediv", "aten::div_"),
     ("ifloordiv", "aten::floor_divide_"), ("imod", "aten::remainder_"), ("ipow", "aten::pow_"),
@@ -82,7 +84,17 @@ def _number_first(operator: str, number: Any, tensor: Tensor) -> Any:
         return call("aten::mul", (call("aten::reciprocal", (tensor,), {}), number), {})
     if operator in ("aten::pow", "aten::remainder"):
         return call(operator, (number, tensor), {})
-    return call(operator, (call("aten::scalar_tensor", (number,), {}), tensor), {})
+    groups = ((tensor.dtype,), ()) if tensor.ndim else ((), (tensor.dtype,))
+    promoted = dtypes.result_type(*groups, (type(number),))
+    return call(operator, (box(np.asarray(number, promoted.numpy)), tensor), {})
+
+
+def _invert(self: Tensor) -> Any:
+    if self.dtype.category >= dtypes.Category.FLOATING:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+    return call("aten::bitwise_not", (self,), {})
 
 
 def _unary_operator(operator: str) -> Callable[[Tensor], Any]:
@@ -105,6 +117,7 @@ def _install_operators() -> None:
         _install(f"__{name}__", _binary_operator(f"aten::{name}"))
     for name, operator in _UNARY:
         _install(f"__{name}__", _unary_operator(operator))
+    _install("__invert__", _invert)
     for name, operator in _INPLACE:
         _install(f"__{name}__", _binary_operator(operator))
 

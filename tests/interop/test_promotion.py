@@ -77,7 +77,7 @@ def assert_same(ours, theirs, what=""):
         got, wanted = got.astype(np.float32), wanted.astype(np.float32)
     scale = tolerance(ours.dtype)
     with np.errstate(all="ignore"):
-        assert np.allclose(got, wanted, rtol=scale, atol=scale * 1e-2, equal_nan=True), f"{what}\n{ours}\n{theirs}"
+        assert np.allclose(got, wanted, rtol=scale, atol=scale * 5e-2, equal_nan=True), f"{what}\n{ours}\n{theirs}"
 
 
 @pytest.fixture
@@ -133,13 +133,6 @@ UNARY = [
     "log10", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc", "round", "relu",
     "logical_not", "bitwise_not", "isnan", "isinf", "isfinite", "signbit", "positive",
 ]  # fmt: skip
-# Deviations, with their reasons.
-KNOWN = {
-    # torch rounds half-precision division to an integer differently in its own float16 arithmetic.
-    ("floor_divide", dtypes.float16), ("floor_divide", dtypes.bfloat16),
-    ("remainder", dtypes.float16), ("remainder", dtypes.bfloat16),
-}  # fmt: skip
-
 
 def shapes(rank):
     return {"vector": (6,), "zero": (), "matrix": (2, 6)}[rank]
@@ -151,8 +144,7 @@ def test_binary_rows(name, ranks, compare):
     ours, theirs = function_named(name), getattr(torch, name)
     for a, b in itertools.product(dtypes.ALL, repeat=2):
         x, y = samples(a, shapes(ranks[0]), 1), samples(b, shapes(ranks[1]), 2)
-        promoted = dtypes.promote_types(a, b)
-        if (name, promoted) in KNOWN:
+        if torch.result_type(to_torch(x), to_torch(y)) in NO_COUNTERPART:
             continue
         wanted = outcome(lambda: theirs(to_torch(x), to_torch(y)))
         if getattr(wanted, "dtype", None) in NO_COUNTERPART:
@@ -165,7 +157,7 @@ def test_binary_rows_with_scalars(name, compare):
     ours, theirs = function_named(name), getattr(torch, name)
     for a, scalar in itertools.product(dtypes.ALL, [True, 3, -2, 0, 1.5, -0.75, 2 + 1j]):
         x = samples(a, (6,), 1)
-        if (name, dtypes.result_type([a], (), [type(scalar)])) in KNOWN:
+        if torch.result_type(to_torch(x), scalar) in NO_COUNTERPART:
             continue
         wanted = outcome(lambda: theirs(to_torch(x), scalar))
         if getattr(wanted, "dtype", None) in NO_COUNTERPART:
@@ -186,8 +178,6 @@ def test_unary_rows(name, compare):
 def test_in_place_rows(name, compare):
     for a, b in itertools.product(dtypes.ALL, repeat=2):
         x, y = samples(a, (6,), 1), samples(b, (6,), 2)
-        if (name[:-1], dtypes.promote_types(a, b)) in KNOWN:
-            continue
         mine = box(x.copy())
         wanted = outcome(lambda: getattr(to_torch(x), name)(to_torch(y)))
         got = outcome(lambda: getattr(mine, name)(box(y)))
@@ -274,6 +264,7 @@ def test_calls(name, compare):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, compare):
+    """torch's float32 gelu cancels for negative arguments; ours does not, so the bound is absolute."""
     function, options = ACTIVATIONS[name]
     for a in dtypes.ALL:
         if a.is_complex:

@@ -402,7 +402,7 @@ def test_a_loop_with_a_limit_and_a_condition_counts():
           return (%y)
     """) == [
         "  n = torch.len(xs)",
-        "  _0 = torch.__and__(c, torch.gt(n, 0))",
+        "  _0 = torch.__and__(c, torch.lt(0, n))",
         "  y = n",
         "  i = 0",
         "  while _0:",

@@ -26,16 +26,21 @@ def _erf(x):
     return np.array([math.erf(v) for v in x.astype(np.float64)], Wide)
 
 
+def _erfc(x):
+    return np.array([math.erfc(v) for v in x.astype(np.float64)], Wide)
+
+
 REFERENCES = {
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10,
     "log1p": np.log1p, "tanh": np.tanh, "sigmoid": _sigmoid, "sin": np.sin, "cos": np.cos, "erf": _erf,
+    "erfc": _erfc,
 }  # fmt: skip
 # Where values are interesting, beside bit patterns at random.
 RANGES = {
-    "exp": (-750, 712), "exp2": (-1080, 1026), "expm1": (-60, 712), "tanh": (-20, 20), "erf": (-6.5, 6.5),
+    "exp": (-750, 712), "exp2": (-1080, 1026), "expm1": (-60, 712), "tanh": (-20, 20), "erf": (-6.5, 6.5), "erfc": (-6.5, 28),
     "sigmoid": (-750, 50), "sin": (-100, 100), "cos": (-100, 100),
 }  # fmt: skip
-# math.erf, the reference of erf, is itself a float64 function.
+# math.erf and math.erfc, the references, are themselves float64 functions.
 BOUNDS = {
     **dict.fromkeys(REFERENCES, 4.0),
     **dict.fromkeys(("exp", "log", "tanh", "sigmoid", "sin", "cos"), 2.0),
@@ -124,6 +129,7 @@ SPECIAL = {
     "sigmoid": [(0.0, 0.5), (INF, 1.0), (-INF, 0.0), (100.0, 1.0), (NAN, NAN)],
     "sin": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (NAN, NAN)],
     "cos": [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (NAN, NAN)],
+    "erfc": [(0.0, 1.0), (INF, 0.0), (-INF, 2.0), (NAN, NAN)],
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (7.0, 1.0), (NAN, NAN)],
 }
 

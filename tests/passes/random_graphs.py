@@ -1,10 +1,12 @@
-"""Random well-typed graphs, and a plain evaluator of graphs that shares nothing with the interpreter.
+"""Random well-typed graphs, and a plain evaluator of graphs that shares nothing with the
+interpreter.
 
-The graphs have everything that passes and the interpreter must be careful with: integers that overflow, division
-by zero, lists that grow and alias, tensors written in place and seen through views, tuples, Optional, branches,
-counted and conditional loops, and calls into Python that see and change what they are given. An outcome is what
-a caller can tell: the result with the identity of all mutable objects in it and in the arguments, the class of
-the exception, and the log of Python calls.
+The graphs have everything that passes and the interpreter must be careful with: integers that
+overflow, division by zero, lists that grow and alias, tensors written in place and seen through
+views, tuples, Optional, branches, counted and conditional loops, and calls into Python that see
+and change what they are given. An outcome is what a caller can tell: the result with the identity
+of all mutable objects in it and in the arguments, the class of the exception, and the log of
+Python calls.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ class Generator:
         self.scopes: list[list[Value]] = [[]]
 
     def run(self) -> Graph:
-        for index, type_ in enumerate((ty.INT, ty.FLOAT, ty.BOOL, ty.TENSOR, ty.TENSOR, INTS, MAYBE)):
+        for index, type_ in enumerate(
+            (ty.INT, ty.FLOAT, ty.BOOL, ty.TENSOR, ty.TENSOR, INTS, MAYBE)
+        ):
             self.add(self.graph.add_input(type_, f"p{index}"))
         self.statements(12)
         results = [self.any_value(type_) for type_ in (ty.INT, ty.TENSOR, ty.TENSOR, INTS, TENSORS)]
@@ -251,14 +255,23 @@ def writing_graphs(draw: Any, size: int = 30) -> Graph:
 def arguments() -> list[Any]:
     """Arguments for any generated graph, made anew each time."""
     first = box(np.array([1.0, -2.0, 0.5]))
-    return [3, 1.5, True, first, first if BIG % 2 else box(np.array([4.0, -0.0, 2.0])), [1, 2, 3], None]
+    return [
+        3,
+        1.5,
+        True,
+        first,
+        first if BIG % 2 else box(np.array([4.0, -0.0, 2.0])),
+        [1, 2, 3],
+        None,
+    ]
 
 
 # Outcomes ---------------------------------------------------------------------------------------
 
 
 def canonical(value: Any, seen: dict[int, int] | None = None) -> Any:
-    """A value as plain data in which every mutable object has the number of its first occurrence."""
+    """A value as plain data in which every mutable object has the number of its first occurrence.
+    """
     seen = {} if seen is None else seen
     if isinstance(value, float):
         return ("float", value.hex())
@@ -363,7 +376,9 @@ def _row(node: Node, inputs: list[Any]) -> list[Any]:
     for argument, value in zip(op.schema.arguments, inputs, strict=True):
         if mark is not None and mark.is_write and argument.alias == mark:
             return [value]
-    return [box(result) if node.output.type is ty.TENSOR and isinstance(result, np.ndarray) else result]
+    return [
+        box(result) if node.output.type is ty.TENSOR and isinstance(result, np.ndarray) else result
+    ]
 
 
 def _raw(value: Any) -> Any:
@@ -376,7 +391,12 @@ def add_test_rows() -> None:
         return
     from jitlang.ops.rows import op
 
-    op("test::whole(Tensor(a) self) -> Tensor(a)", impl=lambda xp, x: x[...], function=None, method=None)
+    op(
+        "test::whole(Tensor(a) self) -> Tensor(a)",
+        impl=lambda xp, x: x[...],
+        function=None,
+        method=None,
+    )
     op(
         "test::total(Tensor[] parts) -> Tensor", function=None, method=None,
         impl=lambda xp, parts: operator.add(xp.zeros(3), sum(parts, xp.zeros(3))),
