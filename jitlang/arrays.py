@@ -1,4 +1,4 @@
-"""The array namespace: NumPy, or CuPy where an array lives on a GPU. CuPy is imported on first need."""
+"""The array namespace: NumPy, or CuPy (imported on first need) where an array lives on a GPU."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+
 class Device:
     """Where a tensor lives, as `torch.device`: `Device("cuda:0")`, `Device("cuda", 0)`."""
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: str | Device, index: int | None = None) -> None:
-        if isinstance(type, Device):
-            type, index = type.type, type.index
         name, colon, number = str(type).partition(":")
         if name not in ("cpu", "cuda") or (colon and not number.isdigit()):
             raise RuntimeError(

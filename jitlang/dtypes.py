@@ -1,8 +1,8 @@
 """Element types, their categories, and how they combine on both surfaces.
 
-A `DType` mirrors `torch.float32` and its kin and is accepted wherever NumPy takes a dtype. Promotion is
-torch's (`promote_types`, `result_type` over tensors, 0-dim tensors and Python scalars) or NumPy's
-(`numpy_result_type`, NEP 50).
+A `DType` mirrors `torch.float32` and its kin and is accepted wherever NumPy takes a dtype.
+Promotion is torch's (`promote_types`, `result_type` over tensors, 0-dim tensors and Python
+scalars) or NumPy's (`numpy_result_type`, NEP 50).
 """
 
 from __future__ import annotations
@@ -103,10 +103,12 @@ bool_ = DType("bool", 11, "Bool", Category.BOOL)
 bfloat16 = DType("bfloat16", 15, "BFloat16", Category.FLOATING)
 
 ALL: tuple[DType, ...] = (
-    bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128,
+    bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64,
+    complex128,
 )  # fmt: skip
 ALIASES = {
-    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
+    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32,
+    "long": int64,
     "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 
@@ -272,7 +274,7 @@ def floating(dtype: DType) -> DType:
 
 
 def can_cast(src: DType, dst: DType) -> bool:
-    """Whether torch writes a `src` result into a `dst` tensor in place: categories may only rise."""
+    """Whether torch writes a `src` result into a `dst` tensor: categories may only rise."""
     if src.category == dst.category:
         return True
     if src.is_complex or dst.category is Category.BOOL:

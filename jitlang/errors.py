@@ -220,14 +220,22 @@ def attach_script_stack(error: BaseException, spans: Iterable[SourceSpan | None]
     error.add_note("\n".join([SCRIPT_STACK_TITLE, *frames]))
 
 
-def nearest_names(name: str, candidates: Iterable[str], limit: int = 3) -> list[str]:
+NEAR, VERY_NEAR = 0.6, 0.76
+
+
+def nearest_names(
+    name: str, candidates: Iterable[str], limit: int = 3, cutoff: float = NEAR
+) -> list[str]:
     """Names that the user may have meant, best first."""
-    return difflib.get_close_matches(name, sorted(set(candidates)), limit, 0.6)
+    return difflib.get_close_matches(name, sorted(set(candidates)), limit, cutoff)
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
-    """A hint with near-miss names, or None where nothing is near."""
-    near = nearest_names(name, candidates)
+def did_you_mean(name: str, candidates: Iterable[str], far: Iterable[str] = ()) -> str | None:
+    """A hint with near-miss names, or None where nothing is near.
+
+    Names from `far` are less likely to be meant and must be nearer.
+    """
+    near = nearest_names(name, candidates) or nearest_names(name, far, cutoff=VERY_NEAR)
     return f"did you mean {' or '.join(repr(n) for n in near)}?" if near else None
 
 

@@ -1,8 +1,8 @@
 """Run-time values and graph types: what type a Python value has, and whether a value fits a type.
 
-The graph type of a value is what decides which graph of a generic function runs, so it holds the facts
-that the front end needs and no more: a `Tensor` is `Tensor`, a raw array is an `Array` of its dtype (NumPy's
-promotion is settled when the graph is made), a number is its kind.
+The graph type of a value is what decides which graph of a generic function runs, so it holds the
+facts that the front end needs and no more: a `Tensor` is `Tensor`, a raw array is an `Array` of
+its dtype (NumPy's promotion is settled when the graph is made), a number is its kind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _SIMPLE: dict[type, Type] = {
 }  # fmt: skip
 _NUMBERS: dict[Type, tuple[type, ...]] = {
     ty.INT: (int,), ty.FLOAT: (float,), ty.COMPLEX: (complex,), ty.BOOL: (bool,),
-    ty.NUMBER: (int, float, complex, bool), ty.STR: (str,), ty.DTYPE: (DType,), ty.DEVICE: (Device,),
+    ty.NUMBER: (int, float, complex, bool), ty.STR: (str,), ty.DTYPE: (DType,),
+    ty.DEVICE: (Device,),
 }  # fmt: skip
 
 
@@ -36,7 +37,8 @@ def type_of(value: Any) -> Type:
     """The graph type of a Python value.
 
     Raises:
-        TypeError: the value, or something in it, has no graph type; the message says what and what to do.
+        TypeError: the value, or something in it, has no graph type; the message says what and what
+            to do.
         OverflowError: an int does not fit in 64 bits.
     """
     found = _SIMPLE.get(value.__class__)
@@ -84,7 +86,8 @@ def _common(container: str, values: Iterable[Any]) -> Type:
         if unified is None:
             raise TypeError(
                 f"a {container} holds both {ty.annotation(joined)} and {ty.annotation(found)};"
-                " a script list or dict has one element type: use a tuple, or annotate the parameter"
+                " a script list or dict has one element type: use a tuple, or annotate the"
+                " parameter"
             )
         joined = unified
     return joined
@@ -94,11 +97,14 @@ def _unsupported(value: Any) -> str:
     cls = type(value)
     name = f"{cls.__module__}.{cls.__qualname__}"
     if callable(value):
-        return f"a function or class ({name}) cannot be an argument of a script function; call it inside, or close over it"
+        return (
+            f"a function or class ({name}) cannot be an argument of a script function; call it"
+            " inside, or close over it"
+        )
     if isinstance(value, set | frozenset):
         return "a set has no script type; pass a list (sorted(...)) or a dict"
     if isinstance(value, bytes | bytearray):
-        return "bytes have no script type; pass a str, or a uint8 tensor (jl.tensor(list(data), dtype=jl.uint8))"
+        return "bytes have no script type; pass a str, or a uint8 tensor of list(data)"
     return (
         f"a value of type {name} has no script type; pass tensors, arrays, numbers, strings, None,"
         " or lists, tuples, NamedTuples and dicts of them"
@@ -134,7 +140,7 @@ def conforms(value: Any, type_: Type) -> bool:
 
 
 def _is_number(value: Any, classes: Sequence[type]) -> bool:
-    """NumPy's float64 derives from float but is an array of the array surface; True is not an int."""
+    """NumPy's float64 derives from float but is an array here; True is not an int."""
     if isinstance(value, np.generic):
         return False
     if value.__class__ in classes:
@@ -155,7 +161,9 @@ def _tensor_conforms(value: Any, type_: TensorType) -> bool:
         return True
     if type_.dtype is not None and array.dtype != type_.dtype.numpy:
         return False
-    if type_.requires_grad is not None and type_.requires_grad != getattr(value, "requires_grad", False):
+    if type_.requires_grad is not None and type_.requires_grad != getattr(
+        value, "requires_grad", False
+    ):
         return False
     if type_.device is not None and type_.device != arrays.device_of(array):
         return False
@@ -192,7 +200,11 @@ def namedtuple_name(cls: type) -> str:
     known = _name_of_class.get(cls)
     if known is not None:
         return known
-    base = f"{cls.__module__}.{cls.__qualname__}".replace("<locals>.", "").replace("<", "").replace(">", "")
+    base = (
+        f"{cls.__module__}.{cls.__qualname__}".replace("<locals>.", "")
+        .replace("<", "")
+        .replace(">", "")
+    )
     with _lock:
         name, number = base, 1
         while _class_of_name.get(name, cls) is not cls:

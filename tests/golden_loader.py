@@ -203,7 +203,7 @@ class Subject:
         linecache.cache[self.filename] = (len(text), None, lines, self.filename)
         module: dict[str, Any] = {"__name__": self.case.name}
         exec(PRELUDE, module)
-        exec(compile(text, self.filename, "exec"), module)
+        exec(compile(text, self.filename, "exec", dont_inherit=True), module)
         return module
 
 

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ir",),
     ("ops",),
     ("tensor",),
+    ("values",),
     ("module",),
     ("frontend", "passes"),
     ("autodiff",),

@@ -11,7 +11,7 @@ from ..ir.matching import as_torch
 from ..ir.opdef import OPS
 from ..ir.types import Type
 from ..tensor import method_names
-from . import numpy_names
+from . import hints, numpy_names
 from .emitter import Emitter
 from .operators import rows_named
 from .sugar import Arguments, Operator, Plain, Special, Sugar
@@ -53,9 +53,8 @@ def value_attribute(e: Emitter, value: Value, name: str) -> Sugar:
             found=ty.annotation(type_),
             hint="test `is not None` before this line",
         )
-    raise e.undefined_attribute(
-        f"a value of type {ty.annotation(type_)}", name, _known_names(type_), _elsewhere(type_, name)
-    )
+    hint = hints.for_attribute(type_, name, _known_names(type_))
+    raise e.undefined_attribute(f"a value of type {ty.annotation(type_)}", name, (), hint)
 
 
 def value_has_attribute(e: Emitter, value: Value, name: str) -> bool:
@@ -155,6 +154,8 @@ def _takes_first(arguments: Iterable[object], type_: Type) -> bool:
 
 
 def _known_names(type_: Type) -> Iterable[str]:
+    if ty.is_array(type_):
+        return numpy_names.array_names()
     if isinstance(type_, ty.TensorType):
         return [*method_names(), *_TENSOR_PROPERTIES]
     if isinstance(type_, ty.TupleType) and type_.field_names:
@@ -164,20 +165,3 @@ def _known_names(type_: Type) -> Iterable[str]:
     if isinstance(type_, ty.ListType | ty.DictType | ty.TupleType) or type_ in _PYTHON_CLASSES:
         return [name for name in dir(_python_class(type_)) if not name.startswith("_")]
     return ()
-
-
-_ELSEWHERE = {
-    ("list", "add"): "a list has append",
-    ("Tensor", "append"): "tensors do not grow; collect a list and stack it",
-    ("list", "shape"): "a list has len(); stack it into a tensor first",
-    ("Tensor", "len"): "write len(x) or x.size(0)",
-    ("Tensor", "length"): "write len(x) or x.size(0)",
-    ("Tensor", "astype"): "write x.to(dtype)",
-    ("Array", "to"): "write x.astype(dtype)",
-}
-
-
-def _elsewhere(type_: Type, name: str) -> str | None:
-    """What to write for a name that users of other libraries reach for."""
-    owner = ty.annotation(type_).split("[")[0].lower()
-    return next((h for (o, n), h in _ELSEWHERE.items() if o.lower() == owner and n == name), None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ErrorKind
+from ..errors import ErrorKind, did_you_mean
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OpDef
@@ -75,13 +75,15 @@ def _take(
                 ErrorKind.UNKNOWN_KEYWORD,
                 f"'{label}' does not take the keyword '{name}' here",
                 args.keyword_nodes.get(name),
+                expected=" or ".join(f"'{k}'" for k in keywords) or "no keywords",
+                hint=did_you_mean(name, keywords),
             )
     if not least <= len(args.positional) <= most:
         expected = str(least) if least == most else f"{least} to {most}"
+        plural = "" if expected == "1" else "s"
         raise e.error(
             ErrorKind.ARITY,
-            f"'{label}' gets {len(args.positional)} arguments",
-            expected=expected,
+            f"'{label}' takes {expected} argument{plural}, and gets {len(args.positional)}",
         )
     return args.positional
 

@@ -18,6 +18,7 @@ from ..ir.graph import PYTHON_OP, ObjectRef, Value
 from ..ir.matching import Match, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
+from . import hints
 from .annotate import NoType, namedtuple_type, type_from_object, type_of_annotation
 from .emitter import Emitter, Fallback
 from .flow import decide_empty
@@ -108,9 +109,15 @@ def _parameter(
     return Parameter(arg.arg, kind, default, declared, arg)
 
 
-def bind(
-    e: Emitter, label: str, parameters: Sequence[Parameter], args: Arguments
-) -> dict[str, Sugar]:
+class Bound(dict[str, Sugar]):
+    """The meaning of every parameter in a call; `nodes` is the syntax of arguments written there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: dict[str, ast.AST] = {}
+
+
+def bind(e: Emitter, label: str, parameters: Sequence[Parameter], args: Arguments) -> Bound:
     """The meaning of every parameter in a call.
 
     Raises:
@@ -118,9 +125,12 @@ def bind(
     """
     positional = _spread_positional(e, label, parameters, args)
     keywords = dict(args.keywords)
-    bound: dict[str, Sugar] = {}
+    nodes = list(args.nodes) if len(positional) == len(args.nodes) else []
+    bound = Bound()
     for parameter in parameters:
         name, kind = parameter.name, parameter.kind
+        if name in args.keyword_nodes:
+            bound.nodes[name] = args.keyword_nodes[name]
         if kind is inspect.Parameter.VAR_POSITIONAL:
             bound[name] = _rest(e, positional)
             positional = []
@@ -130,6 +140,8 @@ def bind(
         elif positional and kind is not inspect.Parameter.KEYWORD_ONLY:
             if name in keywords and kind is not inspect.Parameter.POSITIONAL_ONLY:
                 raise e.error(ErrorKind.ARITY, f"'{label}' gets argument '{name}' twice")
+            if nodes:
+                bound.nodes[name] = nodes[-len(positional)]
             bound[name] = positional.pop(0)
         elif name in keywords and kind is not inspect.Parameter.POSITIONAL_ONLY:
             bound[name] = keywords.pop(name)
@@ -173,17 +185,17 @@ def _signature_text(label: str, parameters: Sequence[Parameter]) -> str:
 
 
 def _rest(e: Emitter, positional: Sequence[Sugar]) -> Sugar:
-    """What `*args` holds: parts, or one list where a list was spread into it."""
+    """What `*args` holds: parts, or a tuple of unknown length where a list was spread into it."""
     if not any(isinstance(meaning, Starred) for meaning in positional):
         return Parts(list(positional))
     pieces = [
         meaning.items if isinstance(meaning, Starred) else e.list_display([meaning.value(e)])
         for meaning in positional
     ]
-    joined = e.builder.op("aten::list", pieces[0])
+    joined = pieces[0]
     for piece in pieces[1:]:
         joined = e.builder.op("aten::add", joined, piece)
-    return Starred(joined)
+    return Starred(e.builder.op("jit::tuple", joined))
 
 
 def _spread_positional(
@@ -232,12 +244,16 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     values = [] if operator.receiver is None else [operator.receiver]
     for meaning in args.positional:
         values.append(meaning.items if isinstance(meaning, Starred) else meaning.value(e))
-    keywords = _keywords(e, rows, args)
+    keywords = _keywords(e, operator.label, rows, args)
     _decide_open(operator.label, values)
+    if name == "append" and len(values) == 2:
+        _check_appended(e, values[0], values[1], args.node_of(0))
     return apply_rows(e, operator.label, rows, values, keywords)
 
 
-def _keywords(e: Emitter, rows: Sequence[OpDef], args: Arguments) -> dict[str, Value]:
+def _keywords(
+    e: Emitter, label: str, rows: Sequence[OpDef], args: Arguments
+) -> dict[str, Value]:
     """Keyword values; NumPy's `axis` and torch's `input` are understood where a row has the argument."""
     known = {a.name for row in rows for a in row.schema.arguments}
     aliases = {**RENAMED_KEYWORDS, "input": "self"}
@@ -247,8 +263,9 @@ def _keywords(e: Emitter, rows: Sequence[OpDef], args: Arguments) -> dict[str, V
         if renamed not in known:
             raise e.error(
                 ErrorKind.UNKNOWN_KEYWORD,
-                f"no variant of this operator has an argument '{name}'",
+                f"no variant of '{label}' has an argument '{name}'",
                 args.keyword_nodes.get(name),
+                expected=" or ".join(sorted(known - {"self"})),
                 hint=did_you_mean(name, known),
             )
         values[renamed] = meaning.value(e)
@@ -302,6 +319,21 @@ def _decide_open(name: str, values: Sequence[Value]) -> None:
         decide_empty(first, ty.DictType(values[1].type, values[2].type))
 
 
+def _check_appended(e: Emitter, owner: Value, item: Value, node: ast.expr | None) -> None:
+    """A list keeps its element type; said plainly, since this is the most common mistake with lists."""
+    if not isinstance(owner.type, ty.ListType) or accepts(owner.type.element, item.type):
+        return
+    raise e.error(
+        ErrorKind.ELEMENT_TYPE,
+        "the appended value and the list's elements have different types",
+        node,
+        found=ty.annotation(item.type),
+        expected=ty.annotation(owner.type.element),
+        hint=hints.for_conversion(item.type, owner.type.element)
+        or "a list holds one type; use tuples for several",
+    )
+
+
 def apply_rows(
     e: Emitter,
     label: str,
@@ -325,11 +357,17 @@ def apply_rows(
         position = next(i for i, t in enumerate(types) if bare[i] is not t)
         raise e.error(
             ErrorKind.OPTIONAL_NOT_REFINED,
-            f"argument {position} of '{label}' may be None",
+            f"argument {_argument_name(rows, position)} of '{label}' may be None",
             found=ty.annotation(types[position]),
             hint="test it with `is not None` before this line",
         )
     raise no_overload(label, values, keywords, outcome, e.span())
+
+
+def _argument_name(rows: Sequence[OpDef], position: int) -> str:
+    """What the variants call an argument, where they agree."""
+    named = [r.schema.arguments[position].name for r in rows if len(r.schema.arguments) > position]
+    return f"'{named[0]}'" if len(set(named)) == 1 else str(position + 1)
 
 
 def _result(e: Emitter, op: OpDef, outputs: Sequence[Value]) -> Sugar:
@@ -393,7 +431,11 @@ def _may_fall_back(error: CompileError, target: Any) -> bool:
 
 def _is_own(e: Emitter, error: CompileError) -> bool:
     """Whether the error is about the call itself, not about the callee's body."""
-    return error.span is not None and error.span == e.span()
+    call, found = e.span(), error.span
+    if found is None or (found.filename, found.function) != (call.filename, call.function):
+        return False
+    start, end = (found.line, found.column), (found.end_line, found.end_column)
+    return (call.line, call.column) <= start and end <= (call.end_line, call.end_column)
 
 
 def call_python(
@@ -522,8 +564,10 @@ def _construct(e: Emitter, cls: Any, args: Arguments) -> Sugar:
             raise e.error(
                 ErrorKind.ARGUMENT_TYPE,
                 f"field '{parameter.name}' of '{cls.__name__}' has another type",
+                bound.nodes.get(parameter.name),
                 found=ty.annotation(value.type),
                 expected=ty.annotation(parameter.declared),
+                hint=hints.for_conversion(value.type, parameter.declared),
             )
         values.append(value)
     return Plain(e.builder.value("prim::TupleConstruct", values, type_))

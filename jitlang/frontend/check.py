@@ -135,8 +135,8 @@ def _check_arity(source: FunctionSource, node: ast.Call) -> None:
         raise CompileError(
             ErrorKind.UNKNOWN_KEYWORD,
             f"'{callee.__name__}' has no parameter '{unknown[0].arg}'",
-            source.span(unknown[0].value),
-            expected=f"{callee.__name__}{signature}",
+            source.span(unknown[0]),
+            expected=_shown(callee, signature),
             hint=did_you_mean(unknown[0].arg or "", signature.parameters),
         )
     try:
@@ -146,5 +146,14 @@ def _check_arity(source: FunctionSource, node: ast.Call) -> None:
             ErrorKind.ARITY,
             f"'{callee.__name__}' cannot be called like this: {error}",
             source.span(node),
-            expected=f"{callee.__name__}{signature}",
+            expected=_shown(callee, signature),
         ) from None
+
+
+def _shown(callee: types.FunctionType, signature: inspect.Signature) -> str:
+    """A signature with annotations as they are written, not quoted."""
+    text = str(signature)
+    for annotation in callee.__annotations__.values():
+        if isinstance(annotation, str):
+            text = text.replace(repr(annotation), annotation)
+    return f"{callee.__name__}{text}"

@@ -27,6 +27,7 @@ from ..ir.graph import Graph, ObjectRef, Value, constant_type
 from ..ir.types import Type
 from ..tensor import Tensor
 from ..values import type_of
+from . import hints
 from .scope import Outcomes, Scope
 from .source import FunctionSource
 from .sugar import Arguments, Namespace, Operator, Starred, Sugar, Unusable
@@ -53,10 +54,10 @@ class Guard:
         """Whether the assumption still holds."""
         try:
             found = self.read()
-        except (KeyError, AttributeError, ValueError):
+            if found is self.expected:
+                return self.type is None or type_of(found) is self.type
+        except (KeyError, AttributeError, ValueError, TypeError):
             return False
-        if found is self.expected:
-            return self.type is None or type_of(found) is self.type
         if isinstance(found, bool | int | float | complex | str | tuple):
             return type(found) is type(self.expected) and found == self.expected
         return False
@@ -117,7 +118,7 @@ class Grammar:
     class_type: Callable[[Emitter, type, ast.expr], Type | None]
     assign: Callable[[Emitter, ast.expr, Sugar], None]
     as_list: Callable[[Emitter, Sugar], Value]
-    compile_callee: Callable[[Emitter, Any, FunctionSource, Sequence[Any], dict[str, Sugar]], Any]
+    compile_callee: Callable[[Emitter, Any, FunctionSource, Sequence[Any], Any], Any]
     conversions: Mapping[type, Callable[[Emitter, Arguments], Sugar]]
     call_syntax: Callable[[Emitter, Sugar, ast.Call, Type | None], Sugar | None]
 
@@ -169,7 +170,7 @@ class Emitter:
         return self.error(
             ErrorKind.UNDEFINED_ATTRIBUTE,
             f"{owner} has no attribute '{name}'",
-            hint=did_you_mean(name, known) or hint,
+            hint=hint or did_you_mean(name, known),
         )
 
     # Scopes -------------------------------------------------------------------------------------
@@ -222,18 +223,23 @@ class Emitter:
         table: Mapping[str, Any] = builtins if isinstance(builtins, dict) else vars(builtins)
         if name in table:
             return self.grammar.meaning_of(self, table[name], name)
-        names = [*self.locals, *source.cells, *source.namespace, *table]
-        raise self.error(
-            ErrorKind.UNDEFINED_NAME, f"undefined name '{name}'", hint=did_you_mean(name, names)
-        )
+        near = [*self.locals, *source.cells]
+        hint = did_you_mean(name, near, [*source.namespace, *table]) or hints.for_name(name)
+        raise self.error(ErrorKind.UNDEFINED_NAME, f"undefined name '{name}'", hint=hint)
 
     def guarded(self, label: str, read: Callable[[], object], found: object) -> Sugar:
         """The meaning of an outside object, which is folded and guarded."""
         if not isinstance(found, type(sys)):
-            contents = type_of(found) if isinstance(found, list | dict) else None
+            contents = self._contents(found, label) if isinstance(found, list | dict) else None
             key = f"{label} in {self.source.name} of {self.source.filename}"
             self.unit.guard(Guard(key, read, found, contents))
         return self.grammar.meaning_of(self, found, label)
+
+    def _contents(self, found: object, label: str) -> Type:
+        try:
+            return type_of(found)
+        except TypeError as error:
+            raise self.error(ErrorKind.UNSUPPORTED_VALUE, f"'{label}': {error}") from None
 
     def lookup_joined(self, name: str, what: str) -> Sugar:
         """A made-up variable that both arms of an expression assigned."""
@@ -329,11 +335,14 @@ class Emitter:
             common = joined
         return common
 
-    def element_error(self, what: str, found: Type, expected: Type) -> CompileError:
+    def element_error(
+        self, what: str, found: Type, expected: Type, node: ast.AST | None = None
+    ) -> CompileError:
         """The rejection of a display whose parts have different types."""
         return self.error(
             ErrorKind.ELEMENT_TYPE,
             f"the {what} have different types",
+            node,
             found=ty.annotation(found),
             expected=ty.annotation(expected),
             hint="lists and dicts hold one type; use a tuple for several",

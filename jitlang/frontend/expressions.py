@@ -10,7 +10,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
 from .conditions import cast, condition, refine, truth_condition
-from .emitter import Emitter
+from .emitter import INT64_MAX, Emitter
 from .flow import branch, decide_empty
 from .indexing import load_item
 from .iteration import dict_comprehension, list_comprehension
@@ -108,6 +108,10 @@ def _unary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
     assert isinstance(node, ast.UnaryOp)
     if isinstance(node.op, ast.Not):
         return Plain(condition(e, node).as_value(e))
+    if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        number = node.operand.value
+        if isinstance(number, int) and number == INT64_MAX + 1:
+            return Plain(e.constant(-number))  # the one literal that only fits with its sign
     return Plain(unary_value(e, node.op, e.value_of(node.operand)))
 
 
@@ -296,8 +300,11 @@ def _dict(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
     wanted = ty.without_none(expected) if expected is not None else None
     value_type = wanted.value if isinstance(wanted, ty.DictType) else None
     if all(key is not None for key in node.keys):
-        keys = [e.value_of(key) for key in node.keys if key is not None]
-        values = [e.value_of(value, value_type) for value in node.values]
+        keys, values = [], []
+        for key, value in zip(node.keys, node.values, strict=True):
+            assert key is not None
+            keys.append(e.value_of(key))
+            values.append(e.value_of(value, value_type))
         return Plain(e.dict_display(keys, values, wanted))
     return Plain(_spread_dict(e, node, wanted))
 
@@ -442,7 +449,7 @@ def arguments_of(e: Emitter, node: ast.Call) -> Arguments:
             _spread_keywords(e, args, keyword.value)
             continue
         args.keywords[keyword.arg] = e.expression(keyword.value)
-        args.keyword_nodes[keyword.arg] = keyword.value
+        args.keyword_nodes[keyword.arg] = keyword
     return args
 
 

@@ -187,13 +187,18 @@ def _undefined_on_a_branch(name: str) -> Unusable:
         name,
         ErrorKind.MAYBE_UNDEFINED,
         f"'{name}' is not assigned on every path that leads here",
-        f"assign '{name}' before the branch or loop",
+        f"assign '{name}' before the branch or loop, or on every branch",
     )
 
 
 def undefined_after_loop(name: str) -> Unusable:
     """A name that only a loop's body assigns, seen after the loop."""
-    return _undefined_on_a_branch(name)
+    return Unusable(
+        name,
+        ErrorKind.MAYBE_UNDEFINED,
+        f"'{name}' is assigned only in a loop, which may run zero times",
+        f"assign '{name}' before the loop",
+    )
 
 
 def _two_types(name: str, a: Type, b: Type) -> Unusable:

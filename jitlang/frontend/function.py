@@ -18,9 +18,9 @@ from ..ir import types as ty
 from ..ir.graph import UNINITIALIZED, Graph, Value
 from ..ir.schema import NO_DEFAULT, Argument, FunctionSchema
 from ..ir.types import Type
-from . import attributes, builtins, calls, expressions, iteration, names, statements
+from . import attributes, builtins, calls, expressions, hints, iteration, names, statements
 from .annotate import type_of_annotation
-from .calls import EMPTY, Parameter, accepts, annotation_namespace, parameters_of
+from .calls import EMPTY, Bound, Parameter, accepts, annotation_namespace, parameters_of
 from .emitter import Emitter, Fallback, Grammar, Guard, Unit
 from .flow import settle_empty
 from .scope import RESULT, Outcome, assigned_names, possible_outcomes
@@ -153,7 +153,9 @@ class _StaticSpec(_Spec):
         yield from ()
 
 
-def _spec_of(e: Emitter, parameter: Parameter, given: Sugar, label: str) -> _Spec:
+def _spec_of(
+    e: Emitter, parameter: Parameter, given: Sugar, label: str, node: ast.AST | None
+) -> _Spec:
     """How an argument enters the callee.
 
     Raises:
@@ -170,7 +172,7 @@ def _spec_of(e: Emitter, parameter: Parameter, given: Sugar, label: str) -> _Spe
     if not isinstance(given, Plain | Constant | Parts):
         return _StaticSpec(given)
     value = given.value(e)
-    return _ValueSpec(_effective(e, parameter, value.type, label))
+    return _ValueSpec(_effective(e, parameter, value.type, label, node))
 
 
 def _spec_of_part(e: Emitter, given: Sugar) -> _Spec:
@@ -181,7 +183,9 @@ def _spec_of_part(e: Emitter, given: Sugar) -> _Spec:
     return _StaticSpec(given)
 
 
-def _effective(e: Emitter, parameter: Parameter, actual: Type, label: str) -> Type:
+def _effective(
+    e: Emitter, parameter: Parameter, actual: Type, label: str, node: ast.AST | None
+) -> Type:
     declared = parameter.declared
     if declared is None:
         return actual
@@ -191,6 +195,7 @@ def _effective(e: Emitter, parameter: Parameter, actual: Type, label: str) -> Ty
             raise e.error(
                 ErrorKind.OPTIONAL_NOT_REFINED,
                 f"argument '{parameter.name}' of '{label}' may be None",
+                node,
                 found=ty.annotation(actual),
                 expected=ty.annotation(declared),
                 hint="test it with `is not None` before the call",
@@ -198,8 +203,10 @@ def _effective(e: Emitter, parameter: Parameter, actual: Type, label: str) -> Ty
         raise e.error(
             ErrorKind.ARGUMENT_TYPE,
             f"argument '{parameter.name}' of '{label}' has another type",
+            node,
             found=ty.annotation(actual),
             expected=ty.annotation(declared),
+            hint=hints.for_conversion(actual, declared),
         )
     return effective_type(declared, actual)
 
@@ -261,10 +268,10 @@ def _values_of(node: Any) -> Iterator[Value]:
 
 
 def _implicit_return(last: ast.stmt) -> ast.stmt:
-    made = ast.Return(None)
-    made.lineno = made.end_lineno = last.end_lineno or last.lineno
-    made.col_offset, made.end_col_offset = last.col_offset, last.end_col_offset
-    return made
+    """The end of the body as a statement; it stands where the last line of the function does."""
+    while inner := getattr(last, "orelse", None) or getattr(last, "body", None):
+        last = inner[-1]
+    return ast.copy_location(ast.Return(None), last)
 
 
 def _result(e: Emitter) -> Value:
@@ -301,10 +308,13 @@ def _compile_callee(
     target: Any,
     source: FunctionSource,
     parameters: Sequence[Parameter],
-    bound: dict[str, Sugar],
+    bound: Bound,
 ) -> CompiledFunction:
     """The callee compiled for these arguments; each signature once per unit."""
-    specs = {p.name: _spec_of(e, p, bound[p.name], source.name) for p in parameters}
+    specs = {
+        p.name: _spec_of(e, p, bound[p.name], source.name, bound.nodes.get(p.name))
+        for p in parameters
+    }
     key = (target, tuple((name, spec.key) for name, spec in specs.items()))
     if key in e.unit.active:
         raise CompileError(
@@ -359,10 +369,16 @@ def compile_function(
     Raises:
         CompileError: the function is rejected; nothing is left behind.
     """
-    source = source_of(function)
+    return compile_source(source_of(function), given, strict=strict)
+
+
+def compile_source(
+    source: FunctionSource, given: Mapping[str, Given], *, strict: bool = False
+) -> CompiledFunction:
+    """Compile a definition that is at hand; names in `given` that are no parameters are in scope too."""
     unit = Unit(strict=strict or current().strict)
     specs = {name: _given_spec(item) for name, item in given.items()}
-    key = (function, tuple((name, spec.key) for name, spec in specs.items()))
+    key = (source.function, tuple((name, spec.key) for name, spec in specs.items()))
     compiled = _compile_body(unit, source, specs, key)
     compiled.guards = list(unit.guards.values())
     compiled.fallbacks = list(unit.fallbacks)
@@ -414,6 +430,6 @@ def declared_parameters(function: Callable[..., Any]) -> list[Parameter]:
 
 
 __all__ = [
-    "CompiledFunction", "Function", "Parameter", "compile_function", "declared_parameters",
-    "effective_type", "static",
+    "CompiledFunction", "Function", "Parameter", "compile_function", "compile_source",
+    "declared_parameters", "effective_type", "static",
 ]  # fmt: skip

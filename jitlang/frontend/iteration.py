@@ -16,6 +16,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Node, Value
 from ..ir.types import Type
+from . import hints
 from .conditions import Condition, Refinements, condition, refine
 from .emitter import INT64_MAX, Emitter
 from .flow import branch, decide_empty, exited, undefined_after_loop, unless_exited
@@ -253,7 +254,7 @@ def _value_at_end(e: Emitter, statement: ast.stmt, body: _Body, name: str) -> Va
         raise e.error(
             ErrorKind.LOOP_TYPE,
             f"'{name}' is a value before the loop and {found} after one pass",
-            statement,
+            _assignment_of(statement, name),
         )
     (block,) = body.node.blocks
     with e.builder.at(block):
@@ -425,6 +426,7 @@ def value_iterable(e: Emitter, value: Value) -> Iterable:
             "this cannot be iterated over",
             found=ty.annotation(type_),
             expected="a list, tuple, string, dict, tensor, range, enumerate, zip or reversed",
+            hint=hints.for_iteration(type_),
         )
     return Iterable(
         ty.annotation(type_),

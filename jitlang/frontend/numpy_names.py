@@ -257,6 +257,11 @@ def array_attribute(e: Emitter, value: Value, name: str) -> Sugar | None:
     return Special(name, lambda e, args: chosen(e, _with_self(value, args)))
 
 
+def array_names() -> list[str]:
+    """The attributes of arrays that the language knows."""
+    return ["shape", *_PROPERTIES, "astype", "item", "tolist", *_METHODS, *surface.METHODS]
+
+
 def _with_self(value: Value, args: Arguments) -> Arguments:
     return Arguments([Plain(value), *args.positional], args.keywords, [], args.keyword_nodes)
 

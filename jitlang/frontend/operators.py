@@ -15,7 +15,7 @@ from ..ir.graph import Value
 from ..ir.matching import Match, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
-from . import surface
+from . import hints, surface
 from .emitter import Emitter
 from .flow import branch, decide_empty
 from .scope import FALLS, Outcomes
@@ -134,14 +134,11 @@ def operator_error(e: Emitter, symbol: str, types: Sequence[Type]) -> CompileErr
                 found=" and ".join(map(ty.annotation, types)),
                 hint="test it with `is not None` before this line",
             )
-    hint = None
-    if ty.STR in types and symbol == "+":
-        hint = "convert the number with str(), or use an f-string"
     return e.error(
         ErrorKind.OPERATOR_TYPE,
-        f"'{symbol}' does not take these operands",
+        f"'{symbol}' does not take {'these operands' if len(types) > 1 else 'this operand'}",
         found=" and ".join(map(ty.annotation, types)),
-        hint=hint,
+        hint=hints.for_operands(symbol, types[0], types[-1]),
     )
 
 

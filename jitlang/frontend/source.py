@@ -41,18 +41,43 @@ class FunctionSource:
         )
 
     def span(self, node: ast.AST) -> SourceSpan:
-        """Where a syntax node stands in the file."""
+        """Where a syntax node stands in the file; of a compound statement, its head."""
         line = getattr(node, "lineno", self.tree.lineno)
+        end_line, end_column = _end_of(node, line)
         return SourceSpan(
             self.filename,
             line,
             getattr(node, "col_offset", 0),
-            getattr(node, "end_lineno", None) or line,
-            getattr(node, "end_col_offset", None) or 0,
+            end_line,
+            end_column,
             self.name,
             self.lines,
             self.first_line,
         )
+
+
+_BODIES = ("body", "orelse", "handlers", "finalbody", "cases", "decorator_list", "type_params")
+_KEYWORDS: dict[type[ast.stmt], int] = {
+    ast.FunctionDef: len("def "), ast.AsyncFunctionDef: len("async def "), ast.ClassDef: len("class "),
+    ast.Try: len("try"),
+}  # fmt: skip
+
+
+def _end_of(node: ast.AST, line: int) -> tuple[int, int]:
+    """Where the drawn part of a node ends: bodies are left out."""
+    if not isinstance(node, ast.stmt) or not hasattr(node, "body"):
+        return getattr(node, "end_lineno", None) or line, getattr(node, "end_col_offset", None) or 0
+    if type(node) in _KEYWORDS:
+        return line, node.col_offset + _KEYWORDS[type(node)] + len(getattr(node, "name", ""))
+    parts = [value for name, value in ast.iter_fields(node) if name not in _BODIES]
+    inside = [n for part in parts for n in _nodes(part) if getattr(n, "end_lineno", None)]
+    ends = [(n.end_lineno, n.end_col_offset) for n in inside]
+    return max(ends, default=(line, node.col_offset))
+
+
+def _nodes(part: object) -> list[Any]:
+    items = part if isinstance(part, list) else [part]
+    return [inner for item in items if isinstance(item, ast.AST) for inner in ast.walk(item)]
 
 
 def source_of(function: Callable[..., Any]) -> FunctionSource:

@@ -9,6 +9,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import ObjectRef, Value
 from ..ir.types import Type
+from . import hints
 from .annotate import type_of_annotation
 from .calls import accepts, annotation_namespace
 from .conditions import condition
@@ -27,7 +28,7 @@ from .scope import (
     path_of,
     possible_outcomes,
 )
-from .sugar import ClassName, Parts, Plain, Raised, Sugar
+from .sugar import ClassName, Parts, Plain, Raised, Sugar, Unusable
 
 
 def emit_statements(e: Emitter, statements: Sequence[ast.stmt]) -> Outcomes:
@@ -187,12 +188,17 @@ def _as_declared(e: Emitter, value: Value, expected: Type, statement: ast.Return
         return checked_cast(e, value, expected)
     if accepts(expected, value.type):
         return value
+    if statement.value is None:
+        message = "the function ends here without a value, but declares a result"
+    else:
+        message = "the returned value does not have the declared type"
     raise e.error(
         ErrorKind.RETURN_TYPE,
-        "the returned value does not have the declared type",
+        message,
         statement.value or statement,
         found=ty.annotation(value.type),
         expected=ty.annotation(expected),
+        hint=hints.for_conversion(value.type, expected),
     )
 
 
@@ -223,7 +229,7 @@ def _emit_delete(e: Emitter, statement: ast.stmt) -> Outcomes:
         with e.at(target):
             if isinstance(target, ast.Name):
                 e.lookup(target.id)
-                e.scope.assign(target.id, None)
+                e.scope.assign(target.id, _deleted(target.id))
             elif isinstance(target, ast.Subscript):
                 delete_item(e, target)
             else:
@@ -234,6 +240,11 @@ def _emit_delete(e: Emitter, statement: ast.stmt) -> Outcomes:
                 )
     e.scope.forget()
     return FALLS
+
+
+def _deleted(name: str) -> Unusable:
+    reason = f"'{name}' has been deleted"
+    return Unusable(name, ErrorKind.MAYBE_UNDEFINED, reason, f"assign '{name}' again before this line")
 
 
 # Assignment ---------------------------------------------------------------------------------------
@@ -281,6 +292,7 @@ def declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -
             node,
             found=ty.annotation(found),
             expected=ty.annotation(declared),
+            hint=hints.for_conversion(found, declared),
         )
 
 
@@ -326,6 +338,7 @@ def _assign_name(e: Emitter, name: str, meaning: Sugar) -> None:
                     f"'{name}' was declared with another type",
                     found=ty.annotation(value.type),
                     expected=ty.annotation(declared),
+                    hint=hints.for_conversion(value.type, declared),
                 )
         if not value.name and not value.is_block_input and not name.startswith("$"):
             value.name = name
@@ -381,6 +394,13 @@ def _unpack_at_run_time(
         value = e.builder.op("aten::list", value)
     elif isinstance(value.type, ty.DictType):
         value = e.builder.op("aten::keys", value)
+    if isinstance(value.type, ty.OptionalType):
+        raise e.error(
+            ErrorKind.OPTIONAL_NOT_REFINED,
+            "this may be None and cannot be unpacked",
+            found=ty.annotation(value.type),
+            hint="test `is not None` first",
+        )
     if not isinstance(value.type, ty.ListType | ty.SequenceType):
         raise e.error(
             ErrorKind.UNPACK,

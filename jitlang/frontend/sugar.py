@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
+from . import hints
 
 if TYPE_CHECKING:
     import ast
@@ -27,13 +28,11 @@ class Arguments:
     positional: list[Sugar] = field(default_factory=list)
     keywords: dict[str, Sugar] = field(default_factory=dict)
     nodes: list[ast.expr] = field(default_factory=list)
-    keyword_nodes: dict[str, ast.expr] = field(default_factory=dict)
+    keyword_nodes: dict[str, ast.AST] = field(default_factory=dict)
 
-    def node_of(self, key: int | str) -> ast.expr | None:
-        """The syntax of one argument, where it has its own."""
-        if isinstance(key, str):
-            return self.keyword_nodes.get(key)
-        return self.nodes[key] if key < len(self.nodes) else None
+    def node_of(self, position: int) -> ast.expr | None:
+        """The syntax of a positional argument, where it has its own."""
+        return self.nodes[position] if position < len(self.nodes) else None
 
 
 class Sugar:
@@ -87,9 +86,19 @@ class Plain(Sugar):
         return e.value_has_attribute(self.plain, name)
 
     def call(self, e: Emitter, args: Arguments) -> Sugar:
-        if self.plain.type is ty.ANY:
+        type_ = self.plain.type
+        if type_ is ty.ANY:
             return e.call_dynamic(self.plain, args)
-        return super().call(e, args)
+        if isinstance(type_, ty.OptionalType):
+            raise e.error(
+                ErrorKind.OPTIONAL_NOT_REFINED,
+                "this may be None and cannot be called",
+                found=ty.annotation(type_),
+                hint="test `is not None` first",
+            )
+        raise e.error(
+            ErrorKind.NOT_CALLABLE, f"{self.describe()} is not callable", hint=hints.for_call(type_)
+        )
 
     def elements(self, e: Emitter) -> Sequence[Sugar] | None:
         if isinstance(self.plain.type, ty.TupleType):

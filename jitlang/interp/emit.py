@@ -1,25 +1,18 @@
-"""Instructions as Python text: one line per instruction, a few more where a result must be looked
-at.
+"""Instructions as Python text: a line each, and a few more where a result must be looked at.
 
 Every emitted line knows its node. Names in the text: `r5` is a register, `c2` a constant that has
-no literal, `k_aten_mm` a kernel, `f1` something called by the graph; the rest is in `SUPPORT`.
+no literal, `k_aten_mm` a kernel, `f1` something called by the graph; the rest is in `support.NAMES`.
 """
 
 from __future__ import annotations
 
-import keyword
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import ModuleType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
-from ..ir.types import ListType, OptionalType, TupleType, Type
-from ..ops.rows import kernel_of
+from ..ir.types import TupleType
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -28,80 +21,37 @@ from .representation import (
     gives_raw,
     has_forms,
     holds_list,
-    holds_tensor,
     is_declared_raw,
     moves_elements,
     viewed,
     written_tensors,
 )
+from .text import Emitted, FunctionText, Kernel, box, identifier, literal, raw
 
 INT64_RANGE = "-0x8000000000000000 <= {0} <= 0x7FFFFFFFFFFFFFFF"
 WRAPPED = "(({0}) + 0x8000000000000000 & 0xFFFFFFFFFFFFFFFF) - 0x8000000000000000"
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A name of the text that stands for the kernel of a row."""
-
-    op: OpDef
-
-    def bind(self, xp: ModuleType, exact: bool) -> Callable[..., Any]:
-        """The kernel over one array namespace."""
-        return kernel_of(self.op, xp, exact)
-
-
-@dataclass(frozen=True, slots=True)
-class Emitted:
-    """The text, the node of each of its lines, the names it uses, and the name it defines."""
-
-    source: str
-    nodes: list[Node | None]
-    names: Mapping[str, Any]
-    function: str
-
-
-@dataclass(slots=True)
-class _Function:
-    """One function of the text while it is written."""
-
-    lines: list[tuple[str, Node | None]] = field(default_factory=list)
-    depth: int = 1
-    at_header: bool = False  # the last line opens a block that has nothing in it yet
-
-    def write(self, text: str, node: Node | None) -> None:
-        self.lines.append(("    " * self.depth + text, node))
-        self.at_header = False
-
-    def open(self, header: str, node: Node | None) -> None:
-        self.write(header, node)
-        self.depth += 1
-        self.at_header = True
-
-    def close(self, node: Node | None) -> None:
-        """Close a block; an empty `else` is dropped, another empty block gets its `pass`."""
-        if self.at_header and self.lines[-1][0].lstrip() == "else:":
-            self.lines.pop()
-        elif self.at_header:
-            self.write("pass", node)
-        self.depth -= 1
-        self.at_header = False
-
-
-def emit(graph: Graph, program: Program) -> Emitted:
-    """Write the instructions of a graph as Python."""
-    return _Emitter(graph, program).run()
+def emit(
+    graph: Graph, program: Program, assemble: Callable[[Graph], Callable[..., Any]]
+) -> Emitted:
+    """Write the instructions of a graph as Python; `assemble` makes the graphs it calls runnable."""
+    return _Emitter(graph, program, assemble).run()
 
 
 class _Emitter:
-    def __init__(self, graph: Graph, program: Program) -> None:
+    def __init__(
+        self, graph: Graph, program: Program, assemble: Callable[[Graph], Callable[..., Any]]
+    ) -> None:
         self.graph = graph
+        self.assemble = assemble
         self.program = program
         self.objects = find_objects(graph)
         self.names: dict[str, Any] = dict(support.NAMES)
         self.known: dict[Any, str] = {}
-        self.function_name = _identifier("run_" + graph.name)
-        self.finished: list[_Function] = []
-        self.open_functions: list[_Function] = []
+        self.function_name = identifier("run_" + graph.name)
+        self.finished: list[FunctionText] = []
+        self.open_functions: list[FunctionText] = []
         self.open_regions: list[Instruction] = []
 
     def run(self) -> Emitted:
@@ -120,7 +70,7 @@ class _Emitter:
 
     def begin(self, name: str, parameters: Sequence[str]) -> None:
         """Start a function."""
-        made = _Function(depth=0)
+        made = FunctionText(depth=0)
         made.open(f"def {name}({', '.join(parameters)}):", None)
         self.open_functions.append(made)
 
@@ -141,7 +91,7 @@ class _Emitter:
         return self.known[key]
 
     def kernel(self, op: OpDef) -> str:
-        return self.name(_identifier("k_" + op.full_name), Kernel(op), op)
+        return self.name(identifier("k_" + op.full_name), Kernel(op), op)
 
     # Operands -----------------------------------------------------------------------------------
 
@@ -170,9 +120,9 @@ class _Emitter:
         constant = value.constant()
         if isinstance(constant, ObjectRef):
             constant = constant.value
-        literal = _literal(constant)
-        if literal is not None:
-            return literal
+        text = literal(constant)
+        if text is not None:
+            return text
         if self.is_unboxed(value):
             constant = constant._array
         return self.name(f"c{len(self.names)}", constant)
@@ -295,7 +245,9 @@ class _Emitter:
         """
         pairs = []
         for source, target in zip(sources, targets, strict=True):
-            text = self.raw(source) if self.is_unboxed(target.value) else self.text(source)
+            text = self.text(source)
+            if self.is_unboxed(target.value) and not self.is_unboxed(source.value):
+                text = text if text == "None" else raw(target.value.type, text)
             if text != self.text(target):
                 pairs.append((self.text(target), text, self.text(source)))
         written: set[str] = set()
@@ -415,6 +367,8 @@ class _Emitter:
         function = called.value if isinstance(called, ObjectRef) else called
         if function is None:
             raise NotImplementedError(f"the function {called} is known by name only")
+        if not callable(function):
+            function = support.GraphCallee(function.graph, self.assemble)
         name = self.name(f"f{len(self.names)}", function)
         self.element(instruction, f"{name}({', '.join(map(self.text, arguments))})")
 
@@ -447,6 +401,12 @@ class _Emitter:
         name = self.name(f"c{len(self.names)}", types, types)
         self.assign(instruction, f"is_instance({self.text(instruction.inputs[0])}, {name})")
 
+    def checked_cast(self, instruction: Instruction) -> None:
+        type_ = instruction.node.output.type
+        name = self.name(f"c{len(self.names)}", type_, type_)
+        value = self.text(instruction.inputs[0])
+        self.element(instruction, f"checked_cast({value}, {name})")
+
 
 _BY_OPCODE: dict[Opcode, Callable[[_Emitter, Instruction], None]] = {
     Opcode.RUN: _Emitter.run_node,
@@ -474,27 +434,8 @@ _BY_KIND: dict[str, Callable[[_Emitter, Instruction], None]] = {
     "prim::Print": _Emitter.print,
     "prim::RaiseException": _Emitter.raise_exception,
     "prim::isinstance": _Emitter.is_instance,
+    "jit::checked_cast": _Emitter.checked_cast,
 }
-
-
-def raw(type_: Type, text: str) -> str:
-    """The text of a value whose tensors are objects, with arrays in their place."""
-    if isinstance(type_, OptionalType):
-        inner = raw(type_.element, text)
-        return text if inner == text else f"(None if {text} is None else {inner})"
-    if isinstance(type_, ListType):
-        inner = raw(type_.element, "t")
-        return text if inner == "t" else f"[{inner} for t in {text}]"
-    return f"{text}._array" if holds_tensor(type_) else text
-
-
-def box(type_: Type, text: str, base: str = "") -> str:
-    """The text of a row's result with objects made of its arrays."""
-    if isinstance(type_, OptionalType):
-        return f"box_optional({text}{', ' + base if base else ''})"
-    if isinstance(type_, ListType):
-        return f"[{box(type_.element, 't', base)} for t in {text}]"
-    return f"view({text}, {base})" if base else f"box({text})"
 
 
 def is_unset(node: Node, output: Value) -> bool:
@@ -513,19 +454,3 @@ def written_argument(op: OpDef) -> int | None:
         if argument.alias is not None and argument.alias.before == mark.before:
             return index
     return None
-
-
-def _literal(value: Any) -> str | None:
-    """A value as Python text that means exactly that value, or None."""
-    if value is None or type(value) in (bool, str):
-        return repr(value)
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        text = repr(value)
-        return f"({text})" if text.startswith("-") else text
-    return None
-
-
-def _identifier(text: str) -> str:
-    """A name for the generated text; never one that a row's expression may use."""
-    name = re.sub(r"\W+", "_", text)
-    return name + "_" if keyword.iskeyword(name) else name

@@ -21,6 +21,7 @@ import math
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -31,8 +32,9 @@ from .. import arrays
 from ..errors import SourceSpan, attach_script_stack
 from ..ir.graph import Graph, Node
 from ..tensor import Tensor
-from .emit import Emitted, Kernel, emit
+from .emit import emit
 from .linearize import Instruction, linearize
+from .text import Emitted, Kernel
 
 _numbers = count(1)
 
@@ -51,7 +53,7 @@ class Routine:
         self.instructions: list[Instruction] = program.instructions
         self.exact = exact
         self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
-        self._emitted: Emitted = emit(graph, program)
+        self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact))
         self._code: CodeType = compile(self.source, self.filename, "exec")
         self._host = self._bind(np)
         self._device: FunctionType | None = None

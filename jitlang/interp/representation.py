@@ -114,7 +114,14 @@ class _Needs:
         self.found += values
 
     def link(self, reader: Value, producer: Value) -> None:
-        """If the reader must be an object, so must the producer; lists are alike both ways."""
+        """If the reader must be an object, so must the producer; lists are alike both ways.
+
+        A reader without forms (`Any`, a union) holds objects. A list that comes from one is one.
+        """
+        if not has_forms(reader.type):
+            self.found.append(producer)
+        if holds_list(reader.type) and not has_forms(producer.type):
+            self.found.append(reader)
         self.drags[reader].append(producer)
         if holds_list(reader.type) and holds_list(producer.type):
             self.drags[producer].append(reader)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import ScriptError
 from ..ir import types as ty
-from ..ir.graph import Node
+from ..ir.graph import Graph, Node
 from ..ir.types import Type
 from ..ops.control import exception_class
 from ..tensor import Tensor, box
@@ -68,6 +69,35 @@ def is_instance(value: Any, types: tuple[Type, ...]) -> bool:
     return any(conforms(value, type_) for type_ in types)
 
 
+def checked_cast(value: Any, type_: Type) -> Any:
+    """A value of unknown type as one of this type; an int may stand for a float.
+
+    Raises:
+        TypeError: the value is of another type.
+    """
+    if conforms(value, type_):
+        return value
+    if type_ is ty.FLOAT and type(value) is int:
+        return float(value)
+    raise TypeError(f"expected {ty.annotation(type_)}, found {type(value).__name__}")
+
+
+class GraphCallee:
+    """A graph that is called by a graph; assembled at the first call."""
+
+    __slots__ = ("assemble", "graph", "routine")
+
+    def __init__(self, graph: Graph, assemble: Callable[[Graph], Callable[..., Any]]) -> None:
+        self.graph = graph
+        self.assemble = assemble
+        self.routine: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        if self.routine is None:
+            self.routine = self.assemble(self.graph)
+        return self.routine(*args)
+
+
 class PythonCallee:
     """A call back into Python: names for the trailing arguments, a check of the result.
 
@@ -90,17 +120,17 @@ class PythonCallee:
         given = len(args) - len(self.keywords)
         named = dict(zip(self.keywords, args[given:], strict=True))
         result = self.function(*args[:given], **named)
-        if conforms(result, self.type):
-            return result
-        if self.type is ty.FLOAT and type(result) is int:
-            return float(result)
-        raise TypeError(
-            f"the Python function '{self.name}' returned {type(result).__name__}"
-            f" where {ty.annotation(self.type)} was expected"
-        )
+        try:
+            return checked_cast(result, self.type)
+        except TypeError:
+            raise TypeError(
+                f"the Python function '{self.name}' returned {type(result).__name__}"
+                f" where {ty.annotation(self.type)} was expected"
+            ) from None
 
 
 NAMES = {
-    f.__name__: f for f in (box, box_optional, bump, exception, is_instance, overflow, view, wrap)
+    f.__name__: f
+    for f in (box, box_optional, bump, checked_cast, exception, is_instance, overflow, view, wrap)
 }
 """The names that generated text may use for what is defined here."""

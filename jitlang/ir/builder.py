@@ -53,7 +53,7 @@ class Builder:
         output_types: Sequence[Type] = (),
         **attributes: Any,
     ) -> Node:
-        """Insert a node as it stands (`prim::If`, `prim::Print` ...), with its row if it has one."""
+        """Insert a node as it stands (`prim::If`, `prim::Print`), with its row if it has one."""
         op = resolve_row(kind, [value.type for value in inputs])
         return self.insert(
             create_node(kind, inputs, output_types, attributes=attributes, op=op, span=self.span)
@@ -205,12 +205,30 @@ def no_overload(
     """The rejection that lists every overload and why it does not fit."""
     found = [ty.annotation(v.type) for v in args]
     found += [f"{key}={ty.annotation(v.type)}" for key, v in kwargs.items()]
-    variants = "\n".join(f"    {m.op.schema}\n      {m.reason}" for m in mismatches)
     base = name.partition("::")[2] or name
+    nearest = sorted(mismatches, key=lambda m: -m.fitted)
+    variants = [f"    {_signature(base, m.op)}\n      {m.reason}" for m in nearest[:MAX_VARIANTS]]
+    if len(nearest) > MAX_VARIANTS:
+        variants.append(f"    and {len(nearest) - MAX_VARIANTS} more")
+    text = "\n".join(variants)
     return CompileError(
         ErrorKind.NO_OVERLOAD,
         f"no variant of '{base}' takes these arguments",
         span,
         found=f"({', '.join(found)})",
-        expected=f"one of\n{variants}",
+        expected=f"one of\n{text}",
     )
+
+
+MAX_VARIANTS = 5
+
+
+def _signature(name: str, op: Any) -> str:
+    """A row's schema in Python's spelling."""
+    parts = []
+    for argument in op.schema.arguments:
+        if argument.kwarg_only and "*" not in parts:
+            parts.append("*")
+        default = f" = {argument.default!r}" if argument.has_default else ""
+        parts.append(f"{argument.name}: {ty.annotation(argument.type)}{default}")
+    return f"{name}({', '.join(parts)})"

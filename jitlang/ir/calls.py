@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -90,8 +91,11 @@ def _uninitialized(texts: Texts, node: Node) -> str:
     return f"uninitialized({texts.type(node.output.type)})"
 
 
-def _unchecked_cast(texts: Texts, node: Node) -> str:
-    return f"unchecked_cast({texts.type(node.output.type)}, {texts.read(node.inputs[0])})"
+def _cast(name: str) -> Callable[[Texts, Node], str]:
+    def write(texts: Texts, node: Node) -> str:
+        return f"{name}({texts.type(node.output.type)}, {texts.read(node.inputs[0])})"
+
+    return write
 
 
 def _isinstance(texts: Texts, node: Node) -> str:
@@ -144,6 +148,7 @@ def _joined(texts: Texts, values: Sequence[Value]) -> str:
 
 def _operator(texts: Texts, node: Node) -> str:
     namespace, _, base = node.kind.partition("::")
+    base = f"{base}_" if keyword.iskeyword(base) else base
     callee = f"torch.{base}" if namespace == "aten" else f"ops.{namespace}.{base}"
     if node.op is None:
         attributes = [
@@ -228,7 +233,8 @@ _KINDS: Mapping[str, Callable[[Texts, Node], str | None]] = {
     "prim::TupleSlice": _tuple_slice,
     "aten::__getitem__": _item,
     UNINITIALIZED: _uninitialized,
-    "prim::unchecked_cast": _unchecked_cast,
+    "prim::unchecked_cast": _cast("unchecked_cast"),
+    "jit::checked_cast": _cast("checked_cast"),
     "prim::isinstance": _isinstance,
     "aten::Int": _builtin("int"),
     "aten::Float": _builtin("float"),

@@ -374,6 +374,7 @@ NODE_RULES: Mapping[str, tuple[int, Callable[[Node], Messages]]] = {
     "prim::TupleSlice": (17, _tuple_slice),
     "prim::ListUnpack": (18, _list_unpack),
     "prim::unchecked_cast": (19, _unchecked_cast),
+    "jit::checked_cast": (19, _unchecked_cast),
     UNINITIALIZED: (19, _uninitialized),
     "prim::isinstance": (20, _isinstance),
     "prim::CallFunction": (21, _call_function),

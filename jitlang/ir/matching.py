@@ -56,10 +56,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why an overload does not fit."""
+    """Why an overload does not fit; `fitted` arguments did."""
 
     op: OpDef
     reason: str
+    fitted: int = 0
 
 
 def as_torch(type_: Type) -> Type:
@@ -78,7 +79,7 @@ _SIMPLE_CONVERSIONS: tuple[tuple[Type, Type, Convert], ...] = (
     (ty.STR, ty.DEVICE, Convert.STR_TO_DEVICE),
     (ty.INT, ty.DTYPE, Convert.KEEP),
 )
-_TENSOR_CONVERSIONS = {
+_TENSOR_CONVERSIONS: Mapping[Type, Convert] = {
     ty.INT: Convert.TENSOR_TO_INT,
     ty.FLOAT: Convert.TENSOR_TO_FLOAT,
     ty.NUMBER: Convert.TENSOR_TO_SCALAR,
@@ -165,12 +166,13 @@ def match_schema(
             conversions.append(Conversion(Convert.DEFAULT))
             continue
         else:
-            return Mismatch(op, f"argument '{argument.name}' is missing")
+            return Mismatch(op, f"argument '{argument.name}' is missing", len(conversions))
         how = conversion(argument, actual, bindings, implicit=implicit)
         if how is None:
             expected = ty.annotation(ty.substitute(argument.type, bindings))
             found = ty.annotation(actual)
-            return Mismatch(op, f"argument '{argument.name}' expects {expected}, found {found}")
+            reason = f"argument '{argument.name}' expects {expected}, found {found}"
+            return Mismatch(op, reason, len(conversions))
         conversions.append(Conversion(how, (position,)))
     return _finish(op, args, kwargs, conversions, bindings, used_positional)
 

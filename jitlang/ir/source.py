@@ -23,7 +23,7 @@ Its grammar:
                | expr "[" int ":" int "]"                      of tuples
                | expr "." name                                 a field of a NamedTuple, an attribute
                | callee "(" [expr ("," expr)*] [name "=" expr ...] ")"
-               | "annotate(" type "," expr ")" | "unchecked_cast(" type "," expr ")"
+               | ("annotate" | "unchecked_cast" | "checked_cast") "(" type "," expr ")"
                | "uninitialized(" type ")" | "isinstance(" expr "," (type | "(" types ")") ")"
                | "CONSTANTS.c" number
     callee    := "torch." op                       aten::op; the overload follows from the types
@@ -32,6 +32,7 @@ Its grammar:
                | "int" | "float" | "bool" | "str" | "print"
                | "__torch__." name                 of `Source.functions` or `Source.types`
                | "^" name                          a call back into Python
+                 (an operator whose name is a Python keyword is written with an underscore behind)
     literal   := int | float | "inf" | "nan" | "-inf" | str | "True" | "False" | "None"
                | "complex(" float "," float ")" | "torch." dtype | "torch.device(" str ")"
 
@@ -73,12 +74,10 @@ LONG_EXPRESSION = 40
 MAX_DEPTH = 50
 UNLIMITED = 2**63 - 1
 _RESERVED = frozenset((
-    *keyword.kwlist, *keyword.softkwlist, "torch", "ops", "CONSTANTS", "annotate", "unchecked_cast",
-    "uninitialized", "inf", "nan", "range", "print", "isinstance", "int", "float", "bool", "str",
-    "complex",
-    "list", "dict", "tuple", "getattr", "Tensor", "Array", "List", "Dict", "Tuple", "Optional",
-    "Union",
-    "Future", "Any", "Device", "Function", "Generator", "NoReturn", "number", "dtype", "__torch__",
+    *keyword.kwlist, *keyword.softkwlist, "torch", "ops", "CONSTANTS", "annotate",
+    "unchecked_cast", "checked_cast", "uninitialized", "inf", "nan", "range", "print", "isinstance",
+    "int", "float", "bool", "str", "complex", "list", "dict", "tuple", "getattr", "Tensor", "Array",
+    "List", "Dict", "Tuple", "Optional", "Union", "Future", "Any", "Device", "Function", "Generator", "NoReturn", "number", "dtype", "__torch__",
 ))  # fmt: skip
 
 
@@ -89,12 +88,14 @@ class Source:
     Attributes:
         text: the function.
         constants: the values of `CONSTANTS.c0`, `CONSTANTS.c1` ...
+        constant_types: their types.
         functions: the functions that the text calls, by the dotted names in the text.
         types: the named types that the text mentions, by the dotted names in the text.
     """
 
     text: str
     constants: tuple[Any, ...]
+    constant_types: tuple[Type, ...]
     functions: dict[str, ObjectRef]
     types: dict[str, Type]
 
@@ -104,7 +105,13 @@ def to_source(graph: Graph, name: str, schema: FunctionSchema | None = None) -> 
     writer = _Writer(_Inlining(graph).nodes)
     writer.function(graph, name, schema)
     text = "".join(line + "\n" for line in writer.lines)
-    return Source(text, tuple(writer.constants), writer.functions, writer.types)
+    return Source(
+        text,
+        tuple(writer.constants),
+        tuple(writer.constant_types),
+        writer.functions,
+        writer.types,
+    )
 
 
 # What is written where it is read ---------------------------------------------------------------
@@ -180,6 +187,7 @@ class _Writer:
         self.used_names: set[str] = set(_RESERVED)
         self.next_suffix: dict[str, int] = {}
         self.constants: list[Any] = []
+        self.constant_types: list[Type] = []
         self.functions: dict[str, ObjectRef] = {}
         self.types: dict[str, Type] = {}
 
@@ -241,23 +249,19 @@ class _Writer:
             if known is value:
                 return f"CONSTANTS.c{index}"
         self.constants.append(value)
+        self.constant_types.append(type_)
         return f"CONSTANTS.c{len(self.constants) - 1}"
 
     def callee(self, function: ObjectRef) -> str:
         """The dotted name of a function; another function of that name gets a number."""
-        path = re.sub(r"[^\w.]", "_", function.name.removeprefix("__torch__."))
-        name, number = f"__torch__.{path}", 0
-        while self.functions.setdefault(name, function) != function:
-            name, number = f"__torch__.{path}{number}", number + 1
-        return name
+        return _recorded(self.functions, function.name, function)
 
     def type(self, type_: Type) -> str:
         """The annotation of a type; named types are put on record."""
-        for part in ty.walk(type_):
-            is_named_tuple = isinstance(part, ty.TupleType) and part.field_names
-            if is_named_tuple or isinstance(part, ty.ClassType | ty.EnumType):
-                self.types[ty.annotation(part)] = part
-        return ty.annotation(type_)
+        return ty.annotation(type_, self._type_name)
+
+    def _type_name(self, type_: Type) -> str:
+        return _recorded(self.types, getattr(type_, "name", "") or "NamedTuple", type_)
 
     # Statements ---------------------------------------------------------------------------------
 
@@ -333,18 +337,14 @@ class _Writer:
         self._settle_pending()
         self.pending = later
 
-    def settle_results(self, outputs: Sequence[Value]) -> None:
-        """An assignment of several expressions is easier to read if none is long."""
-        if len(outputs) > 1:
-            self.settle_long(outputs)
-
     def _is_long(self, text: str) -> bool:
         return len(text) + 2 * self.level >= LONG_EXPRESSION
 
     def unpack(self, node: Node) -> None:
         source = self.read(node.inputs[0])
         targets = "".join(f"{self.name(value)}, " for value in node.outputs)
-        self.line(f"{targets}= {source}" if targets else source)
+        if targets or node.inputs[0].node in self.inlined:
+            self.line(f"{targets}= {source}" if targets else source)
 
     def assign(self, targets: Sequence[str], texts: Sequence[str]) -> None:
         """One simultaneous assignment; what is assigned to itself is left out."""
@@ -363,7 +363,8 @@ class _Writer:
             with self.indented():
                 start = len(self.lines)
                 self.nodes(block)
-                self.settle_results(block.outputs)
+                if len(targets) > 1:
+                    self.settle_long(block.outputs)
                 self.assign(targets, list(self._results(node.outputs, block.outputs, joined)))
                 self.pending.clear()
                 if len(self.lines) == start:
@@ -416,7 +417,7 @@ class _Writer:
         self._body(node.blocks[0], targets, variable)
 
     def _counting_while(self, node: Node, limit: Value, limit_text: str, condition: str) -> None:
-        """A loop with a condition that has a limit as well, or reads the iteration: count by hand."""
+        """A loop with a condition that also has a limit, or reads the iteration, counts by hand."""
         block = node.blocks[0]
         if limit.node in self.inlined:
             variable = self.fresh("")
@@ -424,11 +425,11 @@ class _Writer:
             limit_text = variable
         if limit.constant() == UNLIMITED:
             limit_text = ""
-        variable = self.fresh("")
-        self.line(f"{variable} = {_within(condition, '0', limit_text)}")
         targets = self._carry(node)
         counter = self.name(block.inputs[0])
         self.line(f"{counter} = 0")
+        variable = self.fresh("")
+        self.line(f"{variable} = {_within(condition, '0', limit_text)}")
         self.line(f"while {variable}:")
         self._body(block, targets, variable, counter, limit_text)
 
@@ -444,7 +445,8 @@ class _Writer:
         with self.indented():
             start = len(self.lines)
             self.nodes(block)
-            self.settle_results(block.outputs)
+            if counter or len(block.outputs) > 1:
+                self.settle_long(block.outputs)
             after = f"torch.add({counter}, 1)"
             if limit:
                 self._settle_pending()
@@ -452,6 +454,10 @@ class _Writer:
                 self.line(f"{variable} = {after}")
                 after = variable
             following = _within(self.read(block.outputs[0]), after, limit)
+            if limit and self._is_long(following):
+                variable = self.fresh("")
+                self.line(f"{variable} = {following}")
+                following = variable
             results = [
                 self.read_as(value, place.type)
                 for value, place in zip(block.outputs[1:], block.inputs[1:], strict=True)
@@ -471,6 +477,15 @@ class _Writer:
             text = self.texts[value]
             self.line(f"{self.name(value)} = {text}")
         self.pending.clear()
+
+
+def _recorded(table: dict[str, Any], wanted: str, item: Any) -> str:
+    """The dotted name under which an item is on record, or is now."""
+    path = re.sub(r"[^\w.]", "_", wanted.removeprefix("__torch__."))
+    name, number = f"__torch__.{path}", 0
+    while table.setdefault(name, item) != item:
+        name, number = f"__torch__.{path}{number}", number + 1
+    return name
 
 
 def _joined(values: Sequence[Value]) -> Type | None:

@@ -539,7 +539,7 @@ def unify(a: Type, b: Type) -> Type | None:
 
 
 def _unify_containers(a: Type, b: Type) -> Type | None:
-    """Containers of one element type; an empty display, whose elements are `NoReturn`, joins any."""
+    """Containers of one element type; an empty display (of `NoReturn` elements) joins any."""
     if unshaped(a) is unshaped(b):
         return unshaped(a)
     if not any(isinstance(inner, NoReturnType) for side in (a, b) for inner in walk(side)):
@@ -610,30 +610,35 @@ def substitute(ty: Type, bindings: Mapping[str, Type]) -> Type:
     return ty.with_children(substitute(child, bindings) for child in ty.children)
 
 
-def annotation(ty: Type) -> str:
-    """The Python spelling of a type, as `.code` writes it."""
+def annotation(ty: Type, name: Callable[[Type], str] | None = None) -> str:
+    """The Python spelling of a type, as `.code` writes it; `name` spells the named ones."""
+    if is_named(ty):
+        if name is not None:
+            return name(ty)
+        return str(getattr(ty, "name", "")).rpartition(".")[2] or "NamedTuple"
     if isinstance(ty, TensorType):
         return "Array" if ty.surface is Surface.NUMPY else "Tensor"
     if isinstance(ty, _Simple):
         return ty.python_name
-    if isinstance(ty, TupleType) and ty.field_names:
-        return ty.name or "NamedTuple"
-    if isinstance(ty, EnumType):
-        return ty.name
+    parts = [annotation(child, name) for child in ty.children]
     if isinstance(ty, TupleType):
-        return f"Tuple[{', '.join(map(annotation, ty.elements)) or '()'}]"
+        return f"Tuple[{', '.join(parts) or '()'}]"
     if isinstance(ty, SequenceType):
-        return f"Tuple[{annotation(ty.element)}, ...]"
-    names = {
-        ListType: "List",
-        DictType: "Dict",
-        OptionalType: "Optional",
-        UnionType: "Union",
-        FutureType: "Future",
-    }
-    if type(ty) in names:
-        return f"{names[type(ty)]}[{', '.join(map(annotation, ty.children))}]"
-    return str(ty)
+        return f"Tuple[{parts[0]}, ...]"
+    base = _PYTHON_NAMES.get(type(ty))
+    return f"{base}[{', '.join(parts)}]" if base is not None else str(ty)
+
+
+_PYTHON_NAMES: Mapping[object, str] = {
+    ListType: "List", DictType: "Dict", OptionalType: "Optional", UnionType: "Union",
+    FutureType: "Future",
+}  # fmt: skip
+
+
+def is_named(ty: Type) -> bool:
+    """Whether a type is known by a name of its own."""
+    is_named_tuple = isinstance(ty, TupleType) and bool(ty.field_names)
+    return is_named_tuple or isinstance(ty, ClassType | EnumType)
 
 
 T = TypeVar("T", bound=Type)

@@ -38,7 +38,8 @@ Nodes:
     element. A `prim::TupleSlice` has int attributes `beg` and `end`, and gives the tuple of the
     elements between.
 18. A `prim::ListUnpack` reads one list; every output covers the element.
-19. A `prim::unchecked_cast` has one input and one output; a `prim::Uninitialized` has no input and
+19. A `prim::unchecked_cast` or `jit::checked_cast` has one input and one output; a
+`prim::Uninitialized` has no input and
     one output.
 20. A `prim::isinstance` reads one value, has a list of types as attribute `types`, and gives a
     bool.

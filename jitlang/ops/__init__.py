@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 
 # In order of registration: the overloads of a name are tried in this order.
 FAMILIES = (
     "pointwise", "compare", "activation", "scalar", "string", "container", "control", "math",
-    "shape", "join", "index",
-    "scatter", "sort", "reduce", "statistics", "linalg", "creation", "convert", "random",
+    "shape", "join", "index", "scatter", "sort", "reduce", "statistics", "linalg", "creation",
+    "convert", "random",
     "dynamic", "arrays",
 )  # fmt: skip
 
 for _family in FAMILIES:
-    if find_spec(f"{__name__}.{_family}") is not None:
-        importlib.import_module(f"{__name__}.{_family}")
+    importlib.import_module(f"{__name__}.{_family}")

@@ -47,7 +47,8 @@ def _gelu_tanh_inner(x: Any) -> Any:
 
 
 def _gelu(m: Any, x: Any, approximate: str) -> Any:
-    """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel, 2016.
+    """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel,
+    2016.
 
     (1 + tanh(u)) / 2 is sigmoid(2 u), and (1 + erf(u)) / 2 is erfc(-u) / 2: both stay accurate for
     negative x, where the sums cancel.

@@ -1,16 +1,19 @@
 """The algebra in which bodies and gradients are written, and its NumPy and graph readings.
 
-A pointwise body is a Python function of an algebra `m` and operands, all of one dtype (the compute dtype:
-float32 for the half types). Operands know Python's operators (`+ - * / -x abs(x) < <= > >= & | ^ ~ << >>`,
-`m.eq` and `m.ne` for equality); everything else is a method of `m`. A Python number takes the dtype of
-the operand beside it. Every operation rounds to its operands' dtype; nothing is contracted.
+A pointwise body is a Python function of an algebra `m` and operands, all of one dtype (the compute
+dtype: float32 for the half types). Operands know Python's operators (`+ - * / -x abs(x) < <= > >=
+& | ^ ~ << >>`, `m.eq` and `m.ne` for equality); everything else is a method of `m`. A Python
+number takes the dtype of the operand beside it. Every operation rounds to its operands' dtype;
+nothing is contracted.
 
-Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant floor_divide
-remainder truncated_remainder integer_power widen narrow bits from_bits to_integer to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions
-in the primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
+Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant
+floor_divide remainder truncated_remainder integer_power widen narrow bits from_bits to_integer
+to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in the
+primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
 
-Readings: `NumpyAlgebra` here (exact, or fast with the array library's functions), `GraphAlgebra` here
-(a body becomes calls of rows), `symbolic.SymbolicAlgebra` (expression trees), later generated kernels.
+Readings: `NumpyAlgebra` here (exact, or fast with the array library's functions), `GraphAlgebra`
+here (a body becomes calls of rows), `symbolic.SymbolicAlgebra` (expression trees), later generated
+kernels.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ class Algebra:
 
 
 ELEMENTARY = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos", "pow", "erf", "erfc",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos",
+    "pow", "erf", "erfc",
 )  # fmt: skip
 
 
@@ -152,15 +156,14 @@ class NumpyAlgebra(Algebra):
         """`table[index]` as int64, for indices in range."""
         return self.xp.asarray(table, dtype="int64")[index]
 
-    def rare(
-        self, condition: Operand, unusual: Callable[[], Operand], usual: Operand
-    ) -> Operand:
+    def rare(self, condition: Operand, unusual: Callable[[], Operand], usual: Operand) -> Operand:
         """`select(condition, unusual(), usual)`, where a reading may skip what no element needs."""
         return self.xp.where(condition, unusual(), usual) if condition.any() else usual
 
 
 _NUMPY_HAS = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "maximum", "minimum",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "maximum",
+    "minimum",
 )  # fmt: skip
 
 
@@ -252,7 +255,9 @@ def primitive_dtype(name: str, operands: Sequence[DType | None], compute: DType)
         return dtypes.float64
     if name == "narrow":
         return compute
-    table = {"bits": _BITS, "to_integer": _BITS, "from_bits": _FLOATS, "to_floating": _FLOATS}.get(name)
+    table = {"bits": _BITS, "to_integer": _BITS, "from_bits": _FLOATS, "to_floating": _FLOATS}.get(
+        name
+    )
     if table is None:
         return dtype
     if dtype not in table:
@@ -282,9 +287,7 @@ class BuildingAlgebra(Algebra):
         """The value of an operation whose result has dtype `dtype`."""
         raise NotImplementedError
 
-    def rare(
-        self, condition: Operand, unusual: Callable[[], Operand], usual: Operand
-    ) -> Operand:
+    def rare(self, condition: Operand, unusual: Callable[[], Operand], usual: Operand) -> Operand:
         """`select(condition, unusual(), usual)`."""
         return self.combine("select", condition, unusual(), usual)
 
@@ -299,7 +302,8 @@ def _primitive(name: str) -> Callable[..., Expression]:
 
 PRIMITIVES = (
     "sqrt", "floor", "ceil", "trunc", "rint", "fmod", "minimum", "maximum", "select", "eq", "ne",
-    "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power", "widen",
+    "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power",
+    "widen",
     "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
 )  # fmt: skip
 for _name in PRIMITIVES:
@@ -321,8 +325,8 @@ _COMMUTED = {"sub": "aten::rsub", "add": "aten::add", "mul": "aten::mul"}
 class GraphAlgebra(BuildingAlgebra):
     """A body becomes calls of rows, inserted by `builder`.
 
-    Elementary functions are rows of their own, so they are not expanded. Nothing is cast here: for a
-    half type the caller casts operands to float32 and the result back, as the row itself does.
+    Elementary functions are rows of their own, so they are not expanded. Nothing is cast here: for
+    a half type the caller casts operands to float32 and the result back, as the row itself does.
     """
 
     def __init__(self, builder: Builder) -> None:

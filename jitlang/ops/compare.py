@@ -8,9 +8,9 @@ import numpy as np
 
 from ..dtypes import Category
 from ..ir.opdef import Result
-from .kernels import broadcast_result
 from .pointwise import is_floating, not_implemented
 from .rows import op, pointwise
+from .traits import broadcast_result
 
 BOOL = Result.BOOL
 _NO_COMPLEX_ORDER = not_implemented("compare_cpu", Category.COMPLEX)
@@ -97,9 +97,7 @@ def _never(m: Any, x: Any) -> Any:
     return m.ne(x, x)
 
 
-pointwise(
-    "aten::isnan(Tensor self) -> Tensor", _never, result=BOOL, inplace=False
-)
+pointwise("aten::isnan(Tensor self) -> Tensor", _never, result=BOOL, inplace=False)
 pointwise(
     "aten::isinf(Tensor self) -> Tensor",
     lambda m, x: m.eq(abs(x), float("inf")) if is_floating(m, x) else _never(m, x),
@@ -163,17 +161,22 @@ pointwise(
 def _isclose(xp: Any, x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
     if x.dtype != y.dtype:
         raise RuntimeError(f"{x.dtype.name} did not match {y.dtype.name}")
-    wide = [v.astype(np.float32) if v.dtype.itemsize == 2 and v.dtype.kind not in "iu" else v for v in (x, y)]
+    wide = [
+        v.astype(np.float32) if v.dtype.itemsize == 2 and v.dtype.kind not in "iu" else v
+        for v in (x, y)
+    ]
     return xp.isclose(*wide, rtol, atol, equal_nan)
 
 
 op(
-    "aten::isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
+    "aten::isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool"
+    " equal_nan=False) -> Tensor",
     impl=_isclose,
     infer=broadcast_result,
 )
 op(
-    "aten::allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool",
+    "aten::allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool"
+    " equal_nan=False) -> bool",
     impl=lambda xp, *args: bool(_isclose(xp, *args).all()),
 )
 op(

@@ -88,8 +88,9 @@ for _name, _symbol in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
     scalar(f"aten::{_name}.t_list(t[] a, t[] b) -> bool", f"a {_symbol} b")
 
 scalar("aten::sum.int(int[] self) -> int", "sum(self)", checked=True)
-scalar("aten::sum.float(float[] self) -> float", "sum(self)")
-scalar("aten::sum.complex(complex[] self) -> complex", "sum(self)")
+# Of no floats Python's sum is the int 0; under the type float it is 0.0.
+scalar("aten::sum.float(float[] self) -> float", "sum(self, 0.0)")
+scalar("aten::sum.complex(complex[] self) -> complex", "sum(self, 0j)")
 scalar("aten::sum.bool(bool[] self) -> int", "sum(self)")
 scalar("jit::sum.int(int[] self, int start) -> int", "sum(self, start)", checked=True)
 scalar("jit::sum.float(float[] self, float start) -> float", "sum(self, start)")

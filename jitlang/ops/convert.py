@@ -1,6 +1,7 @@
 """Rows that convert, copy and fill whole tensors: to, type_as, clone, fill_, zero_.
 
-`to` returns its argument where nothing changes, as torch does; the schema says so with an alias mark.
+`to` returns its argument where nothing changes, as torch does; the schema says so with an alias
+mark.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def converted(xp: Any, a: Any, dtype: Any, device: Any, copy: bool) -> Any:
     return moved.astype(kind)
 
 
-def _to_dtype(xp: Any, a: Any, dtype: Any, non_blocking: bool, copy: bool, memory_format: Any) -> Any:
+def _to_dtype(
+    xp: Any, a: Any, dtype: Any, non_blocking: bool, copy: bool, memory_format: Any
+) -> Any:
     return converted(xp, a, dtype, None, copy)
 
 
@@ -48,11 +51,15 @@ def _to_device(
     return converted(xp, a, dtype, device, copy)
 
 
-def _to_other(xp: Any, a: Any, other: Any, non_blocking: bool, copy: bool, memory_format: Any) -> Any:
+def _to_other(
+    xp: Any, a: Any, other: Any, non_blocking: bool, copy: bool, memory_format: Any
+) -> Any:
     return converted(xp, a, dtypes.from_numpy(other.dtype), arrays.device_of(other), copy)
 
 
-def _to_prim_device(xp: Any, a: Any, device: Any, dtype: Any, non_blocking: bool, copy: bool) -> Any:
+def _to_prim_device(
+    xp: Any, a: Any, device: Any, dtype: Any, non_blocking: bool, copy: bool
+) -> Any:
     return converted(xp, a, dtype, device, copy)
 
 
@@ -78,34 +85,42 @@ def _other_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 _TAIL = "bool non_blocking=False, bool copy=False"
 op(
-    f"aten::to.device(Tensor(a) self, Device device, ScalarType dtype, {_TAIL}, MemoryFormat? memory_format=None) "
+    f"aten::to.device(Tensor(a) self, Device device, ScalarType dtype, {_TAIL}, MemoryFormat?"
+    " memory_format=None) "
     "-> Tensor(a)",
     impl=_to_device, infer=_dtype_rule(2, 1), function=None,
 )  # fmt: skip
 op(
-    f"aten::to.dtype(Tensor(a) self, ScalarType dtype, {_TAIL}, MemoryFormat? memory_format=None) -> Tensor(a)",
+    f"aten::to.dtype(Tensor(a) self, ScalarType dtype, {_TAIL}, MemoryFormat?"
+    " memory_format=None) -> Tensor(a)",
     impl=_to_dtype, infer=_dtype_rule(1), function=None,
 )  # fmt: skip
 op(
-    f"aten::to.other(Tensor(a) self, Tensor other, {_TAIL}, MemoryFormat? memory_format=None) -> Tensor(a)",
+    f"aten::to.other(Tensor(a) self, Tensor other, {_TAIL}, MemoryFormat? memory_format=None) ->"
+    " Tensor(a)",
     impl=_to_other, infer=_other_rule, function=None,
 )  # fmt: skip
 op(
-    f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) -> Tensor(b|a)",
+    f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) ->"
+    " Tensor(b|a)",
     impl=_to_prim_device, infer=_dtype_rule(2, 1), function=None,
 )  # fmt: skip
 op(
-    f"aten::to.prim_dtype(Tensor(a) self, int? dtype=None, {_TAIL}) -> Tensor(b|a)", impl=_to_prim_dtype,
+    f"aten::to.prim_dtype(Tensor(a) self, int? dtype=None, {_TAIL}) -> Tensor(b|a)",
+    impl=_to_prim_dtype,
     infer=_dtype_rule(1), function=None,
 )  # fmt: skip
 op(
     "aten::type_as(Tensor(a) self, Tensor other) -> Tensor(a)",
-    impl=lambda xp, a, b: converted(xp, a, dtypes.from_numpy(b.dtype), None, False), infer=_other_rule,
+    impl=lambda xp, a, b: converted(xp, a, dtypes.from_numpy(b.dtype), None, False),
+    infer=_other_rule,
     function=None,
 )  # fmt: skip
 op(
-    "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)",
-    impl=lambda xp, a, dtype, device: converted(xp, a, dtype, device, False), infer=_dtype_rule(1, 2),
+    "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) ->"
+    " Tensor(b|a)",
+    impl=lambda xp, a, dtype, device: converted(xp, a, dtype, device, False),
+    infer=_dtype_rule(1, 2),
     method=None,
 )  # fmt: skip
 
@@ -116,16 +131,26 @@ for _name, _dtype in (*((d.name, d) for d in dtypes.ALL), *dtypes.ALIASES.items(
     def _cast(xp: Any, a: Any, dtype: DType = _dtype) -> Any:
         return converted(xp, a, dtype, None, False)
 
-    def _cast_type(
-        types: Sequence[Type], constants: Sequence[Any], dtype: DType = _dtype
-    ) -> Type:
+    def _cast_type(types: Sequence[Type], constants: Sequence[Any], dtype: DType = _dtype) -> Type:
         return made(tensor_at(types), tensor_at(types).sizes, dtype)
 
     if _name in ("bool", "half", "bfloat16", *dtypes.ALIASES):
-        op(f"jit::{_name}(Tensor(a) self) -> Tensor(a)", impl=_cast, infer=_cast_type, function=None)
-op("jit::cpu(Tensor(a) self) -> Tensor(a)", impl=lambda xp, a: _moved(xp, a, "cpu"), infer=same_type, function=None)
+        op(
+            f"jit::{_name}(Tensor(a) self) -> Tensor(a)",
+            impl=_cast,
+            infer=_cast_type,
+            function=None,
+        )
 op(
-    "jit::cuda(Tensor(a) self) -> Tensor(a)", impl=lambda xp, a: _moved(xp, a, "cuda:0"), function=None
+    "jit::cpu(Tensor(a) self) -> Tensor(a)",
+    impl=lambda xp, a: _moved(xp, a, "cpu"),
+    infer=same_type,
+    function=None,
+)
+op(
+    "jit::cuda(Tensor(a) self) -> Tensor(a)",
+    impl=lambda xp, a: _moved(xp, a, "cuda:0"),
+    function=None,
 )
 
 
@@ -143,7 +168,8 @@ def _fill(xp: Any, a: Any, value: Any) -> Any:
 def _fill_tensor(xp: Any, a: Any, value: Any) -> Any:
     if value.ndim:
         raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim}"
+            " dimensions."
         )
     refuse_overlap(a)
     a[...] = value
@@ -157,8 +183,16 @@ def _zero(xp: Any, a: Any) -> Any:
 
 op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", impl=_clone, infer=same_type,
    grad=lambda m, g, r, a, memory_format: (g, None))  # fmt: skip
-op("aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", impl=_fill, infer=written_type)
-op("aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", impl=_fill_tensor, infer=written_type)
+op(
+    "aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
+    impl=_fill,
+    infer=written_type,
+)
+op(
+    "aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
+    impl=_fill_tensor,
+    infer=written_type,
+)
 op("aten::zero_(Tensor(a!) self) -> Tensor(a!)", impl=_zero, infer=written_type)
 op(
     "aten::result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType",

@@ -72,10 +72,9 @@ op(
 
 
 def _sum_tensors(xp: Any, values: Sequence[Any], start: Any = None) -> Any:
-    items = list(values) if start is None else [start, *values]
-    if not items:
+    if not values and start is None:
         raise TypeError("sum() of no tensors has no type; give it a start tensor")
-    return functools.reduce(operator.add, items)
+    return functools.reduce(operator.add, values, 0 if start is None else start)
 
 
 op(

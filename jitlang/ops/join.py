@@ -169,7 +169,7 @@ op(
     infer=list_rule(_cut_sizes),
 )  # fmt: skip
 op(
-    "aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]", impl=_chunk,
+    "aten::unsafe_chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]", impl=_chunk,
     infer=list_rule(_cut_sizes),
 )  # fmt: skip
 op(

@@ -1,19 +1,14 @@
-"""How a pointwise row is typed and becomes an array kernel.
+"""How a pointwise row becomes an array kernel.
 
-For each combination of operand dtypes, 0-dim or not, and scalar kinds, a kernel holds a plan: the compute
-dtype (torch's promotion), the dtype it executes in (float32 for the half types), casts of the operands,
-the body read by an algebra, and the cast of the result. So every row rounds its result to its dtype once.
-
-Arguments that do not take part in promotion: keyword-only scalars (`alpha`, `value`), and the boolean
-tensors `condition` and `mask`. Arguments that are neither tensors nor scalars (`rounding_mode`) reach the
-body as they are.
+For each combination of operand dtypes, 0-dim or not, and scalar kinds, a kernel holds a plan: the
+compute dtype (torch's promotion), the dtype it executes in (float32 for the half types), casts of
+the operands, the body read by an algebra, and the cast of the result. So every row rounds its
+result to its dtype once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -21,186 +16,11 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import Category, DType
 from ..ir import types as ty
-from ..ir.opdef import NOT_CONSTANT, OpDef, Result, TypeRule
-from ..ir.schema import Argument
-from ..ir.types import TensorType, Type
+from ..ir.opdef import OpDef, Result
 from .algebra import FastNumpyAlgebra, NumpyAlgebra
+from .traits import Role, Traits, computed_dtype, execution_dtype, roles_of, traits_of
 
 Plan = Callable[..., Any]
-
-
-class Role(Enum):
-    """What an argument is to a pointwise row."""
-
-    TENSOR = "tensor"  # promoted and cast
-    MASK = "mask"  # a boolean tensor that does not take part in promotion
-    SCALAR = "scalar"  # promoted and converted
-    FACTOR = "factor"  # a scalar that is converted, but does not take part in promotion
-    OPTION = "option"  # anything else: reaches the body untouched
-
-
-_MASKS = ("condition", "mask")
-
-
-def rejects(op: OpDef, dtype: DType) -> bool:
-    """Whether a pointwise row refuses to compute in a dtype."""
-    return dtype.category in _traits[op].rejects
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a pointwise row's kernel needs beyond the `OpDef`; `rows.pointwise` explains each."""
-
-    ufunc: str = ""
-    rejects: Mapping[Category, Exception] = field(default_factory=dict)
-    factors: tuple[str, ...] = ()
-    real: bool = False
-    strict_scalars: bool = False
-    wide_scalars: bool = False
-    no_bool_operand: str = ""
-    same_dtype: bool = False
-    promote_with: tuple[type, ...] = ()
-
-
-_traits: dict[OpDef, Traits] = {}
-_roles: dict[OpDef, tuple[Role, ...]] = {}
-
-
-def describe(op: OpDef, traits: Traits) -> None:
-    """Remember the traits of a row."""
-    _traits[op] = traits
-
-
-def roles_of(op: OpDef) -> tuple[Role, ...]:
-    """The role of each argument of a pointwise row."""
-    found = _roles.get(op)
-    if found is None:
-        factors = _traits[op].factors
-        found = _roles[op] = tuple(_role(a, factors) for a in op.schema.arguments)
-    return found
-
-
-def _role(argument: Argument, factors: tuple[str, ...]) -> Role:
-    inner = ty.without_none(argument.type)
-    if isinstance(inner, TensorType):
-        return Role.MASK if argument.name in _MASKS else Role.TENSOR
-    if inner is ty.NUMBER:
-        is_factor = argument.kwarg_only or argument.name in factors
-        return Role.FACTOR if is_factor else Role.SCALAR
-    return Role.OPTION
-
-
-# Types ------------------------------------------------------------------------------------------
-
-
-def computed_dtype(
-    rule: Result, dimensioned: Sequence[DType], zero_dim: Sequence[DType], scalars: Sequence[type]
-) -> DType:
-    """The dtype in which a row computes, before half types widen to float32."""
-    promoted = dtypes.result_type(dimensioned, zero_dim, scalars)
-    return dtypes.floating(promoted) if rule is Result.FLOATING else promoted
-
-
-def execution_dtype(computed: DType) -> DType:
-    """The dtype in which a body is read: half types compute in float32."""
-    return dtypes.float32 if computed in (dtypes.float16, dtypes.bfloat16) else computed
-
-
-def pointwise_rule(op: OpDef) -> TypeRule:
-    """The type rule of a pointwise row."""
-
-    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-        return infer_pointwise(op, types, constants)
-
-    return infer
-
-
-def broadcast_result(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """The type rule of what compares two tensors element by element: bool, of the broadcast shape."""
-    tensors = [t for t in types if isinstance(t, TensorType)]
-    return TensorType(dtypes.bool_, broadcast_sizes([t.sizes for t in tensors]))
-
-
-_SCALAR_KINDS: Mapping[Type, type] = {ty.BOOL: bool, ty.INT: int, ty.FLOAT: float, ty.COMPLEX: complex}
-
-
-def infer_pointwise(
-    op: OpDef, types: Sequence[Type], constants: Sequence[Any]
-) -> TensorType:
-    """The result type of a pointwise row: its dtype by promotion, its sizes by broadcasting."""
-    assert op.result is not None
-    operands: list[TensorType] = []
-    promoted: list[TensorType] = []
-    kinds: list[type | None] = []
-    for role, given, constant in zip(roles_of(op), types, constants, strict=True):
-        inner = given.element if isinstance(given, ty.OptionalType) else given
-        if isinstance(inner, TensorType):
-            if inner is not given and constant is NOT_CONSTANT:
-                return ty.TENSOR  # whether there is an operand at all is not known
-            operands.append(inner)
-            if role is Role.TENSOR:
-                promoted.append(inner)
-        elif role is Role.SCALAR and given is not ty.NONE:
-            kinds.append(_SCALAR_KINDS.get(given))
-    dtype = _infer_dtype(op.result, promoted, [*kinds, *_traits[op].promote_with])
-    if dtype is not None and _traits[op].real:
-        dtype = dtypes.to_real(dtype)
-    return TensorType(
-        dtype=dtype,
-        sizes=broadcast_sizes([t.sizes for t in operands]),
-        requires_grad=False if all(t.requires_grad is False for t in operands) else None,
-        device=_common_device(operands),
-    )
-
-
-def _infer_dtype(
-    rule: Result, operands: Sequence[TensorType], kinds: Sequence[type | None]
-) -> DType | None:
-    if rule is Result.BOOL:
-        return dtypes.bool_
-    if rule is Result.FIRST:
-        return operands[0].dtype
-    known = [t.dtype for t in operands if t.dtype is not None]
-    scalars = [kind for kind in kinds if kind is not None]
-    if len(known) != len(operands) or len(scalars) != len(kinds):
-        return None
-    if len(set(known)) > 1 and any(t.rank is None for t in operands):
-        return None
-    dimensioned = [d for d, t in zip(known, operands, strict=True) if t.rank != 0]
-    zero_dim = [d for d, t in zip(known, operands, strict=True) if t.rank == 0]
-    return computed_dtype(rule, dimensioned, zero_dim, scalars)
-
-
-def broadcast_sizes(
-    shapes: Sequence[tuple[int | None, ...] | None],
-) -> tuple[int | None, ...] | None:
-    """The broadcast of shapes with unknown parts; None where a rank is unknown."""
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) != len(shapes):
-        return None
-    rank = max(map(len, known), default=0)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in known]
-    return tuple(_broadcast_size([shape[i] for shape in padded]) for i in range(rank))
-
-
-def _broadcast_size(sizes: Sequence[int | None]) -> int | None:
-    decided = {size for size in sizes if size not in (None, 1)}
-    if decided:
-        return decided.pop() if len(decided) == 1 else None
-    return None if None in sizes else 1
-
-
-def _common_device(operands: Sequence[TensorType]) -> str | None:
-    devices = {t.device for t in operands}
-    return devices.pop() if len(devices) == 1 else None
-
-
-def first_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """The type rule of in-place rows: the result is the first argument."""
-    return types[0]
-
-
-# Kernels ----------------------------------------------------------------------------------------
 
 
 def pointwise_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
@@ -219,7 +39,8 @@ def _keyed_kernel(
 ) -> Callable[..., Any]:
     """`kernel(*arguments)`: find the plan for these arguments and run it.
 
-    The function is generated: looking at each argument in a loop would cost more than a small operator.
+    The function is generated: looking at each argument in a loop would cost more than a small
+    operator.
     """
     arguments = op.schema.arguments
     names = [f"_{i}" for i in range(len(arguments))]
@@ -257,7 +78,7 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
     assert op.result is not None
     assert op.body is not None
     roles = roles_of(op)
-    traits = _traits[op]
+    traits = traits_of(op)
     if traits.same_dtype:
         _refuse_mixed(op, values)
     computed = _computed_dtype_of(op.result, roles, values, traits)
@@ -272,8 +93,7 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
         result = dtypes.to_real(result)
     body = _read_body(op, xp, exact, execute)
     casts = tuple(
-        _cast(role, value, computed, traits)
-        for role, value in zip(roles, values, strict=True)
+        _cast(role, value, computed, traits) for role, value in zip(roles, values, strict=True)
     )
     general = _general_plan(body, casts, result)
     if not traits.ufunc:
@@ -327,13 +147,11 @@ def _refuse_bool(message: str, roles: Sequence[Role], values: Sequence[Any]) -> 
             raise RuntimeError(message)
 
 
-def _cast(
-    role: Role, value: Any, computed: DType, traits: Traits
-) -> Callable[[Any], Any] | None:
+def _cast(role: Role, value: Any, computed: DType, traits: Traits) -> Callable[[Any], Any] | None:
     """How one argument becomes an operand; None where it is one already.
 
-    Operands are rounded to the computed dtype even where a half type is then widened to float32, except
-    scalars that a row takes at full width (torch's add, sub, mul, div, and all factors).
+    Operands are rounded to the computed dtype even where a half type is then widened to float32,
+    except scalars that a row takes at full width (torch's add, sub, mul, div, and all factors).
     """
     execute = execution_dtype(computed)
     rounded, target = computed.numpy, execute.numpy
@@ -389,9 +207,7 @@ def scalar_operand(scalar: Any, execute: DType, strict: bool = False) -> Any:
     return execute.numpy.type(wrapped)
 
 
-def _general_plan(
-    body: Plan, casts: Sequence[Callable[[Any], Any] | None], result: DType
-) -> Plan:
+def _general_plan(body: Plan, casts: Sequence[Callable[[Any], Any] | None], result: DType) -> Plan:
     target = result.numpy
 
     def run(*values: Any) -> Any:
@@ -408,23 +224,32 @@ def _general_plan(
 
 
 # Array functions that round correctly, so that they are the body in exact mode too.
-_CORRECTLY_ROUNDED = frozenset(
-    "add subtract multiply divide negative absolute square sqrt reciprocal floor ceil trunc rint equal not_equal"
-    " less less_equal greater greater_equal logical_and logical_or logical_xor"
-    " logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift isnan isinf"
-    " isfinite".split()
-)  # fmt: skip
+_CORRECTLY_ROUNDED = frozenset((
+    "add", "subtract", "multiply", "divide", "negative", "absolute", "square", "sqrt", "reciprocal",
+    "floor", "ceil", "trunc", "rint", "equal", "not_equal", "less", "less_equal", "greater",
+    "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and",
+    "bitwise_or", "bitwise_xor", "invert", "left_shift", "right_shift", "isnan", "isinf",
+    "isfinite",
+))  # fmt: skip
 
 
 def _ufunc_plan(
-    op: OpDef, xp: Any, general: Plan, values: Sequence[Any], computed: DType, result: DType, exact: bool
+    op: OpDef,
+    xp: Any,
+    general: Plan,
+    values: Sequence[Any],
+    computed: DType,
+    result: DType,
+    exact: bool,
 ) -> Plan | None:
-    """A plan that calls the array function itself, or None where it is not the row on such arguments.
+    """A plan that calls the array function itself, or None where it is not the row on such
+    arguments.
 
-    It is the row where the tensors have the result dtype (any one dtype if that is bool), the scalar
-    operands are exact in it, and all other arguments have their defaults, which is looked at per call.
+    It is the row where the tensors have the result dtype (any one dtype if that is bool), the
+    scalar operands are exact in it, and all other arguments have their defaults, which is looked
+    at per call.
     """
-    name = _traits[op].ufunc
+    name = traits_of(op).ufunc
     if exact and name not in _CORRECTLY_ROUNDED:
         return None
     roles = roles_of(op)
@@ -517,8 +342,7 @@ def check_writable(target: Any) -> None:
         RuntimeError: several elements share one place in memory.
     """
     if 0 in target.strides and any(
-        stride == 0 and size > 1
-        for stride, size in zip(target.strides, target.shape, strict=True)
+        stride == 0 and size > 1 for stride, size in zip(target.strides, target.shape, strict=True)
     ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a"

@@ -1,7 +1,7 @@
 """Pointwise rows: arithmetic, rounding, exponentials, trigonometry, and ternary arithmetic.
 
-Comparisons, logic and bits stand in `compare.py`, activations in `activation.py`, casts and copies in
-`convert.py`.
+Comparisons, logic and bits stand in `compare.py`, activations in `activation.py`, casts and copies
+in `convert.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from .. import dtypes
 from ..dtypes import Category
 from ..ir.opdef import OPS, OpDef, Result
 from ..ir.types import Type
-from .kernels import infer_pointwise
 from .rows import kernel_of, op, pointwise
+from .traits import infer_pointwise
 
 FLOATING = Result.FLOATING
 
@@ -25,7 +25,8 @@ _BOTH_BOOL_SUB = {
     )
 }
 _NO_BOOL_SUB = (
-    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask,"
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to"
+    " invert a mask,"
     " use the `~` or `logical_not()` operator instead."
 )
 _NO_BOOL_NEG = {
@@ -39,7 +40,8 @@ _NO_BOOL_NEG = {
 def not_implemented(name: str, *categories: Category) -> Mapping[Category, Exception]:
     """Rejections worded as torch's for kernels that a dtype does not have."""
     return {
-        c: NotImplementedError(f'"{name}" not implemented for \'{_SPELLED[c]}\'') for c in categories
+        c: NotImplementedError(f"\"{name}\" not implemented for '{_SPELLED[c]}'")
+        for c in categories
     }
 
 
@@ -173,8 +175,7 @@ _ROUNDING = {None: "aten::div", "trunc": "jit::div_trunc", "floor": "aten::floor
 def _rounding_row(mode: str | None, spelled: str) -> OpDef:
     if mode not in _ROUNDING:
         raise RuntimeError(
-            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found"
-            f" '{mode}'"
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
         )
     overload = "" if mode == "floor" and spelled == "Tensor" else f".{spelled}"
     row = OPS.find(f"{_ROUNDING[mode]}{overload}")
@@ -183,7 +184,7 @@ def _rounding_row(mode: str | None, spelled: str) -> OpDef:
 
 
 def _add_rounded_division(spelled: str) -> None:
-    """`div` with a rounding mode is one of three rows, by a string that is nearly always constant."""
+    """`div` with a rounding mode is one of three rows, by a string that is mostly constant."""
 
     def divide(xp: Any, x: Any, y: Any, rounding_mode: str | None) -> Any:
         return kernel_of(_rounding_row(rounding_mode, spelled), xp)(x, y)
@@ -207,7 +208,8 @@ def _add_rounded_division(spelled: str) -> None:
         infer=infer,
     )
     op(
-        f"aten::div_.{spelled}_mode(Tensor(a!) self, {spelled} other, *, str? rounding_mode) -> Tensor(a!)",
+        f"aten::div_.{spelled}_mode(Tensor(a!) self, {spelled} other, *, str? rounding_mode) ->"
+        " Tensor(a!)",
         impl=divide_into,
         infer=lambda types, constants: types[0],
     )
@@ -361,7 +363,12 @@ def _add_rounding(name: str, primitive: str) -> None:
     )
 
 
-for _name, _primitive in (("floor", "floor"), ("ceil", "ceil"), ("trunc", "trunc"), ("round", "rint")):
+for _name, _primitive in (
+    ("floor", "floor"),
+    ("ceil", "ceil"),
+    ("trunc", "trunc"),
+    ("round", "rint"),
+):
     _add_rounding(_name, _primitive)
 
 
@@ -437,7 +444,9 @@ def _clamp(m: Any, x: Any, low: Any, high: Any) -> Any:
 
 _NO_CLAMP = not_implemented("clamp_cpu", Category.BOOL, Category.COMPLEX)
 pointwise(
-    "aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", _clamp, rejects=_NO_CLAMP
+    "aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+    _clamp,
+    rejects=_NO_CLAMP,
 )
 pointwise(
     "aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
@@ -455,7 +464,8 @@ for _suffix, _declared in (("", "Scalar"), (".Tensor", "Tensor")):
         f"aten::clamp_max{_suffix}(Tensor self, {_declared} max) -> Tensor",
         lambda m, x, high: m.minimum(x, high),
         grad=lambda m, g, r, x, high: (
-            m.select(x <= high, g, g * 0), m.select(x <= high, g * 0, g)
+            m.select(x <= high, g, g * 0),
+            m.select(x <= high, g * 0, g),
         ),
         rejects=_NO_CLAMP,
     )

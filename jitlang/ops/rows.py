@@ -6,10 +6,11 @@ A family file is a list of calls of these three:
     scalar("aten::lt.int(int a, int b) -> bool", "a < b")
     pointwise("aten::silu(Tensor self) -> Tensor", lambda m, x: x * m.sigmoid(x), result=FLOATING)
 
-`impl(xp, *arguments)` gets every argument of the schema in order: those declared Tensor, Tensor?, Tensor[]
-or Tensor?[] as raw arrays, everything else as it is. It returns raw arrays for what the schema declares as
-tensors, a bare value for one result and a tuple for several. A return that carries the alias of a written
-argument (`Tensor(a!)`) is that argument: the kernel writes into the array and the caller returns the tensor.
+`impl(xp, *arguments)` gets every argument of the schema in order: those declared Tensor, Tensor?,
+Tensor[] or Tensor?[] as raw arrays, everything else as it is. It returns raw arrays for what the
+schema declares as tensors, a bare value for one result and a tuple for several. A return that
+carries the alias of a written argument (`Tensor(a!)`) is that argument: the kernel writes into the
+array and the caller returns the tensor.
 
 `kernel_of(op, xp, exact)` is how every caller gets at a row's reference kernel.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 from ..dtypes import Category
 from ..ir.opdef import OPS, Effect, Kernel, OpDef, Result, TypeRule
-from . import kernels
+from . import kernels, traits
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
@@ -108,20 +109,22 @@ def pointwise(
     Args:
         schema: the row's schema; `self` comes first where there is an in-place form.
         body: `body(m, *operands)`, read in the algebra `m`; operands are in the compute dtype.
-        grad: `grad(m, g, result, *operands)`: a gradient (or None) for each operand that takes part in
-            promotion, in order; of the result's shape, summing over broadcast axes is done elsewhere.
+        grad: `grad(m, g, result, *operands)`: a gradient (or None) for each operand that takes
+            part in promotion, in order; of the result's shape, summing over broadcast axes is done
+            elsewhere.
         result: how the result dtype follows from the operands.
-        impl: `impl(xp, *operands)` on operands in the compute dtype, used in fast mode where the array
-            library has a safer or quicker form than the body.
+        impl: `impl(xp, *operands)` on operands in the compute dtype, used in fast mode where the
+            array library has a safer or quicker form than the body.
         ufunc: the name of the array function that equals the row on tensor operands of the compute
             dtype while all other arguments have their defaults.
-        inplace: also add the row `name_`; a string names its overload (`"Tensor"`), or the whole of it
-            (`"__iand__.Tensor"`), where it is not derived.
+        inplace: also add the row `name_`; a string names its overload (`"Tensor"`), or the whole
+            of it (`"__iand__.Tensor"`), where it is not derived.
         rejects: errors to raise, by the category of the compute dtype.
         factors: scalar arguments that do not take part in promotion; keyword-only ones never do.
         real: complex operands give a real result.
         strict_scalars: an int that does not fit the compute dtype is an error, and does not wrap.
-        wide_scalars: scalar operands of half types take part as float32, not rounded to the half type.
+        wide_scalars: scalar operands of half types take part as float32, not rounded to the half
+            type.
         no_bool_operand: the message of the error where any operand is bool.
         same_dtype: tensor operands must agree in dtype: nothing is promoted.
         promote_with: kinds of scalars that take part in promotion without being arguments.
@@ -134,12 +137,12 @@ def pointwise(
         schema, body=body, impl=impl, grad=grad, result=result, native=native,
         function=function, method=method, doc=doc,
     )  # fmt: skip
-    traits = kernels.Traits(
+    given = traits.Traits(
         ufunc, rejects or {}, factors, real, strict_scalars, wide_scalars, no_bool_operand,
         same_dtype, promote_with,
     )  # fmt: skip
-    kernels.describe(row, traits)
-    row.infer = kernels.pointwise_rule(row)
+    traits.describe(row, given)
+    row.infer = traits.pointwise_rule(row)
     OPS.add(row)
     if inplace is not False:
         _add_inplace(row, inplace_schema(schema, inplace if isinstance(inplace, str) else ""))
@@ -147,7 +150,7 @@ def pointwise(
 
 
 def _add_inplace(row: OpDef, schema: str) -> None:
-    written = OpDef(schema, impl=partial(kernels.write_result, row), infer=kernels.first_type)
+    written = OpDef(schema, impl=partial(kernels.write_result, row), infer=traits.first_type)
     if row.function is None:
         written.function = None
     if row.method is None and row.name.startswith("jit::"):
@@ -156,7 +159,7 @@ def _add_inplace(row: OpDef, schema: str) -> None:
 
 
 def inplace_schema(schema: str, named: str = "") -> str:
-    """The schema of the in-place form: `aten::exp(Tensor self)` gives `aten::exp_(Tensor(a!) self)`."""
+    """The schema of the in-place form: of `exp(Tensor self)` it is `exp_(Tensor(a!) self)`."""
     head, _, rest = schema.partition("(")
     name, dot, overload = head.partition(".")
     if "." in named:
@@ -180,8 +183,8 @@ def kernel_of(op: OpDef, xp: Any, exact: bool = False) -> Callable[..., Any]:
     Args:
         op: the row.
         xp: the array namespace.
-        exact: pointwise rows read their bodies with jitlang's own elementary functions, bit for bit what
-            generated code computes, instead of the array library's.
+        exact: pointwise rows read their bodies with jitlang's own elementary functions, bit for
+            bit what generated code computes, instead of the array library's.
 
     Raises:
         NotImplementedError: the row has no kernel.

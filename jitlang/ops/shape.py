@@ -556,15 +556,16 @@ def _at_least(rank: int) -> Any:
 
 
 for _rank in (1, 2, 3):
-    op(f"aten::atleast_{_rank}d(Tensor self) -> Tensor", impl=_at_least(_rank), method=None)
+    # Torch's schemas do not say that these are views.
+    op(f"aten::atleast_{_rank}d(Tensor(a) self) -> Tensor(a)", impl=_at_least(_rank), method=None)
     op(
-        f"aten::atleast_{_rank}d.Sequence(Tensor[] tensors) -> Tensor[]",
+        f"aten::atleast_{_rank}d.Sequence(Tensor(a)[] tensors) -> Tensor(a)[]",
         impl=lambda xp, tensors, rank=_rank: [getattr(xp, f"atleast_{rank}d")(a) for a in tensors],
         method=None,
     )  # fmt: skip
 
 op(
-    "aten::broadcast_tensors(Tensor[] tensors) -> Tensor[]",
+    "aten::broadcast_tensors(Tensor(a)[] tensors) -> Tensor(a)[]",
     impl=lambda xp, tensors: [expand(xp, a, _common_shape(xp, tensors)) for a in tensors], method=None,
 )  # fmt: skip
 op(

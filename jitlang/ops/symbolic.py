@@ -1,7 +1,8 @@
 """The symbolic reading: a body as an expression tree, to print it and to police it.
 
-Reading a row's body here fails where the body touches more than `m` and its operands: NumPy functions,
-branches on values, operands of mixed dtypes, primitives on dtypes that they do not take.
+Reading a row's body here fails where the body touches more than `m` and its operands: NumPy
+functions, branches on values, operands of mixed dtypes, primitives on dtypes that they do not
+take.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .. import dtypes
 from ..dtypes import DType
 from ..ir.opdef import OpDef
 from .algebra import ELEMENTARY, BuildingAlgebra, Expression
-from .kernels import Role, execution_dtype, roles_of
+from .traits import Role, execution_dtype, roles_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class Term:
 
 
 _INFIX = {
-    "or": ("|", 1), "xor": ("^", 2), "and": ("&", 3), "lt": ("<", 0), "le": ("<=", 0), "gt": (">", 0), "ge": (">=", 0),
-    "lshift": ("<<", 4), "rshift": (">>", 4), "add": ("+", 5), "sub": ("-", 5), "mul": ("*", 6), "truediv": ("/", 6),
+    "or": ("|", 1), "xor": ("^", 2), "and": ("&", 3), "lt": ("<", 0), "le": ("<=", 0),
+    "gt": (">", 0), "ge": (">=", 0),
+    "lshift": ("<<", 4), "rshift": (">>", 4), "add": ("+", 5), "sub": ("-", 5), "mul": ("*", 6),
+    "truediv": ("/", 6),
 }  # fmt: skip
 _PREFIX = {"neg": "-", "invert": "~"}
 

@@ -39,7 +39,7 @@ from ..ir.graph import (
     Node,
     Value,
 )
-from ..ir.opdef import OpDef
+from ..ir.opdef import Effect, OpDef
 from ..ir.schema import AliasInfo, Argument
 from ..ir.types import Type
 
@@ -51,11 +51,12 @@ CONSTRUCTS = (
 )
 EXTRACTS = ("prim::TupleUnpack", "prim::ListUnpack", "prim::TupleIndex")
 CASTS = ("prim::unchecked_cast",)
+CHECKED_CAST = "jit::checked_cast"
 TUPLE_SLICE = "prim::TupleSlice"
 IS_INSTANCE = "prim::isinstance"
 _STRUCTURE = frozenset({
-    *CONSTRUCTS, *EXTRACTS, *CASTS, TUPLE_SLICE, IS_INSTANCE, CONSTANT, UNINITIALIZED, IF, LOOP,
-    PARAM, RETURN,
+    *CONSTRUCTS, *EXTRACTS, *CASTS, CHECKED_CAST, TUPLE_SLICE, IS_INSTANCE, CONSTANT,
+    UNINITIALIZED, IF, LOOP, PARAM, RETURN,
 })  # fmt: skip
 """Nodes without a row whose meaning is known; they have no effects of their own."""
 
@@ -170,7 +171,7 @@ class AliasAnalysis:
             takes_out = node.kind in EXTRACTS or node.kind == TUPLE_SLICE
             own = (self.own_places(v) for v in node.inputs if takes_out)
             return frozenset(p for places in own for p in places)
-        if node.op is None:
+        if is_unknown(node):
             return self._everything_outside()
         return frozenset(p for value in node.inputs for p in self.places(value))
 
@@ -180,7 +181,7 @@ class AliasAnalysis:
             return frozenset(p for inner in _inside(node) for p in self.writes(inner))
         if _is_known_structure(node):
             return frozenset()
-        if node.op is None:
+        if node.op is None or is_unknown(node):
             return self._everything_outside()
         places: set[Place] = set()
         for argument, value in zip(node.op.schema.arguments, node.inputs, strict=False):
@@ -249,7 +250,7 @@ class AliasAnalysis:
             (body,) = node.blocks
             for other in (node.inputs[2:], body.inputs[1:], body.outputs[1:]):
                 self._join_all(node.outputs, other)
-        elif node.kind in CASTS:
+        elif node.kind in CASTS or node.kind == CHECKED_CAST:
             self._join_all(node.outputs, node.inputs)
         elif node.kind in CONSTRUCTS:
             for value in node.inputs:
@@ -262,11 +263,11 @@ class AliasAnalysis:
         elif node.kind == CONSTANT:
             # A constant is the same object in every call.
             self._join(node.output, self.outside)
-        elif node.op is not None:
-            self._run_row(node, node.op)
-        elif not _is_known_structure(node):
+        elif is_unknown(node):
             for value in (*node.inputs, *node.outputs):
                 self._join(value, self.outside)
+        elif node.op is not None:
+            self._run_row(node, node.op)
 
     def _join_all(self, a: Sequence[Value], b: Sequence[Value]) -> None:
         for one, other in zip(a, b, strict=True):
@@ -340,6 +341,16 @@ def _is_known_structure(node: Node) -> bool:
     return node.kind in _STRUCTURE
 
 
+def is_unknown(node: Node) -> bool:
+    """Whether the node may run code that nobody knows: a node without a row and without a known
+    meaning, or a row that asks Python itself (`jit::dynamic_add`), which is input and output with a
+    result.
+    """
+    if node.op is None:
+        return node.kind not in _STRUCTURE
+    return node.op.effect is Effect.IO and bool(node.op.schema.returns)
+
+
 def _marked(arguments: Sequence[tuple[Argument, Value]], mark: AliasInfo | None) -> Iterator[Value]:
     """The arguments that carry a mark's set, in the value or its elements."""
     wanted = set(mark.before if mark is not None else ()) - {"*"}
@@ -394,7 +405,9 @@ def _has_elements(type_: Type) -> bool:
     """Whether a value of this type may hold other values."""
     if isinstance(type_, ty.OptionalType | ty.UnionType):
         return any(map(_has_elements, ty.alternatives(type_)))
-    containers = ty.ListType | ty.DictType | ty.TupleType | ty.ClassType | ty.FutureType
+    containers = (
+        ty.ListType | ty.DictType | ty.TupleType | ty.SequenceType | ty.ClassType | ty.FutureType
+    )
     return isinstance(type_, containers | ty.AnyType | ty.VarType)
 
 

@@ -1,10 +1,11 @@
 """`Tensor`: torch's tensor over a NumPy or CuPy array, without a copy.
 
-This file holds the slots, what can be asked of a tensor without running an operator, and conversions to
-other array types. Methods and operators are derived from the operator table in `methods.py`.
+This file holds the slots, what can be asked of a tensor without running an operator, and
+conversions to other array types. Methods and operators are derived from the operator table in
+`methods.py`.
 
-A tensor never holds a NumPy scalar: 0-dim results become 0-dim arrays in `box`. The version of a tensor
-counts writes to its memory; that of a view lives in its base (`version_of`).
+A tensor never holds a NumPy scalar: 0-dim results become 0-dim arrays in `box`. The version of a
+tensor counts writes to its memory; that of a view lives in its base (`version_of`).
 """
 
 from __future__ import annotations
@@ -142,14 +143,15 @@ class Tensor(metaclass=TensorMeta):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between elements, counted in elements."""
-        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        strides = strides_of(self._array)
         return strides if dim is None else strides[self._checked_dim(dim)]
 
     def _checked_dim(self, dim: int) -> int:
         rank = max(self._array.ndim, 1)
         if not -rank <= dim < rank:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {dim})"
+                f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but"
+                f" got {dim})"
             )
         return dim
 
@@ -239,13 +241,26 @@ class Tensor(metaclass=TensorMeta):
         return python_scalar(self._array.reshape(-1)[0])
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real_item("int64_t"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real_item("double"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._only_item())
+
+    def _only_item(self) -> Any:
+        if self._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
+
+    def _real_item(self, wanted: str) -> Any:
+        item = self._only_item()
+        if isinstance(item, complex):
+            if item.imag:
+                raise RuntimeError(f"value cannot be converted to type {wanted} without overflow")
+            return item.real
+        return item
 
     def __index__(self) -> int:
         if self.dtype.category > dtypes.Category.INTEGRAL or self._array.size != 1:
@@ -271,7 +286,7 @@ class Tensor(metaclass=TensorMeta):
         return text.tensor_text(self._array, self.dtype, self.requires_grad, type(self).__name__)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._array.ndim == 0 and spec else str(self)
+        return format(self.item(), spec) if self._array.ndim == 0 else object.__format__(self, spec)
 
     def __copy__(self) -> Tensor:
         return _fill(object.__new__(type(self)), self._array, self.requires_grad)
@@ -295,7 +310,8 @@ class Tensor(metaclass=TensorMeta):
         """
         if self.requires_grad:
             raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy()"
+                " instead."
             )
         if not isinstance(self._array, np.ndarray):
             raise TypeError(
@@ -386,6 +402,18 @@ def unbox(tensor: Tensor) -> Any:
 def rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
     """Rebuild a pickled tensor."""
     return _fill(object.__new__(cls), array, requires_grad)
+
+
+def strides_of(array: Any) -> tuple[int, ...]:
+    """Strides in elements; those of an empty array are as if it were contiguous, as in torch."""
+    if array.size:
+        return tuple(stride // array.itemsize for stride in array.strides)
+    strides: list[int] = []
+    step = 1
+    for size in reversed(array.shape):
+        strides.insert(0, step)
+        step *= max(size, 1)
+    return tuple(strides)
 
 
 def python_scalar(element: Any) -> Any:

@@ -23,7 +23,8 @@ def tensor(
 
     Args:
         data: a number, nested sequences of numbers, an array or a tensor.
-        dtype: the element type; by default inferred as torch infers it (floats are the default dtype).
+        dtype: the element type; by default inferred as torch infers it (floats are the default
+            dtype).
         device: where it lives; by default where `data` lives.
         requires_grad: whether gradients are wanted.
 
@@ -72,8 +73,11 @@ def _to_array(data: Any, dtype: DType | None) -> Any:
         return array if target is None else array.astype(target, copy=False)
     plain = _plain(data)
     inferred = inferred_dtype(plain) if dtype is None else dtype
-    _check_even(plain)
-    return np.array(plain, dtype=inferred.numpy)
+    _check_even(plain, _leading_sizes(plain), 0)
+    try:
+        return np.array(plain, dtype=inferred.numpy)
+    except OverflowError:
+        raise ValueError(f"an element does not fit in {inferred.name}") from None
 
 
 def _plain(data: Any) -> Any:
@@ -86,6 +90,8 @@ def _plain(data: Any) -> Any:
         return data
     if hasattr(data, "__array__"):
         return np.asarray(data).tolist()
+    if data is None:
+        raise RuntimeError("Could not infer dtype of NoneType")
     raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
 
 
@@ -107,28 +113,40 @@ def _collect_kinds(data: Any, kinds: set[type]) -> None:
         _collect_kinds(element, kinds)
 
 
-def _check_even(data: Any, depth: int = 0) -> None:
-    """Raises ValueError, as torch words it, where sequences on one level differ in length."""
-    if not isinstance(data, list) or not data:
+def _leading_sizes(data: Any) -> list[int]:
+    """The shape that the first element of each level has."""
+    sizes: list[int] = []
+    while isinstance(data, list):
+        sizes.append(len(data))
+        if not data:
+            break
+        data = data[0]
+    return sizes
+
+
+def _check_even(data: Any, sizes: list[int], depth: int) -> None:
+    """Raises what torch raises where nested sequences do not form a box."""
+    if depth == len(sizes):
+        if isinstance(data, list):
+            raise TypeError("'list' object cannot be interpreted as a number")
         return
-    lengths = {len(e) if isinstance(e, list) else None for e in data}
-    if len(lengths) > 1:
-        first = len(data[0]) if isinstance(data[0], list) else 0
-        other = next(
-            len(e) if isinstance(e, list) else 0 for e in data if (len(e) if isinstance(e, list) else 0) != first
-        )
+    if not isinstance(data, list):
+        raise TypeError("not a sequence")
+    if len(data) != sizes[depth]:
         raise ValueError(
-            f"expected sequence of length {first} at dim {depth + 1} (got {other})"
+            f"expected sequence of length {sizes[depth]} at dim {depth} (got {len(data)})"
         )
     for element in data:
-        _check_even(element, depth + 1)
+        _check_even(element, sizes, depth + 1)
 
 
 def _on_device(array: Any, device: str | Device | None) -> Any:
     if device is None or str(device) == arrays.device_of(array):
         return array
     target = arrays.namespace_of_device(str(device))
-    return array.get() if target is np and not isinstance(array, np.ndarray) else target.asarray(array)
+    return (
+        array.get() if target is np and not isinstance(array, np.ndarray) else target.asarray(array)
+    )
 
 
 # Scripts call the rows.

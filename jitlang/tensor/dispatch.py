@@ -1,9 +1,9 @@
 """The eager dispatcher: which row a call means, and running it.
 
-`call(name, args, kwargs)` resolves the overload by the types of the arguments, as the front end does for
-graphs, then runs the row's kernel between unboxing and boxing. What was resolved is kept as a generated
-function, a runner, found again by the operator's name and the arguments' kinds; a kind is a class, or for
-a container its class with the kinds of its elements.
+`call(name, args, kwargs)` resolves the overload by the types of the arguments, as the front end
+does for graphs, then runs the row's kernel between unboxing and boxing. What was resolved is kept
+as a generated function, a runner, found again by the operator's name and the arguments' kinds; a
+kind is a class, or for a container its class with the kinds of its elements.
 
 Readers: `push_reader` makes the calls of this thread go to a reader (a tracer, the gradient tape)
 instead of the kernels; a reader runs the operator by calling `run_eagerly`.
@@ -77,7 +77,8 @@ def without_readers() -> Iterator[None]:
 # Kinds and types of arguments ---------------------------------------------------------------------
 
 _PLAIN: dict[type, Type] = {
-    bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR, type(None): ty.NONE,
+    bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR,
+    type(None): ty.NONE,
     DType: ty.DTYPE, Device: ty.DEVICE, Tensor: ty.TENSOR, np.ndarray: ty.TENSOR,
 }  # fmt: skip
 
@@ -229,8 +230,10 @@ class _RunnerSource:
             "kernel": kernel_of(self.op, arrays.namespace(*map(_array_of, tensors)), exact),
             "box": _leave if is_raw else box, "bump": bump_version,
             "ignore": ignore_float_errors, "restore": restore_float_errors, "Tensor": Tensor,
-            "boxed": _leave if is_raw else _boxed_list, "array_of": _array_of, "arrays_of": _arrays_of, "Device": Device,
-            "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of, "floating": _floating_of,
+            "boxed": _leave if is_raw else _boxed_list, "array_of": _array_of,
+            "arrays_of": _arrays_of, "Device": Device,
+            "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of,
+            "floating": _floating_of,
         }  # fmt: skip
 
     def compile(self) -> Runner:

@@ -1,4 +1,5 @@
-"""`x[index]` and `x[index] = value` as calls of rows: select, slice, unsqueeze, index, copy_, index_put_.
+"""`x[index]` and `x[index] = value` as calls of rows: select, slice, unsqueeze, index, copy_,
+index_put_.
 
 The front end lowers script indexing to the same calls.
 """
@@ -56,7 +57,7 @@ def _drop_leading_ones(value: Tensor, rank: int) -> Tensor:
 
 def _apply_views(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None] | None]:
     """Apply what gives views; returns the view and, if any, the index tensors per dimension."""
-    parts = _expand_ellipsis(x.ndim, index if isinstance(index, tuple) else (index,))
+    parts = _expand_ellipsis(x.ndim, _as_tuple(index))
     dim = 0
     tensors: list[Tensor | None] = []
     for part in parts:
@@ -77,6 +78,21 @@ def _apply_views(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None] | N
             continue
         dim += 1
     return x, tensors or None
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    """The parts of an index; torch takes a short list that holds more than numbers for a tuple."""
+    if isinstance(index, tuple):
+        return index
+    if isinstance(index, list) and len(index) < 32 and any(map(_is_index_part, index)):
+        return tuple(index)
+    return (index,)
+
+
+def _is_index_part(element: Any) -> bool:
+    return (
+        element is None or element is Ellipsis or isinstance(element, list | tuple | slice | Tensor)
+    )
 
 
 def _place(tensors: list[Tensor | None], dim: int, picked: Tensor) -> None:
@@ -100,7 +116,11 @@ def _as_int(part: Any) -> int | None:
     """An index that selects one position: ints, and integer 0-dim tensors."""
     if isinstance(part, int | np.integer):
         return int(part)
-    if isinstance(part, Tensor) and part.ndim == 0 and part.dtype not in (dtypes.bool_, dtypes.uint8):
+    if (
+        isinstance(part, Tensor)
+        and part.ndim == 0
+        and part.dtype not in (dtypes.bool_, dtypes.uint8)
+    ):
         return int(part)
     if isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype.kind in "iu":
         return int(part)
@@ -116,9 +136,12 @@ def _index_tensor(part: Any) -> Tensor:
         made = box(np.asarray(part if len(part) else np.empty(0, np.int64)))
     elif isinstance(part, np.bool_):
         made = box(np.asarray(part))
+    elif isinstance(part, str):
+        raise TypeError("new(): invalid data type 'str'")
     else:
-        raise TypeError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid"
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are"
+            " valid"
             f" indices (got {type(part).__name__})"
         )
     if made.dtype.category > dtypes.Category.INTEGRAL:

@@ -1,8 +1,8 @@
 """Functions, methods and operators, derived from the operator table.
 
-A row offers its `function` and `method` names; all rows of an operator share one callable, which resolves
-the overload per call. `aten::` rows win over rows of other namespaces that offer the same name. Methods
-are found on first use and then live on the class.
+A row offers its `function` and `method` names; all rows of an operator share one callable, which
+resolves the overload per call. `aten::` rows win over rows of other namespaces that offer the same
+name. Methods are found on first use and then live on the class.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _BINARY_ONE_WAY = (
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _UNARY = (("neg", "aten::neg"), ("pos", "aten::positive"), ("abs", "aten::abs"))
 _INPLACE = (
-    ("iadd", "aten::add_"), ("isub", "aten::sub_"), ("imul", "aten::mul_"), ("itruediv", "aten::div_"),
+    ("iadd", "aten::add_"), ("isub", "aten::sub_"), ("imul", "aten::mul_"),
+    ("itruediv", "aten::div_"),
     ("ifloordiv", "aten::floor_divide_"), ("imod", "aten::remainder_"), ("ipow", "aten::pow_"),
     ("iand", "aten::__iand__"), ("ior", "aten::__ior__"), ("ixor", "aten::__ixor__"),
     ("ilshift", "aten::__ilshift__"), ("irshift", "aten::__irshift__"),
@@ -79,13 +80,16 @@ def _reflected_operator(operator: str) -> Callable[[Tensor, Any], Any]:
 
 
 def _number_first(operator: str, number: Any, tensor: Tensor) -> Any:
-    """A Python number on the left, where rows want a tensor there."""
+    """A number on the left, where rows want a tensor there."""
+    number = number.item() if isinstance(number, np.generic) else number
     if operator == "aten::div":
         return call("aten::mul", (call("aten::reciprocal", (tensor,), {}), number), {})
     if operator in ("aten::pow", "aten::remainder"):
         return call(operator, (number, tensor), {})
-    groups = ((tensor.dtype,), ()) if tensor.ndim else ((), (tensor.dtype,))
-    promoted = dtypes.result_type(*groups, (type(number),))
+    own = (tensor.dtype,)
+    promoted = dtypes.result_type(
+        own if tensor.ndim else (), () if tensor.ndim else own, (type(number),)
+    )
     return call(operator, (box(np.asarray(number, promoted.numpy)), tensor), {})
 
 
@@ -148,7 +152,11 @@ def function_named(name: str) -> Callable[..., Any] | None:
     dispatch = dispatcher(operator)
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        return call(operator, _torch_spelling(args), _torch_spelled(kwargs)) if kwargs else dispatch(*args)
+        return (
+            call(operator, _torch_spelling(args), _torch_spelled(kwargs))
+            if kwargs
+            else dispatch(*args)
+        )
 
     return _described(function, name, operator)
 
@@ -229,6 +237,20 @@ def _cast_method(dtype: DType) -> Callable[[Tensor], Any]:
 
 for _name, _dtype in CASTS.items():
     _install(_name, _cast_method(_dtype))
+
+
+def _transposed(self: Tensor) -> Any:
+    return call("aten::numpy_T", (self,), {})
+
+
+def _matrix_transposed(self: Tensor) -> Any:
+    return call("aten::mT", (self,), {}) if self.ndim else self
+
+
+# Attributes that are rows of one tensor.
+ATTRIBUTES: Mapping[str, Callable[[Tensor], Any]] = {"T": _transposed, "mT": _matrix_transposed}
+for _name, _getter in ATTRIBUTES.items():
+    setattr(Tensor, _name, property(_getter))
 TensorMeta.finder = staticmethod(method_named)
 _install_operators()
 _install("__dir__", _directory)

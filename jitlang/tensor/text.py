@@ -35,7 +35,8 @@ def set_printoptions(
 ) -> None:
     """Change how tensors print; arguments that are None stay as they are, except `sci_mode`."""
     given = {
-        "precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth,
+        "precision": precision, "threshold": threshold, "edgeitems": edgeitems,
+        "linewidth": linewidth,
     }  # fmt: skip
     for name, value in given.items():
         if value is not None:
@@ -55,22 +56,20 @@ class _Formatter:
             self.width = max((len(str(v)) for v in shown.tolist()), default=1)
             return
         wide = shown.astype(np.float64)
-        usable = np.abs(wide[np.isfinite(wide) & (wide != 0)])
-        if usable.size:
-            self._choose(usable)
-        self.width = max((len(self._plain(v)) for v in wide.tolist()), default=1)
+        # Zeros, NaN and infinities do not count for the width, as in torch.
+        counted = wide[np.isfinite(wide) & (wide != 0)]
+        if not counted.size:
+            return
+        self._choose(np.abs(counted))
         if OPTIONS.sci_mode is not None:
             self.sci_mode = OPTIONS.sci_mode
-            self.width = max((len(self._plain(v)) for v in wide.tolist()), default=1)
+        self.width = max(len(self._plain(v)) for v in counted.tolist())
 
     def _choose(self, usable: np.ndarray) -> None:
         low, high = float(usable.min()), float(usable.max())
         self.int_mode = bool((usable == np.ceil(usable)).all())
         ratio = high / low if low else math.inf
-        if self.int_mode:
-            self.sci_mode = ratio > 1000.0 or high > 1.0e8
-        else:
-            self.sci_mode = ratio > 1000.0 or high > 1.0e8 or low < 1.0e-4
+        self.sci_mode = ratio > 1000.0 or high > 1.0e8 or (not self.int_mode and low < 1.0e-4)
 
     def _plain(self, value: float) -> str:
         if not math.isfinite(value):
@@ -93,8 +92,6 @@ class _ComplexFormatter:
     def __init__(self, shown: np.ndarray, part: DType) -> None:
         self.real = _Formatter(shown.real.ravel(), part)
         self.imag = _Formatter(shown.imag.ravel(), part)
-        if self.real.sci_mode or self.imag.sci_mode:
-            self.real.sci_mode = self.imag.sci_mode = True
         self.width = self.real.width + self.imag.width + 1
 
     def format(self, value: complex) -> str:

@@ -64,11 +64,17 @@ def tolerance(dtype):
 def assert_same(ours, theirs, what=""):
     """Equal kinds of outcome; equal dtype, shape and values."""
     if isinstance(theirs, Exception) or isinstance(ours, Exception):
-        assert isinstance(ours, Exception) and isinstance(theirs, Exception), f"{what}: {ours!r} / {theirs!r}"
-        assert isinstance(ours, type(theirs)) or isinstance(theirs, type(ours)), f"{what}: {ours!r} / {theirs!r}"
+        assert isinstance(ours, Exception) and isinstance(theirs, Exception), (
+            f"{what}: {ours!r} / {theirs!r}"
+        )
+        assert isinstance(ours, type(theirs)) or isinstance(theirs, type(ours)), (
+            f"{what}: {ours!r} / {theirs!r}"
+        )
         return
     if not isinstance(theirs, torch.Tensor):
-        assert type(ours) is type(theirs) and (ours == theirs or ours != ours), f"{what}: {ours} / {theirs}"
+        assert type(ours) is type(theirs) and (ours == theirs or ours != ours), (
+            f"{what}: {ours} / {theirs}"
+        )
         return
     assert ours.dtype.name == str(theirs.dtype)[6:], f"{what}: {ours.dtype} / {theirs.dtype}"
     assert tuple(ours.shape) == tuple(theirs.shape), what
@@ -77,12 +83,14 @@ def assert_same(ours, theirs, what=""):
         got, wanted = got.astype(np.float32), wanted.astype(np.float32)
     scale = tolerance(ours.dtype)
     with np.errstate(all="ignore"):
-        assert np.allclose(got, wanted, rtol=scale, atol=scale * 5e-2, equal_nan=True), f"{what}\n{ours}\n{theirs}"
+        assert np.allclose(got, wanted, rtol=scale, atol=scale * 5e-2, equal_nan=True), (
+            f"{what}\n{ours}\n{theirs}"
+        )
 
 
 @pytest.fixture
 def compare():
-    """`compare(ours, theirs, what)` for many cases; the test fails at its end with all that differ."""
+    """`compare(ours, theirs, what)` for many cases; the test fails at its end."""
     differing = []
 
     def record(ours, theirs, what):
@@ -107,7 +115,9 @@ def test_promotion(default):
             wanted = torch.result_type(x, torch.ones((), dtype=TORCH[b]))
             if wanted not in NO_COUNTERPART:
                 assert TORCH[dtypes.result_type([a], [b])] == wanted
-        for a, (kind, scalar), zero in itertools.product(dtypes.ALL, SCALARS.items(), (False, True)):
+        for a, (kind, scalar), zero in itertools.product(
+            dtypes.ALL, SCALARS.items(), (False, True)
+        ):
             x = torch.ones(() if zero else (2,), dtype=TORCH[a])
             wanted = torch.result_type(x, scalar)
             group = ((), (a,)) if zero else ((a,), ())
@@ -124,22 +134,29 @@ def test_casts_allowed_in_place():
 
 
 BINARY = [
-    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "fmax",
-    "fmin", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "bitwise_and",
+    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum",
+    "fmax",
+    "fmin", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
+    "bitwise_and",
     "bitwise_or", "bitwise_xor",
 ]  # fmt: skip
 UNARY = [
-    "neg", "abs", "sign", "square", "reciprocal", "sqrt", "rsqrt", "exp", "exp2", "expm1", "log", "log2",
-    "log10", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc", "round", "relu",
+    "neg", "abs", "sign", "square", "reciprocal", "sqrt", "rsqrt", "exp", "exp2", "expm1", "log",
+    "log2",
+    "log10", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc", "round",
+    "relu",
     "logical_not", "bitwise_not", "isnan", "isinf", "isfinite", "signbit", "positive",
 ]  # fmt: skip
+
 
 def shapes(rank):
     return {"vector": (6,), "zero": (), "matrix": (2, 6)}[rank]
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("ranks", [("vector", "vector"), ("vector", "zero"), ("zero", "zero"), ("matrix", "vector")])
+@pytest.mark.parametrize(
+    "ranks", [("vector", "vector"), ("vector", "zero"), ("zero", "zero"), ("matrix", "vector")]
+)
 def test_binary_rows(name, ranks, compare):
     ours, theirs = function_named(name), getattr(torch, name)
     for a, b in itertools.product(dtypes.ALL, repeat=2):
@@ -174,7 +191,9 @@ def test_unary_rows(name, compare):
         compare(outcome(lambda: ours(box(x))), wanted, f"{name}({a})")
 
 
-@pytest.mark.parametrize("name", ["add_", "sub_", "mul_", "div_", "pow_", "floor_divide_", "__iand__", "lt_", "eq_"])
+@pytest.mark.parametrize(
+    "name", ["add_", "sub_", "mul_", "div_", "pow_", "floor_divide_", "__iand__", "lt_", "eq_"]
+)
 def test_in_place_rows(name, compare):
     for a, b in itertools.product(dtypes.ALL, repeat=2):
         x, y = samples(a, (6,), 1), samples(b, (6,), 2)
@@ -185,7 +204,8 @@ def test_in_place_rows(name, compare):
         if not isinstance(got, Exception):
             assert got is mine and mine._version == 1
     compare(outcome(lambda: jl.tensor([1.0]).add_(jl.tensor([[1.0], [2.0]]))),
-            outcome(lambda: torch.tensor([1.0]).add_(torch.tensor([[1.0], [2.0]]))), "shape")  # fmt: skip
+            outcome(lambda: torch.tensor([1.0]).add_(torch.tensor([[1.0], [2.0]]))),
+            "shape")  # fmt: skip
 
 
 CALLS = {
@@ -246,7 +266,8 @@ CALLS = {
 ACTIVATIONS = {
     "silu": ("silu", {}), "gelu": ("gelu", {}), "gelu tanh": ("gelu", {"approximate": "tanh"}),
     "leaky_relu": ("leaky_relu", {}), "elu": ("elu", {}), "hardtanh": ("hardtanh", {}),
-    "hardsigmoid": ("hardsigmoid", {}), "hardswish": ("hardswish", {}), "softplus": ("softplus", {}),
+    "hardsigmoid": ("hardsigmoid", {}), "hardswish": ("hardswish", {}),
+    "softplus": ("softplus", {}),
     "relu6": ("relu6", {}), "logsigmoid": ("logsigmoid", {}), "mish": ("mish", {}),
 }  # fmt: skip
 
@@ -264,7 +285,7 @@ def test_calls(name, compare):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, compare):
-    """torch's float32 gelu cancels for negative arguments; ours does not, so the bound is absolute."""
+    """torch's float32 gelu cancels for negative arguments: the bound is absolute."""
     function, options = ACTIVATIONS[name]
     for a in dtypes.ALL:
         if a.is_complex:

@@ -318,3 +318,27 @@ def test_isinstance() -> None:
       return (%r)
     """
     assert [run(text, x) for x in (1, "a", 2.0, None)] == [True, True, False, False]
+
+
+def test_checked_cast() -> None:
+    text = """
+    graph(%x : Any):
+      %r : float = jit::checked_cast(%x)
+      return (%r)
+    """
+    assert run(text, 2.5) == 2.5
+    assert type(run(text, 2)) is float
+    with pytest.raises(TypeError, match="expected float, found str"):
+        run(text, "a")
+
+
+def test_call_of_a_graph() -> None:
+    class Compiled:
+        graph = parse_graph(ADD_UP)
+
+    graph = Graph()
+    build = Builder(graph)
+    value = graph.add_input(ty.INT)
+    callee = build.constant(ObjectRef("add_up", Compiled()), ty.FUNCTION)
+    graph.add_output(build.value("prim::CallFunction", [callee, value], ty.INT))
+    assert assemble(graph)(5) == 10

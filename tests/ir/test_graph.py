@@ -167,7 +167,10 @@ def test_copies_share_nothing_but_constants():
 
 def test_searches():
     graph = sample()
-    assert [node.kind for node in graph.find("custom::g", "custom::h")] == ["custom::g", "custom::h"]
+    assert [node.kind for node in graph.find("custom::g", "custom::h")] == [
+        "custom::g",
+        "custom::h",
+    ]
     (use,) = named(graph)["e"].uses
     assert use == Use(graph.return_node, 0)
     assert hash(use) == hash(Use(graph.return_node, 0))

@@ -402,9 +402,9 @@ def test_a_loop_with_a_limit_and_a_condition_counts():
           return (%y)
     """) == [
         "  n = torch.len(xs)",
-        "  _0 = torch.__and__(c, torch.lt(0, n))",
         "  y = n",
         "  i = 0",
+        "  _0 = torch.__and__(c, torch.lt(0, n))",
         "  while _0:",
         "    b = xs[i]",
         "    d = torch.gt(b, y)",

@@ -65,12 +65,17 @@ def test_unshaped_types_cover(type_: ty.Type):
 @pytest.mark.parametrize(
     ("sub", "sup", "holds"),
     [
-        ("Float(2, 3)", "Tensor", True), ("Tensor", "Float(2, 3)", False), ("Float(2, 3)", "Float(2, *)", True),
-        ("Array", "Tensor", False), ("int", "Scalar", True), ("str", "Scalar", False), ("int", "float", False),
-        ("NoneType", "int?", True), ("int?", "int", False), ("int?", "Union(int, NoneType, str)", True),
-        ("int[]", "Scalar[]", False), ("Float(2)[]", "Tensor[]", True), ("(int, str)", "(Scalar, str?)", True),
+        ("Float(2, 3)", "Tensor", True), ("Tensor", "Float(2, 3)", False),
+        ("Float(2, 3)", "Float(2, *)", True),
+        ("Array", "Tensor", False), ("int", "Scalar", True), ("str", "Scalar", False),
+        ("int", "float", False),
+        ("NoneType", "int?", True), ("int?", "int", False),
+        ("int?", "Union(int, NoneType, str)", True),
+        ("int[]", "Scalar[]", False), ("Float(2)[]", "Tensor[]", True),
+        ("(int, str)", "(Scalar, str?)", True),
         ("NamedTuple(x : int)", "(int)", True), ("(int)", "NamedTuple(x : int)", False),
-        ("NoReturn", "int", True), ("Dict(str, int)", "Dict(str, int?)", False), ("(int, int)", "Sequence(int)", True),
+        ("NoReturn", "int", True), ("Dict(str, int)", "Dict(str, int?)", False),
+        ("(int, int)", "Sequence(int)", True),
     ],
 )  # fmt: skip
 def test_subtypes(sub: str, sup: str, holds: bool):
@@ -82,7 +87,8 @@ def test_subtypes(sub: str, sup: str, holds: bool):
     [
         ("int", "NoneType", "int?"), ("int?", "int", "int?"), ("int", "str", None),
         ("Float(2, 3)", "Float(4, 3)", "Float(*, 3)"), ("Float(2)", "Long(2)", "Tensor(2)"),
-        ("(int, NoneType)", "(NoneType, str)", "(int?, str?)"), ("Float(2)", "Float(2, 2)", "FloatTensor"),
+        ("(int, NoneType)", "(NoneType, str)", "(int?, str?)"),
+        ("Float(2)", "Float(2, 2)", "FloatTensor"),
         ("int[]", "str[]", None),
     ],
 )  # fmt: skip
@@ -95,8 +101,10 @@ def test_joins(a: str, b: str, joined: str | None):
 @pytest.mark.parametrize(
     ("type_", "spelled"),
     [
-        ("Dict(str, Tensor?[])", "Dict[str, List[Optional[Tensor]]]"), ("(int, ())", "Tuple[int, Tuple[()]]"),
-        ("Union(int, str)", "Union[int, str]"), ("Float(2)", "Tensor"), ("Array", "Array"), ("Scalar", "number"),
+        ("Dict(str, Tensor?[])", "Dict[str, List[Optional[Tensor]]]"),
+        ("(int, ())", "Tuple[int, Tuple[()]]"),
+        ("Union(int, str)", "Union[int, str]"), ("Float(2)", "Tensor"), ("Array", "Array"),
+        ("Scalar", "number"),
         ("NamedTuple[__torch__.P](x : int)", "__torch__.P"), ("Enum<__torch__.E>", "__torch__.E"),
         ("Future[int]", "Future[int]"), ("NoneType", "None"), ("Sequence(int)", "Tuple[int, ...]"),
     ],

@@ -84,6 +84,12 @@ def call(name, *args, **kwargs):
     return kernel_of(op, np)(*given)
 
 
+def run(full_name, *args):
+    """The result of a row's kernel, with the schema's defaults behind the arguments."""
+    op = OPS.find(full_name)
+    return kernel_of(op, np)(*args, *(a.default for a in op.schema.arguments[len(args) :]))
+
+
 def outcome_of(function, *args, **kwargs):
     """A result as (type, text), or an exception as (class, message): comparable, NaN included."""
     try:

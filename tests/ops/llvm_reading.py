@@ -1,7 +1,8 @@
-"""A pointwise row as an LLVM kernel: the algebra's primitives as instructions in a per-element loop.
+"""A pointwise row as an LLVM kernel: the algebra's primitives as instructions in a per-element
+loop.
 
-Short on purpose: no fusion, no vectors, no fast-math. Half types are stored as i16 and converted with
-integer arithmetic.
+Short on purpose: no fusion, no vectors, no fast-math. Half types are stored as i16 and converted
+with integer arithmetic.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from jitlang import dtypes
 from jitlang.ops.algebra import BuildingAlgebra, Expression
-from jitlang.ops.kernels import Role, execution_dtype, roles_of
+from jitlang.ops.traits import Role, execution_dtype, roles_of
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -56,22 +57,29 @@ class LLVMAlgebra(BuildingAlgebra):
         ]
         if name == "lookup":
             return self.lookup_constant(operands[0], values[0])
-        return getattr(self, f"build_{name}", self.arithmetic(name))(*values, dtype=dtype, of=beside)
+        return getattr(self, f"build_{name}", self.arithmetic(name))(
+            *values, dtype=dtype, of=beside
+        )
 
     def number(self, value, dtype):
         if dtype is dtypes.float32:
             value = float(np.float32(value))
-        return ir.Constant(register_type(dtype), int(value) if not dtype.is_floating_point else float(value))
+        return ir.Constant(
+            register_type(dtype), int(value) if not dtype.is_floating_point else float(value)
+        )
 
     def arithmetic(self, name):
         floats = {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv", "fmod": "frem"}
         integers = {
-            "add": "add", "sub": "sub", "mul": "mul", "and": "and_", "or": "or_", "xor": "xor", "lshift": "shl"
+            "add": "add", "sub": "sub", "mul": "mul", "and": "and_", "or": "or_", "xor": "xor",
+            "lshift": "shl",
         }  # fmt: skip
 
         def emit(x, y, *, dtype, of):
             if of is dtypes.bool_:
-                return getattr(self.b, {"add": "or_", "mul": "and_"}.get(name, integers.get(name)))(x, y)
+                return getattr(self.b, {"add": "or_", "mul": "and_"}.get(name, integers.get(name)))(
+                    x, y
+                )
             return getattr(self.b, (floats if of.is_floating_point else integers)[name])(x, y)
 
         return emit
@@ -168,7 +176,7 @@ class LLVMAlgebra(BuildingAlgebra):
 
 
 def half_to_float(b, stored, dtype):
-    """Exact. float16: move the fields up and let a multiplication fix the exponent, subnormals included."""
+    """Exact. float16: move the fields up; a multiplication fixes the exponent, subnormals too."""
     wide = b.zext(stored, I32)
     if dtype is dtypes.bfloat16:
         return b.bitcast(b.shl(wide, I32(16)), F32)
@@ -253,7 +261,7 @@ counter = iter(range(10**9))
 
 
 def llvm_kernel(op, dtype, result):
-    """`kernel(*operands)`: arrays of one dtype and numbers, in schema order; a new contiguous array."""
+    """`kernel(*operands)`: arrays of one dtype and numbers, in schema order; gives a new array."""
     roles = roles_of(op)
     execute = execution_dtype(dtype)
     module = ir.Module()
@@ -282,7 +290,8 @@ def llvm_kernel(op, dtype, result):
     b.ret_void()
     address = compiled(module, name)
     c_scalar = {
-        "float": ctypes.c_float, "double": ctypes.c_double, "i8": ctypes.c_int8, "i16": ctypes.c_int16,
+        "float": ctypes.c_float, "double": ctypes.c_double, "i8": ctypes.c_int8,
+        "i16": ctypes.c_int16,
         "i32": ctypes.c_int32, "i64": ctypes.c_int64,
     }[str(scalar)]  # fmt: skip
     types = [ctypes.c_void_p if role is Role.TENSOR else c_scalar for role in roles]

@@ -13,13 +13,20 @@ from jitlang.ir.graph import Graph
 from jitlang.ir.opdef import OPS, OpDef, Result
 from jitlang.ops.algebra import FastNumpyAlgebra, GraphAlgebra, NumpyAlgebra
 from jitlang.ops.elementary import EXP_64
-from jitlang.ops.kernels import Role, Traits, describe, rejects, roles_of
 from jitlang.ops.rows import inplace_schema
 from jitlang.ops.symbolic import SymbolicAlgebra, Term, read_body
+from jitlang.ops.traits import Role, Traits, describe, rejects, roles_of
 
 POINTWISE = [op for op in OPS if op.is_pointwise]
 OPTIONS = {"aten::round.decimals": {"decimals": 2}}
-REPRESENTATIVES = (dtypes.bool_, dtypes.uint8, dtypes.int64, dtypes.float16, dtypes.float32, dtypes.float64)
+REPRESENTATIVES = (
+    dtypes.bool_,
+    dtypes.uint8,
+    dtypes.int64,
+    dtypes.float16,
+    dtypes.float32,
+    dtypes.float64,
+)
 
 
 def takes(op, dtype):
@@ -81,7 +88,8 @@ def test_what_a_body_must_not_do(body, reason):
         ("aten::square", "self * self"),
         ("aten::neg", "-self"),
         ("aten::lerp.Scalar",
-         "select(abs(weight) < 0.5, self + weight * (end - self), end - (end - self) * (1 - weight))"),
+         "select(abs(weight) < 0.5, self + weight * (end - self),"
+         " end - (end - self) * (1 - weight))"),
     ],
 )  # fmt: skip
 def test_bodies_print(name, text):
@@ -143,13 +151,16 @@ def test_graph_reading_builds_rows():
 
 
 def test_inplace_schemas():
-    assert inplace_schema("aten::exp(Tensor self) -> Tensor") == "aten::exp_(Tensor(a!) self) -> Tensor(a!)"
-    assert inplace_schema("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", "Scalar") == (
-        "aten::pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)"
+    assert (
+        inplace_schema("aten::exp(Tensor self) -> Tensor")
+        == "aten::exp_(Tensor(a!) self) -> Tensor(a!)"
     )
-    assert inplace_schema("aten::__and__.Tensor(Tensor self, Tensor other) -> Tensor", "__iand__.Tensor") == (
-        "aten::__iand__.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)"
-    )
+    assert inplace_schema(
+        "aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", "Scalar"
+    ) == ("aten::pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)")
+    assert inplace_schema(
+        "aten::__and__.Tensor(Tensor self, Tensor other) -> Tensor", "__iand__.Tensor"
+    ) == ("aten::__iand__.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)")
 
 
 def test_families_are_registered_once():
@@ -172,7 +183,9 @@ def test_gradients_against_finite_differences(op):
     def draw(role):
         if role is Role.MASK:
             return rng.random(size) < 0.5
-        return rng.uniform(0.3, 0.9, size) + (rng.random(size) < 0.5 if op.name != "aten::log1p" else 0)
+        return rng.uniform(0.3, 0.9, size) + (
+            rng.random(size) < 0.5 if op.name != "aten::log1p" else 0
+        )
 
     operands = [draw(role) for role in roles_of(op)]
     g = rng.normal(size=size)
@@ -186,4 +199,6 @@ def test_gradients_against_finite_differences(op):
         above[i], below[i] = operands[i] + step, operands[i] - step
         numeric = g * (op.body(m, *above) - op.body(m, *below)) / (2 * step)
         smooth = np.abs(numeric) < 1e4  # a step over a jump gives a huge slope
-        assert np.allclose(np.broadcast_to(gradient, size)[smooth], numeric[smooth], rtol=1e-5, atol=1e-6)
+        assert np.allclose(
+            np.broadcast_to(gradient, size)[smooth], numeric[smooth], rtol=1e-5, atol=1e-6
+        )

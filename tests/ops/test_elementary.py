@@ -31,13 +31,16 @@ def _erfc(x):
 
 
 REFERENCES = {
-    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10,
-    "log1p": np.log1p, "tanh": np.tanh, "sigmoid": _sigmoid, "sin": np.sin, "cos": np.cos, "erf": _erf,
+    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2,
+    "log10": np.log10,
+    "log1p": np.log1p, "tanh": np.tanh, "sigmoid": _sigmoid, "sin": np.sin, "cos": np.cos,
+    "erf": _erf,
     "erfc": _erfc,
 }  # fmt: skip
 # Where values are interesting, beside bit patterns at random.
 RANGES = {
-    "exp": (-750, 712), "exp2": (-1080, 1026), "expm1": (-60, 712), "tanh": (-20, 20), "erf": (-6.5, 6.5), "erfc": (-6.5, 28),
+    "exp": (-750, 712), "exp2": (-1080, 1026), "expm1": (-60, 712), "tanh": (-20, 20),
+    "erf": (-6.5, 6.5), "erfc": (-6.5, 28),
     "sigmoid": (-750, 50), "sin": (-100, 100), "cos": (-100, 100),
 }  # fmt: skip
 # math.erf and math.erfc, the references, are themselves float64 functions.
@@ -121,7 +124,15 @@ SPECIAL = {
     "exp": [(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN)],
     "exp2": [(10.0, 1024.0), (-3.0, 0.125), (INF, INF), (-INF, 0.0), (NAN, NAN)],
     "expm1": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0), (NAN, NAN)],
-    "log": [(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (-1.0, NAN), (INF, INF), (-INF, NAN), (NAN, NAN)],
+    "log": [
+        (1.0, 0.0),
+        (0.0, -INF),
+        (-0.0, -INF),
+        (-1.0, NAN),
+        (INF, INF),
+        (-INF, NAN),
+        (NAN, NAN),
+    ],
     "log2": [(8.0, 3.0), (0.25, -2.0), (0.0, -INF), (-1.0, NAN), (INF, INF), (NAN, NAN)],
     "log10": [(1.0, 0.0), (0.0, -INF), (-1.0, NAN), (INF, INF), (NAN, NAN)],
     "log1p": [(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (-2.0, NAN), (INF, INF), (NAN, NAN)],

@@ -1,4 +1,5 @@
-"""The first five rows, read three ways: NumPy (exact mode), a graph of rows, and LLVM scalar kernels.
+"""The first five rows, read three ways: NumPy (exact mode), a graph of rows, and LLVM scalar
+kernels.
 
 All three give the same bits, in every dtype, special values included. NaNs count as equal.
 """
@@ -15,8 +16,8 @@ from jitlang.ir.builder import Builder
 from jitlang.ir.graph import Graph
 from jitlang.ir.opdef import OPS
 from jitlang.ops.algebra import GraphAlgebra
-from jitlang.ops.kernels import Role, execution_dtype, roles_of
 from jitlang.ops.rows import kernel_of
+from jitlang.ops.traits import Role, execution_dtype, roles_of
 
 REAL = [d for d in dtypes.ALL if not d.is_complex]
 FLOATING = [d for d in REAL if d.is_floating_point]
@@ -36,10 +37,11 @@ CALLS = [
 # What the workloads need beyond the five, on the same three readings.
 MORE = [
     *((f"aten::{name}", d, ()) for d in FLOATING for name in (
-        "tanh", "log", "log1p", "expm1", "sin", "cos", "erf", "sqrt", "rsqrt", "reciprocal", "neg", "abs",
+        "tanh", "log", "log1p", "expm1", "sin", "cos", "erf", "sqrt", "rsqrt", "reciprocal",
+        "neg", "abs",
         "relu", "silu", "floor", "round",
     )),
-    *((f"aten::{name}.Tensor", d, ()) for d in FLOATING for name in ("div", "lt", "eq", "remainder")),
+    *((f"aten::{n}.Tensor", d, ()) for d in FLOATING for n in ("div", "lt", "eq", "remainder")),
     *((f"aten::{name}.Tensor", d, (1,)) for d in NUMBERS for name in ("sub", "rsub")),
     *(("aten::maximum", d, ()) for d in REAL),
     *(("aten::pow.Tensor_Tensor", d, ()) for d in (dtypes.float32, dtypes.float64)),
@@ -57,7 +59,21 @@ def samples(dtype, seed=0, count=2000):
         return patterns
     ordinary = rng.normal(0, 4, count).astype(dtype.numpy)
     info = np.finfo(np.float16 if dtype is dtypes.float16 else np.float32)
-    special = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, info.max, -info.max, info.tiny, 1e-40, 88.8, -104.0]
+    special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        np.inf,
+        -np.inf,
+        np.nan,
+        info.max,
+        -info.max,
+        info.tiny,
+        1e-40,
+        88.8,
+        -104.0,
+    ]
     pairs = np.array([(x, y) for x in special for y in special])
     chosen = pairs[:, seed % 2].astype(dtype.numpy)
     return np.concatenate([patterns, ordinary, chosen])

@@ -24,6 +24,7 @@ from jitlang.ir.graph import Block, Graph, Node, ObjectRef, Value
 from jitlang.ir.opdef import OPS
 from jitlang.ops.rows import kernel_of
 from jitlang.tensor import Tensor, box
+from jitlang.values import conforms
 
 INTS = ty.ListType(ty.INT)
 TENSORS = ty.ListType(ty.TENSOR)
@@ -151,6 +152,23 @@ class Generator:
             block.add_output(build.value("prim::unchecked_cast", [value], ty.INT))
         self.add(node.output)
 
+    def anything(self) -> None:
+        """A value of type Any, and what it turns out to be."""
+        build = self.builder
+        types = (ty.TENSOR, INTS, TENSORS, ty.INT)
+        given = [self.any_value(self.choose(types)) for _ in range(2)]
+        node = build.node("prim::If", [self.any_value(ty.BOOL)], [ty.ANY])
+        for value in given:
+            node.add_block().add_output(value)
+        wanted = self.choose(types)
+        test = build.value("prim::isinstance", [node.output], ty.BOOL, types=[wanted])
+        other = self.any_value(wanted)
+        chosen = build.node("prim::If", [test], [wanted])
+        with build.at(chosen.add_block()) as block:
+            block.add_output(build.value("prim::unchecked_cast", [node.output], wanted))
+        chosen.add_block().add_output(other)
+        self.add(chosen.output)
+
     def python(self) -> None:
         function = self.choose((observe, meddle))
         types = (INTS,) if function is meddle else (ty.INT, self.choose(ALL_TYPES))
@@ -225,7 +243,7 @@ LIST_CALLS = (
 )  # fmt: skip
 STATEMENTS = (
     Generator.scalar, Generator.scalar, Generator.tensor, Generator.tensor, Generator.containers,
-    Generator.containers, Generator.tuple, Generator.optional, Generator.python, Generator.branch,
+    Generator.containers, Generator.anything, Generator.tuple, Generator.optional, Generator.python, Generator.branch,
     Generator.branch, Generator.loop,
 )  # fmt: skip
 WRITING_STATEMENTS = (*STATEMENTS, Generator.write, Generator.write)
@@ -356,6 +374,8 @@ def _simple(node: Node, inputs: list[Any]) -> list[Any]:
             return [inputs[0][inputs[1]]]
         case "prim::unchecked_cast":
             return inputs
+        case "prim::isinstance":
+            return [any(conforms(inputs[0], type_) for type_ in node.attributes["types"])]
         case "prim::PythonOp":
             return [node.attributes["callee"].value(*inputs)]
     return _row(node, inputs)

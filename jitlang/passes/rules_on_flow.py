@@ -1,0 +1,175 @@
+"""Rewrite rules for branches and loops."""
+
+from __future__ import annotations
+
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Node, Value, create_node
+from ..ir.opdef import OPS
+from ..ir.types import TupleType
+from .alias import AliasAnalysis
+from .rules import constant_of, insert, rule
+
+
+@rule(IF)
+def branch_on_negation(node: Node, analysis: AliasAnalysis) -> bool:
+    """`if not c: A else: B` is `if c: B else: A`."""
+    condition = node.inputs[0].node
+    if condition.kind != "aten::__not__":
+        return False
+    node.replace_input(0, condition.inputs[0])
+    node.blocks.reverse()
+    return True
+
+
+@rule(IF)
+def branches_agree(node: Node, analysis: AliasAnalysis) -> bool:
+    """What both branches give alike needs no branch."""
+    changed = False
+    for value, *results in zip(node.outputs, *(b.outputs for b in node.blocks), strict=True):
+        first, second = results
+        same = first is second or _same_constant(first, second)
+        if not same or not value.uses:
+            continue
+        value.replace_all_uses_with(first if first is second else _copied(first, node))
+        changed = True
+    return changed
+
+
+def _same_constant(a: Value, b: Value) -> bool:
+    one, other = constant_of(a), constant_of(b)
+    simple = (bool, int, float, str, type(None))
+    alike = type(one) is type(other) and isinstance(one, simple) and repr(one) == repr(other)
+    return alike and a.type is b.type
+
+
+def _copied(value: Value, place: Node) -> Value:
+    """A constant of an inner block again, before `place`."""
+    attributes = dict(value.node.attributes)
+    made = create_node(CONSTANT, (), [value.type], attributes=attributes, span=value.node.span)
+    return insert(made, place)
+
+
+@rule(IF)
+def branch_gives_condition(node: Node, analysis: AliasAnalysis) -> bool:
+    """`True if c else False` is `c`, the other way round `not c`."""
+    changed = False
+    condition = node.inputs[0]
+    then_block, else_block = node.blocks
+    rows = zip(node.outputs, then_block.outputs, else_block.outputs, strict=True)
+    for value, one, other in rows:
+        if value.type is not ty.BOOL or not value.uses:
+            continue
+        given = constant_of(one), constant_of(other)
+        if given == (True, False):
+            value.replace_all_uses_with(condition)
+            changed = True
+        elif given == (False, True):
+            op = OPS.find("aten::__not__")
+            made = create_node("aten::__not__", [condition], [ty.BOOL], op=op, span=node.span)
+            value.replace_all_uses_with(insert(made, node))
+            changed = True
+    return changed
+
+
+@rule(IF)
+def branch_decided_outside(node: Node, analysis: AliasAnalysis) -> bool:
+    """Inside `if c:` another `if c:` takes its first branch; in the `else`, its second."""
+    inner = node
+    for outer in list(node.ancestry())[1:]:
+        if outer.kind == IF and outer.inputs[0] is node.inputs[0]:
+            taken = outer.blocks[0] is inner.block
+            made = create_node(CONSTANT, (), [ty.BOOL], attributes={"value": taken}, span=node.span)
+            node.replace_input(0, insert(made, node))
+            return True
+        inner = outer
+    return False
+
+
+@rule(LOOP)
+def carried_unchanged(node: Node, analysis: AliasAnalysis) -> bool:
+    """A carried value that the body gives back as it got it is not carried."""
+    (body,) = node.blocks
+    changed = False
+    rows = zip(node.outputs, node.inputs[2:], body.inputs[1:], body.outputs[1:], strict=True)
+    for value, initial, parameter, result in rows:
+        if result is not parameter and result is not initial:
+            continue
+        readers = [use for use in parameter.uses if use.node is not body.return_node]
+        if initial.type is not parameter.type or not (value.uses or readers):
+            continue
+        value.replace_all_uses_with(initial)
+        for use in readers:
+            use.node.replace_input(use.index, initial)
+        changed = True
+    return changed
+
+
+@rule(IF)
+def joined_tuple(node: Node, analysis: AliasAnalysis) -> bool:
+    """Where both branches make a tuple, its elements are joined and the tuple is made after."""
+    for value in node.outputs:
+        results = [block.outputs[value.offset] for block in node.blocks]
+        if not isinstance(value.type, TupleType) or not all(map(_is_in_parts, results)):
+            continue
+        if all(result.node.kind == UNINITIALIZED for result in results):
+            continue
+        for block, result in zip(node.blocks, results, strict=True):
+            for part in _parts(result, block.return_node):
+                block.add_output(part)
+            block.return_node.remove_input(value.offset)
+        parts = [node.add_output(type_) for type_ in value.type.elements]
+        value.replace_all_uses_with(_tuple_of(parts, value.type, node.next, node))
+        node.remove_output(value.offset)
+        return True
+    return False
+
+
+@rule(LOOP)
+def carried_tuple(node: Node, analysis: AliasAnalysis) -> bool:
+    """A loop whose body makes the tuple that it carries carries the elements instead."""
+    (body,) = node.blocks
+    rows = zip(node.outputs, node.inputs[2:], body.inputs[1:], body.outputs[1:], strict=True)
+    for value, initial, parameter, result in rows:
+        type_ = parameter.type
+        if not isinstance(type_, TupleType) or value.type is not type_:
+            continue
+        if result.node.kind != "prim::TupleConstruct" or initial.type is not type_:
+            continue
+        offset = value.offset
+        for part in _parts(initial, node):
+            node.add_input(part)
+        for part in result.node.inputs:
+            body.add_output(part)
+        taken = [body.add_input(element) for element in type_.elements]
+        given = [node.add_output(element) for element in type_.elements]
+        first = body.param_node.next
+        parameter.replace_all_uses_with(_tuple_of(taken, type_, first, node))
+        value.replace_all_uses_with(_tuple_of(given, type_, node.next, node))
+        body.return_node.remove_input(offset + 1)
+        body.param_node.remove_output(offset + 1)
+        node.remove_input(offset + 2)
+        node.remove_output(offset)
+        return True
+    return False
+
+
+def _is_in_parts(value: Value) -> bool:
+    return value.node.kind in ("prim::TupleConstruct", UNINITIALIZED)
+
+
+def _parts(value: Value, place: Node) -> list[Value]:
+    """The elements of a tuple, taken out before `place` where they are not at hand."""
+    assert isinstance(value.type, TupleType)
+    if value.node.kind == "prim::TupleConstruct":
+        return list(value.node.inputs)
+    if value.node.kind == UNINITIALIZED:
+        made = [create_node(UNINITIALIZED, (), [t], span=place.span) for t in value.type.elements]
+        return [insert(node, place) for node in made]
+    unpacked = create_node("prim::TupleUnpack", [value], value.type.elements, span=place.span)
+    return unpacked.insert_before(place).outputs
+
+
+def _tuple_of(parts: list[Value], type_: TupleType, place: Node, origin: Node) -> Value:
+    made = create_node("prim::TupleConstruct", parts, [type_], span=origin.span)
+    made.callstack = origin.callstack
+    return made.insert_before(place).output
