@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
-from typing import Any, TypeGuard
+from typing import Any, SupportsIndex, TypeGuard
 
 import numpy as np
 
@@ -124,3 +124,34 @@ def restore_float_errors(token: Any) -> None:
         np.seterr(**token)
     else:
         _error_variable.reset(token)
+
+
+class Size(tuple[int, ...]):
+    """A shape, printed as torch prints one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"jitlang.Size([{', '.join(map(str, self))}])"
+
+    def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(super().__add__(tuple(other)))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, count: SupportsIndex) -> Size:
+        return Size(super().__mul__(count))
+
+    __rmul__ = __mul__

@@ -34,6 +34,11 @@ class Config:
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")
     max_nesting: int = _flag(60, "block depth after which the interpreter outlines a routine")
+    cache_dir: str = _flag(
+        "", "folder of compiled objects; empty: below the user's cache folder; off: none", "CACHE_DIR"
+    )
+    max_cache_bytes: int = _flag(256 << 20, "size of that folder; the least recently used go first")
+    max_kernel_ops: int = _flag(400, "statements of one kernel; bigger fusion groups are split")
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-CONTEXT_LINES = 1
+CONTEXT_LINES = 1  # drawn above the marked lines
+MOST_LINES = 4  # drawn of an expression before the rest but its last line is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +48,31 @@ class SourceSpan:
         width = len(str(last))
         for number in range(self.line - CONTEXT_LINES, last + 1):
             text = self.text_at(number)
-            if text is None:
+            if text is None or MOST_LINES <= number - self.line < last - self.line:
                 continue
+            if last - self.line > MOST_LINES and number == last:
+                drawn.append(f"{indent}{' ' * width} | ...")
             drawn.append(f"{indent}{number:>{width}} | {text.rstrip()}")
             if number >= self.line:
                 drawn.append(f"{indent}{' ' * width} | {self._carets(number, text.rstrip())}")
         return "\n".join(drawn)
 
     def _carets(self, number: int, text: str) -> str:
-        """Columns of `ast` count UTF-8 bytes; the caret line counts characters."""
+        """Columns of `ast` count UTF-8 bytes; the caret line counts cells of a terminal."""
         encoded = text.encode()
         start = self.column if number == self.line else len(encoded) - len(encoded.lstrip())
         stop = self.end_column if number == max(self.end_line, self.line) else len(encoded)
-        before = len(encoded[:start].decode(errors="replace"))
-        marked = len(encoded[start:stop].decode(errors="replace"))
-        return " " * before + "^" * max(marked, 1)
+        before = encoded[:start].decode(errors="replace")
+        marked = encoded[start:stop].decode(errors="replace")
+        blank = "".join("\t" if c == "\t" else " " * _cells(c) for c in before)
+        return blank + "^" * max(sum(map(_cells, marked)), 1)
+
+
+def _cells(character: str) -> int:
+    """How many cells of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 class Category(Enum):

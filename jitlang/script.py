@@ -370,7 +370,7 @@ def script(function: Callable[..., Any] | None = None, *, strict: bool = False) 
         return function
     if isinstance(function, type):
         raise CompileError(
-            ErrorKind.NO_SOURCE,
+            ErrorKind.UNSUPPORTED_CALLEE,
             f"'{function.__name__}' is a class",
             hint="script its methods as functions that take what they need",
         )

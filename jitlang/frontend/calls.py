@@ -247,7 +247,7 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     keywords = _keywords(e, operator.label, rows, args)
     _decide_open(operator.label, values)
     if name == "append" and len(values) == 2:
-        _check_appended(e, values[0], values[1], args.node_of(0))
+        _check_appended(e, rows, values, args.node_of(0))
     return apply_rows(e, operator.label, rows, values, keywords)
 
 
@@ -319,9 +319,13 @@ def _decide_open(name: str, values: Sequence[Value]) -> None:
         decide_empty(first, ty.DictType(values[1].type, values[2].type))
 
 
-def _check_appended(e: Emitter, owner: Value, item: Value, node: ast.expr | None) -> None:
-    """A list keeps its element type; said plainly, since this is the most common mistake with lists."""
-    if not isinstance(owner.type, ty.ListType) or accepts(owner.type.element, item.type):
+def _check_appended(
+    e: Emitter, rows: Sequence[OpDef], values: Sequence[Value], node: ast.expr | None
+) -> None:
+    """A list keeps its element type; said plainly, since it is the usual mistake with lists."""
+    owner, item = values
+    fits = isinstance(match_overloads(rows, [owner.type, item.type], {}), Match)
+    if fits or not isinstance(owner.type, ty.ListType):
         return
     raise e.error(
         ErrorKind.ELEMENT_TYPE,

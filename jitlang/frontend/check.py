@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import CompileError, ErrorKind, did_you_mean
+from . import hints
 from .calls import parameters_of
 from .expressions import EXCLUDED as EXCLUDED_EXPRESSIONS
 from .scope import assigned_names
-from .source import FunctionSource, source_of
+from .source import FunctionSource, nested_too_deeply, source_of
 from .statements import EXCLUDED as EXCLUDED_STATEMENTS
 
 _MISSING: Any = object()
@@ -31,123 +32,132 @@ def check_function(function: Callable[..., Any]) -> None:
     """
     source = source_of(function)
     parameters_of(source)
-    arguments = source.tree.args
-    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    given += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
-    names = {a.arg for a in given} | set(assigned_names(source.tree.body))
-    for node in _reachable(source, source.tree.body):
-        _check(source, node, names | _comprehension_names(source.tree))
+    try:
+        _Check(source).run()
+    except RecursionError:
+        raise nested_too_deeply(source) from None
 
 
-def _comprehension_names(tree: ast.AST) -> set[str]:
-    targets = [n.target for n in ast.walk(tree) if isinstance(n, ast.comprehension)]
-    return set(assigned_names(targets))
+class _Check:
+    """The check of one function; `local` names are its own, `known` names include comprehensions'."""
 
+    def __init__(self, source: FunctionSource) -> None:
+        self.source = source
+        arguments = source.tree.args
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        given += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+        self.local = {a.arg for a in given} | set(assigned_names(source.tree.body))
+        targets = [n.target for n in ast.walk(source.tree) if isinstance(n, ast.comprehension)]
+        self.known = self.local | set(assigned_names(targets))
 
-def _reachable(source: FunctionSource, statements: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Every node that is not in a branch that a constant decides against, or in an annotation."""
-    for statement in statements:
-        yield from _walk(source, statement)
+    def run(self) -> None:
+        """Check every node."""
+        for node in self.reachable(self.source.tree.body):
+            self.check(node)
 
+    def reachable(self, statements: list[ast.stmt]) -> Iterator[ast.AST]:
+        """Every node that is not in a branch that a constant decides against, or in an annotation."""
+        for statement in statements:
+            yield from self.walk(statement)
 
-def _walk(source: FunctionSource, node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    if isinstance(node, ast.If):
-        known = _known_truth(source, node.test)
-        if known is not None:
-            yield from _reachable(source, node.body if known else node.orelse)
+    def walk(self, node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        if isinstance(node, ast.If):
+            known = self.known_truth(node.test)
+            if known is not None:
+                yield from self.reachable(node.body if known else node.orelse)
+                return
+        if type(node) in EXCLUDED_STATEMENTS or type(node) in EXCLUDED_EXPRESSIONS:
             return
-    if type(node) in EXCLUDED_STATEMENTS or type(node) in EXCLUDED_EXPRESSIONS:
-        return
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns"):
-            continue
-        children = value if isinstance(value, list) else [value]
-        for child in children:
-            if isinstance(child, ast.AST):
-                yield from _walk(source, child)
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns"):
+                continue
+            children = value if isinstance(value, list) else [value]
+            for child in children:
+                if isinstance(child, ast.AST):
+                    yield from self.walk(child)
 
+    def known_truth(self, test: ast.expr) -> bool | None:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.known_truth(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.Constant):
+            return bool(test.value)
+        found = self.outside(test)
+        return bool(found) if isinstance(found, bool | int | float | str | type(None)) else None
 
-def _known_truth(source: FunctionSource, test: ast.expr) -> bool | None:
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = _known_truth(source, test.operand)
-        return None if inner is None else not inner
-    if isinstance(test, ast.Constant):
-        return bool(test.value)
-    found = _outside(source, test)
-    return bool(found) if isinstance(found, bool | int | float | str | type(None)) else None
-
-
-def _outside(source: FunctionSource, node: ast.expr) -> Any:
-    """The object that a global name or an attribute of one refers to, or `_MISSING`."""
-    if isinstance(node, ast.Attribute):
-        owner = _outside(source, node.value)
-        is_module = isinstance(owner, types.ModuleType)
-        return getattr(owner, node.attr, _MISSING) if is_module else _MISSING
-    if not isinstance(node, ast.Name) or node.id in assigned_names(source.tree.body):
-        return _MISSING
-    cell = source.cells.get(node.id)
-    if cell is not None:
-        try:
-            return cell.cell_contents
-        except ValueError:
+    def outside(self, node: ast.expr) -> Any:
+        """The object that a global name or an attribute of one refers to, or `_MISSING`."""
+        if isinstance(node, ast.Attribute):
+            owner = self.outside(node.value)
+            is_module = isinstance(owner, types.ModuleType)
+            return getattr(owner, node.attr, _MISSING) if is_module else _MISSING
+        if not isinstance(node, ast.Name) or node.id in self.local:
             return _MISSING
-    return source.namespace.get(node.id, _MISSING)
+        cell = self.source.cells.get(node.id)
+        if cell is not None:
+            try:
+                return cell.cell_contents
+            except ValueError:
+                return _MISSING
+        return self.source.namespace.get(node.id, _MISSING)
 
+    def check(self, node: ast.AST) -> None:
+        for table, kind in (
+            (EXCLUDED_STATEMENTS, ErrorKind.UNSUPPORTED_STATEMENT),
+            (EXCLUDED_EXPRESSIONS, ErrorKind.UNSUPPORTED_EXPRESSION),
+        ):
+            if type(node) in table:
+                what, hint = table[type(node)]  # type: ignore[index]
+                message = f"{what} is not in the language"
+                raise CompileError(kind, message, self.source.span(node), hint=hint)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            self.check_name(node)
+        if isinstance(node, ast.Call):
+            self.check_arity(node)
 
-def _check(source: FunctionSource, node: ast.AST, names: set[str]) -> None:
-    for table, kind in (
-        (EXCLUDED_STATEMENTS, ErrorKind.UNSUPPORTED_STATEMENT),
-        (EXCLUDED_EXPRESSIONS, ErrorKind.UNSUPPORTED_EXPRESSION),
-    ):
-        if type(node) in table:
-            what, hint = table[type(node)]  # type: ignore[index]
-            raise CompileError(kind, f"{what} is not in the language", source.span(node), hint=hint)
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        _check_name(source, node, names)
-    if isinstance(node, ast.Call):
-        _check_arity(source, node)
-
-
-def _check_name(source: FunctionSource, node: ast.Name, names: set[str]) -> None:
-    known = {*names, *source.cells, *source.namespace, *vars(builtins)}
-    if node.id not in known:
+    def check_name(self, node: ast.Name) -> None:
+        name, source = node.id, self.source
+        outside = (source.cells, source.namespace, vars(builtins))
+        if name in self.known or any(name in names for names in outside):
+            return
+        near = [*self.known, *source.cells]
+        far = [*source.namespace, *vars(builtins)]
         raise CompileError(
             ErrorKind.UNDEFINED_NAME,
-            f"undefined name '{node.id}'",
+            f"undefined name '{name}'",
             source.span(node),
-            hint=did_you_mean(node.id, known),
+            hint=did_you_mean(name, near, far) or hints.for_name(name),
         )
 
-
-def _check_arity(source: FunctionSource, node: ast.Call) -> None:
-    callee = _outside(source, node.func)
-    callee = getattr(callee, "__jitlang_function__", callee)
-    starred = any(isinstance(a, ast.Starred) for a in node.args)
-    if not isinstance(callee, types.FunctionType) or starred:
-        return
-    if any(k.arg is None for k in node.keywords) or hasattr(callee, "__jitlang_special__"):
-        return
-    signature = inspect.signature(callee, follow_wrapped=False)
-    unknown = [k for k in node.keywords if k.arg not in signature.parameters]
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    if unknown and not takes_any:
-        raise CompileError(
-            ErrorKind.UNKNOWN_KEYWORD,
-            f"'{callee.__name__}' has no parameter '{unknown[0].arg}'",
-            source.span(unknown[0]),
-            expected=_shown(callee, signature),
-            hint=did_you_mean(unknown[0].arg or "", signature.parameters),
-        )
-    try:
-        signature.bind(*node.args, **{k.arg: k.value for k in node.keywords if k.arg})
-    except TypeError as error:
-        raise CompileError(
-            ErrorKind.ARITY,
-            f"'{callee.__name__}' cannot be called like this: {error}",
-            source.span(node),
-            expected=_shown(callee, signature),
-        ) from None
+    def check_arity(self, node: ast.Call) -> None:
+        callee = self.outside(node.func)
+        callee = getattr(callee, "__jitlang_function__", callee)
+        starred = any(isinstance(a, ast.Starred) for a in node.args)
+        if not isinstance(callee, types.FunctionType) or starred:
+            return
+        if any(k.arg is None for k in node.keywords) or hasattr(callee, "__jitlang_special__"):
+            return
+        signature = inspect.signature(callee, follow_wrapped=False)
+        unknown = [k for k in node.keywords if k.arg not in signature.parameters]
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+        if unknown and not takes_any:
+            raise CompileError(
+                ErrorKind.UNKNOWN_KEYWORD,
+                f"'{callee.__name__}' has no parameter '{unknown[0].arg}'",
+                self.source.span(unknown[0]),
+                expected=_shown(callee, signature),
+                hint=did_you_mean(unknown[0].arg or "", signature.parameters),
+            )
+        try:
+            signature.bind(*node.args, **{k.arg: k.value for k in node.keywords if k.arg})
+        except TypeError as error:
+            raise CompileError(
+                ErrorKind.ARITY,
+                f"'{callee.__name__}' cannot be called like this: {error}",
+                self.source.span(node),
+                expected=_shown(callee, signature),
+            ) from None
 
 
 def _shown(callee: types.FunctionType, signature: inspect.Signature) -> str:

@@ -3,15 +3,16 @@
 `ir/source.py` writes the dialect, and its docstring is the grammar. Statements and expressions are
 Python's and go through the ordinary front end; what differs is what names mean:
 
-- `torch.f` is the operator `aten::f`, `ops.space.f` is `space::f`. The types of the arguments choose
-  among its rows and no others, as they did for the writer; `ops.space.f.overload` is one row.
+- `torch.f` is the operator `aten::f`, `ops.space.f` is `space::f`. The types of the arguments
+  choose among its rows and no others, as they did for the writer; `ops.space.f.overload` is one.
 - `annotate`, `unchecked_cast`, `checked_cast`, `uninitialized` and `isinstance` take types, which
   are read from the syntax.
 - Nothing else is in scope, Python's builtins included, so nothing outside the text is read or
   guarded.
 
 A parameter's annotation is the type of a graph input. The annotation of the result stands for an
-`annotate` around what is returned.
+`annotate` around what is returned. What the text needs and a graph does not is taken out at the
+end: made-up names, the variable that a `while` tests, and casts that told the type of a join.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ast
 import keyword
 import linecache
 import math
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +33,7 @@ from .. import dtypes
 from ..arrays import Device
 from ..errors import CompileError, ErrorKind, SourceSpan, did_you_mean
 from ..ir import types as ty
-from ..ir.graph import UNINITIALIZED, Integers, ObjectRef, Value
+from ..ir.graph import LOOP, RETURN, UNINITIALIZED, Integers, Node, ObjectRef, Value
 from ..ir.opdef import OPS, OpDef
 from ..ir.schema import FunctionSchema
 from ..ir.types import Type
@@ -44,6 +46,9 @@ from .function import CompiledFunction, compile_source
 from .source import FunctionSource, parse_text
 from .sugar import Arguments, ClassName, Constant, Plain, Special, Sugar
 
+CAST = "prim::unchecked_cast"
+_NAMELESS = re.compile(r"_\d+")
+"""What the writer calls values that have no name."""
 _numbers = count(1)
 
 
@@ -78,6 +83,8 @@ def compile_text(
     _desugar(tree)
     compiled = compile_source(source, {**names.meanings(), **parameters})
     compiled.graph.integers = integers
+    for node in list(compiled.graph.walk()):
+        _tidy(node)
     specs = {name: compiled.specs[name] for name in parameters}
     compiled = replace(compiled, schema=_with_defaults(compiled.schema, defaults), specs=specs)
     weakref.finalize(compiled, linecache.cache.pop, source.filename, None).atexit = False
@@ -159,6 +166,53 @@ def _with_defaults(schema: FunctionSchema, defaults: Mapping[str, Any]) -> Funct
         replace(a, default=defaults[a.name]) if a.name in defaults else a for a in schema.arguments
     )
     return replace(schema, arguments=arguments)
+
+
+# What only the text needs -------------------------------------------------------------------------
+
+
+def _tidy(node: Node) -> None:
+    for value in _defined(node):
+        if _NAMELESS.fullmatch(value.name):
+            value.name = ""
+    if node.kind == LOOP:
+        _drop_tested(node)
+    elif node.kind == CAST and ty.is_subtype(node.inputs[0].type, node.output.type):
+        _drop_widening(node)
+
+
+def _defined(node: Node) -> Iterator[Value]:
+    yield from node.outputs
+    for block in node.blocks:
+        yield from block.inputs
+
+
+def _drop_tested(loop: Node) -> None:
+    """Stop carrying the variable that a `while` tests; the condition has a place of its own."""
+    (block,) = loop.blocks
+    for offset in reversed(range(len(loop.outputs))):
+        is_read = loop.outputs[offset].uses or block.inputs[offset + 1].uses
+        if is_read or not _is_same(block.outputs[offset + 1], block.outputs[0]):
+            continue
+        loop.remove_output(offset)
+        loop.remove_input(offset + 2)
+        block.param_node.remove_output(offset + 1)
+        block.return_node.remove_input(offset + 1)
+
+
+def _is_same(a: Value, b: Value) -> bool:
+    return a is b or (a.is_constant and b.is_constant and a.constant() is b.constant())
+
+
+def _drop_widening(cast: Node) -> None:
+    """Joins take subtypes, once their own type is settled."""
+    for use in list(cast.output.uses):
+        owner = use.node.block.owner
+        is_join = use.node.kind == LOOP or (use.node.kind == RETURN and owner is not None)
+        if is_join:
+            use.node.replace_input(use.index, cast.inputs[0])
+    if not cast.output.uses:
+        cast.destroy()
 
 
 # Literals -----------------------------------------------------------------------------------------
@@ -288,9 +342,9 @@ class _Names:
 
     def meanings(self) -> dict[str, Sugar]:
         """The names in scope, but for the parameters."""
-        forms = {
+        forms: dict[str, Callable[[Emitter, ast.Call], Value]] = {
             "annotate": self._annotate,
-            "unchecked_cast": partial(self._cast, "prim::unchecked_cast"),
+            "unchecked_cast": partial(self._cast, CAST),
             "checked_cast": partial(self._cast, "jit::checked_cast"),
             "uninitialized": self._uninitialized,
             _ISINSTANCE: self._isinstance,
@@ -324,7 +378,7 @@ class _Names:
             value.type = wanted
             return value
         if ty.is_subtype(ty.unshaped(value.type), wanted):
-            return e.builder.value("prim::unchecked_cast", [value], wanted)
+            return e.builder.value(CAST, [value], wanted)
         if isinstance(given, ast.Call) and not value.is_constant:
             value.type = wanted  # a row whose result type is for its caller to say
             return value
@@ -369,9 +423,7 @@ def _covers(wanted: Type, found: Type) -> bool:
 class _Form(SyntaxForm):
     """A form whose arguments are read from the syntax, since some are types."""
 
-    def __init__(
-        self, label: str, expand: Any, form: Callable[[Emitter, ast.Call], Value]
-    ) -> None:
+    def __init__(self, label: str, expand: Any, form: Callable[[Emitter, ast.Call], Value]) -> None:
         super().__init__(label, expand, lambda e, node, expected: Plain(form(e, node)))
 
 

@@ -24,7 +24,7 @@ from .calls import EMPTY, Bound, Parameter, accepts, annotation_namespace, param
 from .emitter import Emitter, Fallback, Grammar, Guard, Unit
 from .flow import settle_empty
 from .scope import RESULT, Outcome, assigned_names, possible_outcomes
-from .source import FunctionSource, source_of
+from .source import FunctionSource, nested_too_deeply, source_of
 from .sugar import (
     ClassName,
     Constant,
@@ -246,12 +246,7 @@ def _compile_body(
     try:
         emitter.statements(body)
     except RecursionError:
-        raise CompileError(
-            ErrorKind.NESTING_TOO_DEEP,
-            f"'{source.name}' is nested too deeply",
-            source.header(),
-            hint="split the function, or replace long elif chains by a loop over a list",
-        ) from None
+        raise nested_too_deeply(source) from None
     finally:
         unit.active.pop()
     graph.add_output(_result(emitter))

@@ -85,15 +85,22 @@ def source_of(function: Callable[..., Any]) -> FunctionSource:
 
     Raises:
         CompileError: the source cannot be found (NO_SOURCE), or the object is not a plain `def`
-            (UNSUPPORTED_EXPRESSION for a lambda, UNSUPPORTED_STATEMENT for `async` and generators).
+            (UNSUPPORTED_CALLEE, UNSUPPORTED_EXPRESSION for a lambda, UNSUPPORTED_STATEMENT for `async`).
     """
     name = getattr(function, "__name__", repr(function))
     if not isinstance(function, types.FunctionType):
         kind = type(function).__name__
         raise CompileError(
-            ErrorKind.NO_SOURCE,
+            ErrorKind.UNSUPPORTED_CALLEE,
             f"'{name}' is not a Python function ({kind})",
             hint="script a function defined with `def`",
+        )
+    if function.__name__ == "<lambda>":
+        raise CompileError(
+            ErrorKind.UNSUPPORTED_EXPRESSION,
+            "a lambda cannot be scripted",
+            _lambda_span(function),
+            hint="write it as a plain `def`",
         )
     try:
         # The code object, not the function: `inspect` would follow `__wrapped__` to another body.
@@ -113,6 +120,34 @@ def source_of(function: Callable[..., Any]) -> FunctionSource:
     return FunctionSource(
         name, definition, filename, tuple(lines), first_line, function.__globals__, function, cells
     )
+
+
+def nested_too_deeply(source: FunctionSource) -> CompileError:
+    """The rejection of a function on which Python's own stack would run out."""
+    return CompileError(
+        ErrorKind.NESTING_TOO_DEEP,
+        f"'{source.name}' is nested too deeply",
+        source.header(),
+        hint="split the function, or replace long elif chains by a loop over a list",
+    )
+
+
+def _lambda_span(function: types.FunctionType) -> SourceSpan | None:
+    """Where a lambda stands, as far as the source is at hand."""
+    code = function.__code__
+    try:
+        lines, _ = inspect.findsource(code)
+        tree = ast.parse("".join(lines))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    first = code.co_firstlineno
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and node.lineno == first:
+            end, column = node.end_lineno or first, node.end_col_offset or 0
+            return SourceSpan(
+                code.co_filename, first, node.col_offset, end, column, "", tuple(lines), 1
+            )
+    return SourceSpan(code.co_filename, first, 0, first, 0, "", tuple(lines), 1)
 
 
 def _parse(lines: list[str], first_line: int, filename: str, name: str) -> ast.Module:
@@ -138,12 +173,20 @@ def _definition(
         statement = statement.body[0]
     if isinstance(statement, ast.FunctionDef):
         return statement
-    found = {ast.AsyncFunctionDef: "an async function"}.get(type(statement), "a lambda or expression")
-    is_async = isinstance(statement, ast.AsyncFunctionDef)
+    if not isinstance(statement, ast.AsyncFunctionDef):
+        raise CompileError(
+            ErrorKind.NO_SOURCE,
+            f"the source of '{name}' is not at its place: no `def` starts there",
+            SourceSpan(filename, first_line, 0, first_line, 0, name, lines, first_line),
+            hint="the file may have changed since it was imported; import it again",
+        )
+    line, column = _end_of(statement, statement.lineno)
     raise CompileError(
-        ErrorKind.UNSUPPORTED_STATEMENT if is_async else ErrorKind.UNSUPPORTED_EXPRESSION,
-        f"'{name}' is {found}",
-        SourceSpan(filename, first_line, 0, first_line, 0, name, lines, first_line),
+        ErrorKind.UNSUPPORTED_STATEMENT,
+        f"'{name}' is an async function",
+        SourceSpan(
+            filename, statement.lineno, statement.col_offset, line, column, name, lines, first_line
+        ),
         hint="write it as a plain `def`",
     )
 

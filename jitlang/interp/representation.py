@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from ..ir import types as ty
 from ..ir.graph import IF, LOOP, Graph, Node, Value
 from ..ir.schema import Argument
-from ..ir.types import ListType, OptionalType, Surface, TensorType, Type, VarType
+from ..ir.types import ListType, OptionalType, SequenceType, Surface, TensorType, Type, VarType
 
 LIST_CONSTRUCT = "prim::ListConstruct"
 LIST_UNPACK = "prim::ListUnpack"
@@ -44,7 +44,7 @@ def holds_tensor(type_: Type) -> bool:
 
 def holds_list(type_: Type) -> bool:
     """Whether values of this type are lists of such tensors."""
-    return isinstance(type_, ListType) and holds_tensor(type_.element)
+    return isinstance(type_, ListType | SequenceType) and holds_tensor(type_.element)
 
 
 def has_forms(type_: Type) -> bool:

@@ -74,7 +74,10 @@ def raw(type_: Type, text: str) -> str:
         return text if inner == text else f"(None if {text} is None else {inner})"
     if isinstance(type_, ListType | SequenceType):
         inner = raw(type_.element, "t")
-        return text if inner == "t" else f"[{inner} for t in {text}]"
+        if inner == "t":
+            return text
+        listed = f"[{inner} for t in {text}]"
+        return listed if isinstance(type_, ListType) else f"tuple({listed})"
     return f"{text}._array" if holds_tensor(type_) else text
 
 
@@ -84,6 +87,8 @@ def box(type_: Type, text: str, base: str = "") -> str:
         return f"box_optional({text}{', ' + base if base else ''})"
     if isinstance(type_, ListType):
         return f"[{box(type_.element, 't', base)} for t in {text}]"
+    if isinstance(type_, SequenceType):
+        return f"tuple([{box(type_.element, 't', base)} for t in {text}])"
     return f"view({text}, {base})" if base else f"box({text})"
 
 

@@ -77,7 +77,8 @@ _RESERVED = frozenset((
     *keyword.kwlist, *keyword.softkwlist, "torch", "ops", "CONSTANTS", "annotate",
     "unchecked_cast", "checked_cast", "uninitialized", "inf", "nan", "range", "print", "isinstance",
     "int", "float", "bool", "str", "complex", "list", "dict", "tuple", "getattr", "Tensor", "Array",
-    "List", "Dict", "Tuple", "Optional", "Union", "Future", "Any", "Device", "Function", "Generator", "NoReturn", "number", "dtype", "__torch__",
+    "List", "Dict", "Tuple", "Optional", "Union", "Future", "Any", "Device", "Function",
+    "Generator", "NoReturn", "number", "dtype", "__torch__",
 ))  # fmt: skip
 
 

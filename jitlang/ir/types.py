@@ -611,7 +611,7 @@ def substitute(ty: Type, bindings: Mapping[str, Type]) -> Type:
 
 
 def annotation(ty: Type, name: Callable[[Type], str] | None = None) -> str:
-    """The Python spelling of a type, as `.code` writes it; `name` spells the named ones."""
+    """The Python spelling of a type; `name` spells the named ones, else their last part does."""
     if is_named(ty):
         if name is not None:
             return name(ty)

@@ -14,7 +14,9 @@ _INV_SQRT_2PI = 0.3989422804014327
 
 
 def _floats_only(name: str) -> Any:
-    return not_implemented(f"{name}_cpu", Category.BOOL, Category.INTEGRAL)
+    # silu alone takes complex numbers.
+    refused = (Category.BOOL, Category.INTEGRAL, Category.COMPLEX)
+    return not_implemented(f"{name}_cpu", *refused[: 2 if name == "silu" else 3])
 
 
 pointwise(

@@ -1,10 +1,11 @@
 """Rows over lists, dicts and tuples: Python's results, Python's exceptions with Python's messages.
 
-Elements are boxed and untouched here, whatever they are. Torch has dict rows per key type; the same rows are
-made here for those key types and, as overload `Dict`, for every other hashable key (`Dict(k, t)`).
+Elements are boxed and untouched here, whatever they are. Torch has dict rows per key type; the same
+rows are made here for those key types and, as overload `Dict`, for every other hashable key
+(`Dict(k, t)`).
 
-Rows whose only purpose is their effect return nothing, those that torch lets return the container return it:
-`append` gives None in Python, hence `self.append(el) or self`.
+Rows whose only purpose is their effect return nothing, those that torch lets return the container
+return it: `append` gives None in Python, hence `self.append(el) or self`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ scalar("jit::sort.t(t[](a!) self, *, bool reverse=False) -> ()", "self.sort(reve
 
 scalar("aten::__getitem__.t(t[](a) list, int idx) -> t(*)", "list[idx]")
 scalar("aten::select.t(t[](a) list, int idx) -> t(*)", "list[idx]")
-scalar("aten::_set_item.t(t[](a!) l, int idx, t(b -> *) el) -> t[](a!)", "l.__setitem__(idx, el) or l")
+scalar(
+    "aten::_set_item.t(t[](a!) l, int idx, t(b -> *) el) -> t[](a!)", "l.__setitem__(idx, el) or l"
+)
 scalar("aten::Delete.t(t[](a!) self, int idx) -> ()", "self.__delitem__(idx)")
 scalar(
     "aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]", "l[start:end:step]"
@@ -110,7 +113,7 @@ _KEYS = ("str", "int", "bool", "float", "complex")
 
 
 def _dict_row(name: str, overload: str, signature: str, python: str, space: str = "aten") -> None:
-    """Rows for all key types: `K` in the signature is the key type, `D` the dict, `%` in the overload too."""
+    """Rows for all key types: `K` is the key type, `D` the dict, `%` its overload."""
     for key in (*_KEYS, "k"):
         spelled = signature.replace("D(", f"Dict({key}, t)(").replace("D ", f"Dict({key}, t) ")
         label = overload.replace("%", "Dict" if key == "k" else key)
@@ -123,16 +126,23 @@ _dict_row("len", "Dict_%", "D self) -> int", "len(self)")
 _dict_row("_set_item", "%", "D(a!) l, K(b -> *) idx, t(c -> *) v) -> ()", "l.__setitem__(idx, v)")
 _dict_row("Delete", "Dict_%", "D(a!) self, K key) -> ()", "self.__delitem__(key)")
 _dict_row("get", "%", "D self, K key) -> t(*)?", "self.get(key)")
-_dict_row("get", "default_%", "D self, K key, t default_value) -> t(*)", "self.get(key, default_value)")
+_dict_row(
+    "get", "default_%", "D self, K key, t default_value) -> t(*)", "self.get(key, default_value)"
+)
 _dict_row("pop", "Dict_%", "D(a!) self, K key) -> t(*)", "self.pop(key)")
 _dict_row(
-    "pop", "Dict_default_%", "D(a!) self, K key, t default_value) -> t(*)", "self.pop(key, default_value)"
+    "pop",
+    "Dict_default_%",
+    "D(a!) self, K key, t default_value) -> t(*)",
+    "self.pop(key, default_value)",
 )
 _dict_row("popitem", "%", "D(a!) self) -> ((K, t))", "self.popitem()")
 _dict_row(
-    "setdefault", "%", "D(a!) self, K(b -> *) key, t(c -> *) default_value) -> t(*)",
+    "setdefault",
+    "%",
+    "D(a!) self, K(b -> *) key, t(c -> *) default_value) -> t(*)",
     "self.setdefault(key, default_value)",
-)  # fmt: skip
+)
 _dict_row("update", "%", "D(a!) self, D(a!) to_add) -> ()", "self.update(to_add)")
 _dict_row("update", "pairs_%", "D(a!) self, (K, t)[] to_add) -> ()", "self.update(to_add)", "jit")
 _dict_row("clear", "%", "D(a!) self) -> ()", "self.clear()")
@@ -146,7 +156,9 @@ _dict_row("reversed", "Dict_%", "D self) -> K[](*)", "[*reversed(self)]", "jit")
 _dict_row("__or__", "Dict_%", "D self, D other) -> Dict(K, t)", "self | other")
 _dict_row("eq", "Dict_%", "D a, D b) -> bool", "a == b")
 _dict_row("ne", "Dict_%", "D a, D b) -> bool", "a != b")
-_dict_row("__ior__", "Dict_%", "D(a!) self, D other) -> Dict(K, t)(a!)", "self.__ior__(other)", "jit")
+_dict_row(
+    "__ior__", "Dict_%", "D(a!) self, D other) -> Dict(K, t)(a!)", "self.__ior__(other)", "jit"
+)
 
 scalar("aten::dict() -> Dict(str, Tensor)", "{}")
 for _key in _KEYS:
@@ -184,7 +196,6 @@ scalar("jit::tuple_list(Any tup) -> Any", "[*tup]", infer=_list_of_elements)
 scalar("jit::tuple_len(Any tup) -> int", "len(tup)")
 
 
-
 def check_unpack(xp: Any, values: Any, wanted: int) -> None:
     """Python's check of `a, b = values`.
 
@@ -207,7 +218,17 @@ def _check_starred(xp: Any, values: Any, before: int, after: int) -> None:
         )
 
 
-op("jit::check_unpack(Any values, int wanted) -> ()", impl=check_unpack, effect=Effect.RAISES, function=None,
-   method=None)  # fmt: skip
-op("jit::check_unpack.star(Any values, int before, int after) -> ()", impl=_check_starred,
-   effect=Effect.RAISES, function=None, method=None)  # fmt: skip
+op(
+    "jit::check_unpack(Any values, int wanted) -> ()",
+    impl=check_unpack,
+    effect=Effect.RAISES,
+    function=None,
+    method=None,
+)
+op(
+    "jit::check_unpack.star(Any values, int before, int after) -> ()",
+    impl=_check_starred,
+    effect=Effect.RAISES,
+    function=None,
+    method=None,
+)

@@ -1,8 +1,9 @@
 """Rows around control: printing, raising, warning, casts, facts about tensors, ranges.
 
-`prim::Print`, `prim::RaiseException` and `aten::warn` are visible effects (`Effect.IO`): no pass drops, merges or
-reorders them. `RaiseException` raises the Python class that its second argument names; a class that is not one
-of Python's own raises `ScriptError` with the class name before the message.
+`prim::Print`, `prim::RaiseException` and `aten::warn` are visible effects (`Effect.IO`): no pass
+drops, merges or reorders them. `RaiseException` raises the Python class that its second argument
+names; a class that is not one of Python's own raises `ScriptError` with the class name before the
+message.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..ir import types as ty
 from ..ir.opdef import Effect
 from ..ir.types import Type
 from .rows import op, scalar
+from .rules import HIDDEN
 
 
 def _print(xp: Any, *values: Any) -> None:
@@ -42,15 +44,19 @@ def _warn(xp: Any, message: str, stacklevel: int) -> None:
     warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
 
 
-op("prim::Print(...) -> ()", impl=_print, effect=Effect.IO, function=None, method=None)
+op("prim::Print(...) -> ()", impl=_print, effect=Effect.IO, **HIDDEN)
 op(
-    "prim::RaiseException(str msg, str? cls=None) -> ()", impl=_raise, effect=Effect.IO, function=None,
-    method=None,
-)  # fmt: skip
+    "prim::RaiseException(str msg, str? cls=None) -> ()",
+    impl=_raise,
+    effect=Effect.IO,
+    **HIDDEN,
+)
 op(
-    "aten::warn(str message, int stacklevel=2) -> ()", impl=_warn, effect=Effect.IO, function=None,
-    method=None,
-)  # fmt: skip
+    "aten::warn(str message, int stacklevel=2) -> ()",
+    impl=_warn,
+    effect=Effect.IO,
+    **HIDDEN,
+)
 
 
 # Casts --------------------------------------------------------------------------------------------
@@ -67,13 +73,16 @@ def _unwrap(xp: Any, value: Any) -> Any:
 
 
 op(
-    "aten::_unwrap_optional(t(a)? optional) -> t(a)", impl=_unwrap, infer=_unwrapped,
-    effect=Effect.RAISES, function=None, method=None,
-)  # fmt: skip
+    "aten::_unwrap_optional(t(a)? optional) -> t(a)",
+    impl=_unwrap,
+    infer=_unwrapped,
+    effect=Effect.RAISES,
+    **HIDDEN,
+)
 scalar("prim::unchecked_unwrap_optional(t(a)? optional) -> t(a)", "optional", infer=_unwrapped)
 
 
-# Facts about tensors --------------------------------------------------------------------------------
+# Facts about tensors ------------------------------------------------------------------------------
 
 
 def _device(xp: Any, a: Any) -> Any:
@@ -81,40 +90,52 @@ def _device(xp: Any, a: Any) -> Any:
 
 
 op(
-    "prim::dtype(Tensor a) -> ScalarType", impl=lambda xp, a: dtypes.from_numpy(a.dtype), function=None,
-    method=None,
-)  # fmt: skip
-op("prim::device(Tensor a) -> Device", impl=_device, function=None, method=None)
-op("prim::is_cpu(Tensor a) -> bool", impl=lambda xp, a: arrays.device_of(a) == "cpu", function=None, method=None)
+    "prim::dtype(Tensor a) -> ScalarType",
+    impl=lambda xp, a: dtypes.from_numpy(a.dtype),
+    **HIDDEN,
+)
+op("prim::device(Tensor a) -> Device", impl=_device, **HIDDEN)
+op("prim::is_cpu(Tensor a) -> bool", impl=lambda xp, a: arrays.device_of(a) == "cpu", **HIDDEN)
 op(
-    "prim::is_cuda(Tensor a) -> bool", impl=lambda xp, a: arrays.device_of(a) != "cpu", function=None,
-    method=None,
-)  # fmt: skip
+    "prim::is_cuda(Tensor a) -> bool",
+    impl=lambda xp, a: arrays.device_of(a) != "cpu",
+    **HIDDEN,
+)
 for _name in ("is_nested", "is_sparse", "is_quantized", "is_mkldnn", "is_meta"):
-    op(f"prim::{_name}(Tensor a) -> bool", impl=lambda xp, a: False, function=None, method=None)
-op("prim::itemsize(Tensor a) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None, method=None)
-op("prim::nbytes(Tensor a) -> int", impl=lambda xp, a: int(a.nbytes), function=None, method=None)
+    op(f"prim::{_name}(Tensor a) -> bool", impl=lambda xp, a: False, **HIDDEN)
+op("prim::itemsize(Tensor a) -> int", impl=lambda xp, a: int(a.dtype.itemsize), **HIDDEN)
+op("prim::nbytes(Tensor a) -> int", impl=lambda xp, a: int(a.nbytes), **HIDDEN)
 # A type variable keeps the tensor boxed: its array knows nothing of gradients.
 op(
-    "prim::requires_grad(t a) -> bool", impl=lambda xp, a: bool(getattr(a, "requires_grad", False)),
-    function=None, method=None,
-)  # fmt: skip
-op("prim::layout(Tensor a) -> Layout", impl=lambda xp, a: 0, function=None, method=None)
+    "prim::requires_grad(t a) -> bool",
+    impl=lambda xp, a: bool(getattr(a, "requires_grad", False)),
+    **HIDDEN,
+)
+op("prim::layout(Tensor a) -> Layout", impl=lambda xp, a: 0, **HIDDEN)
 op(
-    "aten::element_size(Tensor self) -> int", impl=lambda xp, a: int(a.dtype.itemsize), function=None
+    "aten::element_size(Tensor self) -> int",
+    impl=lambda xp, a: int(a.dtype.itemsize),
+    function=None,
 )
 op(
     "aten::is_floating_point(Tensor self) -> bool",
     impl=lambda xp, a: dtypes.from_numpy(a.dtype).is_floating_point,
 )
 op("aten::is_complex(Tensor self) -> bool", impl=lambda xp, a: a.dtype.kind == "c")
-op("aten::is_signed(Tensor self) -> bool", impl=lambda xp, a: dtypes.from_numpy(a.dtype).is_signed, function=None)
-op("aten::is_same_size(Tensor self, Tensor other) -> bool", impl=lambda xp, a, b: a.shape == b.shape)
+op(
+    "aten::is_signed(Tensor self) -> bool",
+    impl=lambda xp, a: dtypes.from_numpy(a.dtype).is_signed,
+    function=None,
+)
+op(
+    "aten::is_same_size(Tensor self, Tensor other) -> bool",
+    impl=lambda xp, a, b: a.shape == b.shape,
+)
 op(
     "aten::get_device(Tensor self) -> int",
     impl=lambda xp, a: int(arrays.device_of(a).partition(":")[2] or -1),
     function=None,
-)  # fmt: skip
+)
 
 
 def _tensor_size(xp: Any, a: Any) -> int:
@@ -123,26 +144,29 @@ def _tensor_size(xp: Any, a: Any) -> int:
     return int(a.shape[0])
 
 
-op("aten::len.Tensor(Tensor t) -> int", impl=_tensor_size, function=None, method=None)
+op("aten::len.Tensor(Tensor t) -> int", impl=_tensor_size, **HIDDEN)
 
 scalar("prim::type(Device self) -> str", "self.type")
 scalar("prim::index(Device self) -> int?", "self.index")
-op("aten::device(str a) -> Device", impl=lambda xp, a: arrays.Device(a), function=None, method=None)
+op("aten::device(str a) -> Device", impl=lambda xp, a: arrays.Device(a), **HIDDEN)
 op(
     "aten::device.with_index(str type, int index) -> Device",
-    impl=lambda xp, kind, index: arrays.Device(f"{kind}:{index}"), function=None, method=None,
-)  # fmt: skip
+    impl=lambda xp, kind, index: arrays.Device(f"{kind}:{index}"),
+    **HIDDEN,
+)
 for _name in ("is_floating_point", "is_complex", "is_signed", "itemsize"):
     _result = "int" if _name == "itemsize" else "bool"
     scalar(f"jit::dtype_{_name}(ScalarType self) -> {_result}", f"self.{_name}")
 op(
     "aten::promote_types(ScalarType type1, ScalarType type2) -> ScalarType",
-    impl=lambda xp, a, b: dtypes.promote_types(a, b), method=None,
-)  # fmt: skip
+    impl=lambda xp, a, b: dtypes.promote_types(a, b),
+    method=None,
+)
 op(
     "aten::can_cast(ScalarType from_, ScalarType to) -> bool",
-    impl=lambda xp, a, b: _can_cast(a, b), method=None,
-)  # fmt: skip
+    impl=lambda xp, a, b: _can_cast(a, b),
+    method=None,
+)
 
 
 def _can_cast(a: dtypes.DType, b: dtypes.DType) -> bool:
@@ -159,9 +183,7 @@ def _range_length(xp: Any, lo: int, hi: int, step: int) -> int:
     return len(range(lo, hi, step))
 
 
-op(
-    "aten::__range_length(int lo, int hi, int step) -> int", impl=_range_length, function=None, method=None
-)
+op("aten::__range_length(int lo, int hi, int step) -> int", impl=_range_length, **HIDDEN)
 scalar("aten::__derive_index(int index, int start, int step) -> int", "start + index * step")
 scalar("aten::is_scripting() -> bool", "True")
 scalar("aten::is_autocast_enabled() -> bool", "False")

@@ -27,7 +27,7 @@ def _moved(xp: Any, a: Any, device: Any) -> Any:
 
 
 def converted(xp: Any, a: Any, dtype: Any, device: Any, copy: bool) -> Any:
-    """The array in another dtype or on another device; itself where nothing changes, unless `copy`."""
+    """The array in another dtype or place; itself where nothing changes, unless `copy`."""
     moved = _moved(xp, a, device)
     if dtype is None:
         return moved.copy() if copy and moved is a else moved
@@ -88,41 +88,50 @@ op(
     f"aten::to.device(Tensor(a) self, Device device, ScalarType dtype, {_TAIL}, MemoryFormat?"
     " memory_format=None) "
     "-> Tensor(a)",
-    impl=_to_device, infer=_dtype_rule(2, 1), function=None,
-)  # fmt: skip
+    impl=_to_device,
+    infer=_dtype_rule(2, 1),
+    function=None,
+)
 op(
     f"aten::to.dtype(Tensor(a) self, ScalarType dtype, {_TAIL}, MemoryFormat?"
     " memory_format=None) -> Tensor(a)",
-    impl=_to_dtype, infer=_dtype_rule(1), function=None,
-)  # fmt: skip
+    impl=_to_dtype,
+    infer=_dtype_rule(1),
+    function=None,
+)
 op(
     f"aten::to.other(Tensor(a) self, Tensor other, {_TAIL}, MemoryFormat? memory_format=None) ->"
     " Tensor(a)",
-    impl=_to_other, infer=_other_rule, function=None,
-)  # fmt: skip
+    impl=_to_other,
+    infer=_other_rule,
+    function=None,
+)
 op(
     f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) ->"
     " Tensor(b|a)",
-    impl=_to_prim_device, infer=_dtype_rule(2, 1), function=None,
-)  # fmt: skip
+    impl=_to_prim_device,
+    infer=_dtype_rule(2, 1),
+    function=None,
+)
 op(
     f"aten::to.prim_dtype(Tensor(a) self, int? dtype=None, {_TAIL}) -> Tensor(b|a)",
     impl=_to_prim_dtype,
-    infer=_dtype_rule(1), function=None,
-)  # fmt: skip
+    infer=_dtype_rule(1),
+    function=None,
+)
 op(
     "aten::type_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     impl=lambda xp, a, b: converted(xp, a, dtypes.from_numpy(b.dtype), None, False),
     infer=_other_rule,
     function=None,
-)  # fmt: skip
+)
 op(
     "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) ->"
     " Tensor(b|a)",
     impl=lambda xp, a, dtype, device: converted(xp, a, dtype, device, False),
     infer=_dtype_rule(1, 2),
     method=None,
-)  # fmt: skip
+)
 
 
 # Torch spells these as methods of Tensor and lowers them to `to`; here they are rows of their own.
@@ -181,8 +190,12 @@ def _zero(xp: Any, a: Any) -> Any:
     return a
 
 
-op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", impl=_clone, infer=same_type,
-   grad=lambda m, g, r, a, memory_format: (g, None))  # fmt: skip
+op(
+    "aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
+    impl=_clone,
+    infer=same_type,
+    grad=lambda m, g, r, a, memory_format: (g, None),
+)
 op(
     "aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
     impl=_fill,
@@ -201,4 +214,4 @@ op(
         [dtypes.from_numpy(v.dtype) for v in (a, b) if not v.ndim],
     ),
     method=None,
-)  # fmt: skip
+)

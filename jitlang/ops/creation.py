@@ -1,7 +1,9 @@
-"""Rows that make tensors from nothing, from numbers and lists, and from tensors: zeros, arange, tensor, to, clone.
+"""Rows that make tensors from nothing, from numbers and lists, and from tensors: zeros, arange,
+tensor, to, clone.
 
-A floating result without a dtype takes the default dtype; ints give int64 and bools bool where torch infers.
-`dtype` arrives as a `DType`, or as torch's number for one where a schema has it as default.
+A floating result without a dtype takes the default dtype; ints give int64 and bools bool where
+torch infers. `dtype` arrives as a `DType`, or as torch's number for one where a schema has it as
+default.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from ..ir.types import TensorType, Type
 from .rows import op
 from .rules import Sizes, tensor_at
 
-_KEYWORDS = "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_KEYWORDS = (
+    "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+)
 _LIKE_KEYWORDS = f"{_KEYWORDS}, MemoryFormat? memory_format=None"
 
 
@@ -44,13 +48,15 @@ def check_sizes(name: str, size: Sequence[int]) -> None:
         raise RuntimeError(f"{name}: Dimension size must be non-negative.")
 
 
-# From sizes -----------------------------------------------------------------------------------------
+# From sizes ---------------------------------------------------------------------------------------
 
 
 def _filled(name: str) -> Any:
     def impl(xp: Any, size: Any, dtype: Any, layout: Any, device: Any, *rest: Any) -> Any:
         check_sizes(name, size)
-        return getattr(place(xp, device), name)(tuple(size), dtype_of(dtype, dtypes.default_dtype()))
+        return getattr(place(xp, device), name)(
+            tuple(size), dtype_of(dtype, dtypes.default_dtype())
+        )
 
     return impl
 
@@ -58,7 +64,9 @@ def _filled(name: str) -> Any:
 def _filled_new(name: str) -> Any:
     def impl(xp: Any, a: Any, size: Any, dtype: Any, layout: Any, device: Any, *rest: Any) -> Any:
         check_sizes(f"new_{name}", size)
-        return getattr(place(xp, device), name)(tuple(size), dtype_of(dtype, dtypes.from_numpy(a.dtype)))
+        return getattr(place(xp, device), name)(
+            tuple(size), dtype_of(dtype, dtypes.from_numpy(a.dtype))
+        )
 
     return impl
 
@@ -79,7 +87,9 @@ def _full(xp: Any, size: Any, value: Any, dtype: Any, layout: Any, device: Any, 
     return place(xp, device).full(tuple(size), as_dtype(value, kind), kind)
 
 
-def _new_full(xp: Any, a: Any, size: Any, value: Any, dtype: Any, layout: Any, device: Any, *rest: Any) -> Any:
+def _new_full(
+    xp: Any, a: Any, size: Any, value: Any, dtype: Any, layout: Any, device: Any, *rest: Any
+) -> Any:
     kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
     return place(xp, device).full(tuple(size), as_dtype(value, kind), kind)
 
@@ -109,9 +119,12 @@ def as_dtype(value: Any, kind: Any) -> Any:
 
 
 _BOUNDS = {
-    "int8": (-(2**7), 2**7 - 1), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**31), 2**31 - 1),
-    "int64": (-(2**63), 2**63 - 1), "uint8": (0, 255),
-}  # fmt: skip
+    "int8": (-(2**7), 2**7 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint8": (0, 255),
+}
 
 
 def sizes_of(size: Any) -> Sizes | None:
@@ -140,22 +153,27 @@ def creation_rule(size: int, dtype: int, default: DType | None = None) -> Any:
 
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         return TensorType(
-            keyword_dtype(constants[dtype], default), sizes_of(constants[size]), None, None,
+            keyword_dtype(constants[dtype], default),
+            sizes_of(constants[size]),
+            None,
+            None,
             _device_name(constants[dtype + 2]),
-        )  # fmt: skip
+        )
 
     return infer
 
 
 def like_rule(dtype: int, size: int | None = None) -> Any:
-    """The rule of a row that follows its first tensor, with sizes of its own where `size` is given."""
+    """The rule of a row that follows its first tensor, with its own sizes where `size` is given."""
 
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         first = tensor_at(types)
         sizes = first.sizes if size is None else sizes_of(constants[size])
         # An argument that says nothing here and now leaves the tensor's own dtype in doubt.
         kind = keyword_dtype(constants[dtype], first.dtype)
-        device = first.device if constants[dtype + 2] is None else _device_name(constants[dtype + 2])
+        device = (
+            first.device if constants[dtype + 2] is None else _device_name(constants[dtype + 2])
+        )
         return TensorType(kind, sizes, None, None, device, first.surface)
 
     return infer
@@ -163,48 +181,66 @@ def like_rule(dtype: int, size: int | None = None) -> Any:
 
 for _name in ("zeros", "ones"):
     op(
-        f"aten::{_name}(SymInt[] size, *, {_KEYWORDS}) -> Tensor", impl=_filled(_name),
-        infer=creation_rule(0, 1), method=None,
-    )  # fmt: skip
+        f"aten::{_name}(SymInt[] size, *, {_KEYWORDS}) -> Tensor",
+        impl=_filled(_name),
+        infer=creation_rule(0, 1),
+        method=None,
+    )
 op(
-    f"aten::empty.memory_format(SymInt[] size, *, {_LIKE_KEYWORDS}) -> Tensor", impl=_filled("empty"),
-    infer=creation_rule(0, 1), method=None,
-)  # fmt: skip
+    f"aten::empty.memory_format(SymInt[] size, *, {_LIKE_KEYWORDS}) -> Tensor",
+    impl=_filled("empty"),
+    infer=creation_rule(0, 1),
+    method=None,
+)
 for _name in ("zeros", "ones", "empty"):
     op(
-        f"aten::{_name}_like(Tensor self, *, {_LIKE_KEYWORDS}) -> Tensor", impl=_filled_like(_name),
-        infer=like_rule(1), method=None,
-    )  # fmt: skip
+        f"aten::{_name}_like(Tensor self, *, {_LIKE_KEYWORDS}) -> Tensor",
+        impl=_filled_like(_name),
+        infer=like_rule(1),
+        method=None,
+    )
     op(
-        f"aten::new_{_name}(Tensor self, SymInt[] size, *, {_KEYWORDS}) -> Tensor", impl=_filled_new(_name),
-        infer=like_rule(2, 1), function=None,
-    )  # fmt: skip
+        f"aten::new_{_name}(Tensor self, SymInt[] size, *, {_KEYWORDS}) -> Tensor",
+        impl=_filled_new(_name),
+        infer=like_rule(2, 1),
+        function=None,
+    )
+
+
+_EXACT: dict[Type, DType] = {ty.INT: dtypes.int64, ty.BOOL: dtypes.bool_}
 
 
 def _fill_kind(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    exact = {ty.INT: dtypes.int64, ty.BOOL: dtypes.bool_}.get(types[1])  # type: ignore[call-overload]
+    exact = _EXACT.get(types[1])
     return TensorType(keyword_dtype(constants[2], exact), sizes_of(constants[0]))
 
 
 op(
-    f"aten::full(SymInt[] size, Scalar fill_value, *, {_KEYWORDS}) -> Tensor", impl=_full, infer=_fill_kind,
+    f"aten::full(SymInt[] size, Scalar fill_value, *, {_KEYWORDS}) -> Tensor",
+    impl=_full,
+    infer=_fill_kind,
     method=None,
-)  # fmt: skip
+)
 op(
-    f"aten::full_like(Tensor self, Scalar fill_value, *, {_LIKE_KEYWORDS}) -> Tensor", impl=_full_like,
-    infer=like_rule(2), method=None,
-)  # fmt: skip
+    f"aten::full_like(Tensor self, Scalar fill_value, *, {_LIKE_KEYWORDS}) -> Tensor",
+    impl=_full_like,
+    infer=like_rule(2),
+    method=None,
+)
 op(
     f"aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, {_KEYWORDS}) -> Tensor",
-    impl=_new_full, infer=like_rule(3, 1), function=None,
-)  # fmt: skip
+    impl=_new_full,
+    infer=like_rule(3, 1),
+    function=None,
+)
 
 
 # Ranges -------------------------------------------------------------------------------------------
 
 
 def arange(xp: Any, start: Any, end: Any, step: Any, dtype: Any, device: Any = None) -> Any:
-    """Values from `start` to before `end`; of ints unless a float is given, else of the default dtype.
+    """Values from `start` to before `end`; of ints unless a float is given, else of the default
+    dtype.
 
     Raises:
         RuntimeError: the step is zero or leads away from the end, or a bound is not finite.
@@ -228,7 +264,9 @@ def _arange(xp: Any, end: Any, dtype: Any, layout: Any, device: Any, pin: Any) -
     return arange(xp, 0, end, 1, dtype, device)
 
 
-def _arange_from(xp: Any, start: Any, end: Any, dtype: Any, layout: Any, device: Any, pin: Any) -> Any:
+def _arange_from(
+    xp: Any, start: Any, end: Any, dtype: Any, layout: Any, device: Any, pin: Any
+) -> Any:
     return arange(xp, start, end, 1, dtype, device)
 
 
@@ -247,7 +285,9 @@ def _range_type(bounds: int) -> Any:
     return infer
 
 
-def _linspace(xp: Any, start: Any, end: Any, steps: int, dtype: Any, layout: Any, device: Any, pin: Any) -> Any:
+def _linspace(
+    xp: Any, start: Any, end: Any, steps: int, dtype: Any, layout: Any, device: Any, pin: Any
+) -> Any:
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     is_complex = isinstance(start, complex) or isinstance(end, complex)
@@ -271,32 +311,44 @@ def _eye(xp: Any, n: int, m: int, dtype: Any, layout: Any, device: Any, pin: Any
 
 
 op(
-    f"aten::arange(Scalar end, *, {_KEYWORDS}) -> Tensor", impl=_arange, infer=_range_type(1), method=None
+    f"aten::arange(Scalar end, *, {_KEYWORDS}) -> Tensor",
+    impl=_arange,
+    infer=_range_type(1),
+    method=None,
 )
 op(
-    f"aten::arange.start(Scalar start, Scalar end, *, {_KEYWORDS}) -> Tensor", impl=_arange_from,
-    infer=_range_type(2), method=None,
-)  # fmt: skip
+    f"aten::arange.start(Scalar start, Scalar end, *, {_KEYWORDS}) -> Tensor",
+    impl=_arange_from,
+    infer=_range_type(2),
+    method=None,
+)
 op(
     f"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, {_KEYWORDS}) -> Tensor",
-    impl=_arange_step, infer=_range_type(3), method=None,
-)  # fmt: skip
+    impl=_arange_step,
+    infer=_range_type(3),
+    method=None,
+)
 op(
-    f"aten::linspace(Scalar start, Scalar end, int steps, *, {_KEYWORDS}) -> Tensor", impl=_linspace,
-    infer=lambda types, constants: TensorType(keyword_dtype(constants[3], None), (None,)), method=None,
-)  # fmt: skip
+    f"aten::linspace(Scalar start, Scalar end, int steps, *, {_KEYWORDS}) -> Tensor",
+    impl=_linspace,
+    infer=lambda types, constants: TensorType(keyword_dtype(constants[3], None), (None,)),
+    method=None,
+)
 op(
     f"aten::eye(SymInt n, *, {_KEYWORDS}) -> Tensor",
-    impl=lambda xp, n, *rest: _eye(xp, n, n, *rest), method=None,
+    impl=lambda xp, n, *rest: _eye(xp, n, n, *rest),
+    method=None,
     infer=lambda types, constants: TensorType(keyword_dtype(constants[1], None), (None, None)),
-)  # fmt: skip
+)
 op(
-    f"aten::eye.m(SymInt n, SymInt m, *, {_KEYWORDS}) -> Tensor", impl=_eye, method=None,
+    f"aten::eye.m(SymInt n, SymInt m, *, {_KEYWORDS}) -> Tensor",
+    impl=_eye,
+    method=None,
     infer=lambda types, constants: TensorType(keyword_dtype(constants[2], None), (None, None)),
-)  # fmt: skip
+)
 
 
-# From Python values -----------------------------------------------------------------------------------
+# From Python values -------------------------------------------------------------------------------
 
 
 def _plain(data: Any) -> Any:
@@ -342,7 +394,11 @@ def _inferred(data: Any) -> DType:
     """bool, int64, the default float or complex: the highest kind among the values."""
     found: DType | None = None
     for leaf in _leaves(data):
-        own = dtypes.from_numpy(leaf.dtype) if hasattr(leaf, "dtype") else dtypes.from_scalar_type(type(leaf))
+        own = (
+            dtypes.from_numpy(leaf.dtype)
+            if hasattr(leaf, "dtype")
+            else dtypes.from_scalar_type(type(leaf))
+        )
         if found is None or own.category > found.category:
             found = own
         elif own.category == found.category:
@@ -376,7 +432,7 @@ def _data_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     element = types[0]
     while isinstance(element, ty.ListType):
         rank, element = rank + 1, element.element
-    exact = {ty.INT: dtypes.int64, ty.BOOL: dtypes.bool_}.get(element)  # type: ignore[call-overload]
+    exact = _EXACT.get(element)
     if rank:
         exact = None  # an empty list of ints is a floating tensor
     known = element in (ty.INT, ty.BOOL, ty.FLOAT, ty.COMPLEX)
@@ -389,24 +445,35 @@ for _kind in ("bool", "float", "int", "complex"):
     op(
         f"aten::tensor.{_kind}({_kind} t, *, ScalarType? dtype=None, Device? device=None, bool "
         "requires_grad=False) -> Tensor",
-        impl=_tensor, infer=_data_type, method=None,
-    )  # fmt: skip
+        impl=_tensor,
+        infer=_data_type,
+        method=None,
+    )
     op(
-        f"aten::as_tensor.{_kind}({_kind} t, *, ScalarType? dtype=None, Device? device=None) -> Tensor",
-        impl=_tensor, infer=_data_type, method=None,
-    )  # fmt: skip
+        f"aten::as_tensor.{_kind}({_kind} t, *, ScalarType? dtype=None, Device? device=None) -> "
+        f"Tensor",
+        impl=_tensor,
+        infer=_data_type,
+        method=None,
+    )
 op(
-    "aten::tensor(t[] data, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
-    impl=_tensor, infer=_data_type, method=None,
-)  # fmt: skip
+    "aten::tensor(t[] data, *, ScalarType? dtype=None, Device? device=None, bool "
+    "requires_grad=False) -> Tensor",
+    impl=_tensor,
+    infer=_data_type,
+    method=None,
+)
 op(
-    "aten::as_tensor.list(t[] data, *, ScalarType? dtype=None, Device? device=None) -> Tensor", impl=_tensor,
-    infer=_data_type, method=None,
-)  # fmt: skip
+    "aten::as_tensor.list(t[] data, *, ScalarType? dtype=None, Device? device=None) -> Tensor",
+    impl=_tensor,
+    infer=_data_type,
+    method=None,
+)
 op(
-    f"aten::scalar_tensor(Scalar s, *, {_KEYWORDS}) -> Tensor", method=None,
+    f"aten::scalar_tensor(Scalar s, *, {_KEYWORDS}) -> Tensor",
+    method=None,
     impl=lambda xp, s, dtype, layout, device, pin: place(xp, device).array(
         s, dtype_of(dtype, dtypes.default_dtype())
     ),
     infer=lambda types, constants: TensorType(keyword_dtype(constants[1], None), ()),
-)  # fmt: skip
+)

@@ -1,8 +1,8 @@
 """Rows that read and write parts of a tensor: select, slice, index, masks, gather, scatter, copy_.
 
-Advanced indexing is NumPy's, which torch's equals (where the index tensors do not stand together, the indexed
-dimensions go first). Out of bounds is an IndexError in torch's words. Rows that torch lets index with int64
-only take every integer type here; nothing wraps around silently.
+Advanced indexing is NumPy's, which torch's equals (where the index tensors do not stand together,
+the indexed dimensions go first). Out of bounds is an IndexError in torch's words. Rows that torch
+lets index with int64 only take every integer type here; nothing wraps around silently.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .rows import op
 from .rules import (
+    HIDDEN,
     Sizes,
     made,
     replaced,
@@ -39,7 +40,8 @@ def _select(xp: Any, a: Any, dim: int, index: int) -> Any:
             raise _out_of_bounds(index, 0, a.shape[0]) from None
     if a.ndim == 0:
         raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a number"
+            "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a "
+            "number"
         )
     at = wrap_dim(dim, a.ndim)
     try:
@@ -54,7 +56,9 @@ def _out_of_bounds(index: int, dim: int, size: int) -> IndexError:
 
 def _slice(xp: Any, a: Any, dim: int, start: int | None, end: int | None, step: int) -> Any:
     if step <= 0:
-        raise ValueError("slice step cannot be zero" if step == 0 else "step must be greater than zero")
+        raise ValueError(
+            "slice step cannot be zero" if step == 0 else "step must be greater than zero"
+        )
     if dim == 0 and a.ndim:
         return a[start:end:step]
     if a.ndim == 0:
@@ -84,17 +88,21 @@ def _sliced_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
 
 
 op(
-    "aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)", impl=_select,
+    "aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)",
+    impl=_select,
     infer=sizes_rule(_selected_sizes),
-)  # fmt: skip
+)
 op(
-    "aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) "
+    "aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt "
+    "step=1) "
     "-> Tensor(a)",
-    impl=_slice, infer=sizes_rule(_sliced_sizes), function=None, method=None,
-)  # fmt: skip
+    impl=_slice,
+    infer=sizes_rule(_sliced_sizes),
+    **HIDDEN,
+)
 
 
-# Advanced indexing ----------------------------------------------------------------------------------
+# Advanced indexing --------------------------------------------------------------------------------
 
 _WHOLE = slice(None)
 
@@ -124,14 +132,17 @@ def _explain(xp: Any, a: Any, indices: Sequence[Any], error: IndexError) -> NoRe
             at += 1
             continue
         if i.dtype.kind not in "iub":
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors") from None
+            raise IndexError(
+                "tensors used as indices must be long, int, byte or bool tensors"
+            ) from None
         is_mask = i.dtype.kind == "b" or i.dtype == "uint8"
         taken = i.ndim if is_mask else 1
         if at + taken > a.ndim:
             raise IndexError(f"too many indices for tensor of dimension {a.ndim}") from None
         if is_mask and i.shape != a.shape[at : at + taken]:
             raise IndexError(
-                f"The shape of the mask {[*i.shape]} at index 0 does not match the shape of the indexed tensor "
+                f"The shape of the mask {[*i.shape]} at index 0 does not match the shape of the "
+                f"indexed tensor "
                 f"{[*a.shape]} at index {at}"
             ) from None
         if not is_mask:
@@ -160,7 +171,9 @@ def check_bounds(
         raise kind(f"index {first} is out of bounds for dimension {dim} with size {size}")
 
 
-def _index_put_(xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+def _index_put_(
+    xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
+) -> Any:
     key = _key(indices)
     try:
         if accumulate:
@@ -171,13 +184,16 @@ def _index_put_(xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate
         _explain(xp, a, indices, error)
     except ValueError:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {[*values.shape]} cannot be broadcast to indexing result of "
+            f"shape mismatch: value tensor of shape {[*values.shape]} cannot be broadcast to "
+            f"indexing result of "
             f"shape {[*a[key].shape]}"
         ) from None
     return a
 
 
-def _index_put(xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+def _index_put(
+    xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
+) -> Any:
     return _index_put_(xp, a.copy(), indices, values, accumulate)
 
 
@@ -188,20 +204,26 @@ def _unknown(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Tensor[]")):
     op(
-        f"aten::index.{_overload}(Tensor self, {_indices} indices) -> Tensor", impl=_index, infer=_unknown,
-        function=None, method=None,
-    )  # fmt: skip
+        f"aten::index.{_overload}(Tensor self, {_indices} indices) -> Tensor",
+        impl=_index,
+        infer=_unknown,
+        **HIDDEN,
+    )
 for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):
     op(
-        f"aten::index_put_{_overload}(Tensor(a!) self, {_indices} indices, Tensor values, bool accumulate=False) "
+        f"aten::index_put_{_overload}(Tensor(a!) self, {_indices} indices, Tensor values, bool "
+        f"accumulate=False) "
         "-> Tensor(a!)",
-        impl=_index_put_, infer=written_type,
-    )  # fmt: skip
+        impl=_index_put_,
+        infer=written_type,
+    )
     op(
-        f"aten::index_put{_overload}(Tensor self, {_indices} indices, Tensor values, bool accumulate=False) "
+        f"aten::index_put{_overload}(Tensor self, {_indices} indices, Tensor values, bool "
+        f"accumulate=False) "
         "-> Tensor",
-        impl=_index_put, infer=same_type,
-    )  # fmt: skip
+        impl=_index_put,
+        infer=same_type,
+    )
 
 
 def copy_into(xp: Any, a: Any, source: Any) -> Any:
@@ -224,9 +246,14 @@ def refuse_overlap(a: Any) -> None:
     Raises:
         RuntimeError: two elements of `a` share memory.
     """
-    if a.size and 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
+    if (
+        a.size
+        and 0 in a.strides
+        and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True))
+    ):
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory "
             "location. Please clone() the tensor before performing the operation."
         )
 
@@ -236,7 +263,8 @@ def _explain_broadcast(a: Any, source: Any) -> NoReturn:
         own = a.shape[-back] if back <= a.ndim else 1
         if source.shape[-back] not in (1, own):
             raise RuntimeError(
-                f"The size of tensor a ({own}) must match the size of tensor b ({source.shape[-back]}) at "
+                f"The size of tensor a ({own}) must match the size of tensor b "
+                f"({source.shape[-back]}) at "
                 f"non-singleton dimension {max(a.ndim, source.ndim) - back}"
             ) from None
     raise RuntimeError(
@@ -246,17 +274,23 @@ def _explain_broadcast(a: Any, source: Any) -> NoReturn:
 
 op(
     "aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
-    impl=lambda xp, a, src, non_blocking: copy_into(xp, a, src), infer=written_type, function=None,
-)  # fmt: skip
-op(
-    "aten::copy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", impl=copy_into, infer=written_type,
+    impl=lambda xp, a, src, non_blocking: copy_into(xp, a, src),
+    infer=written_type,
     function=None,
-)  # fmt: skip
+)
+op(
+    "aten::copy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)",
+    impl=copy_into,
+    infer=written_type,
+    function=None,
+)
 for _kind in ("int", "float"):
     op(
-        f"aten::copy_.{_kind}(Tensor(a!) self, {_kind} other) -> Tensor(a!)", impl=copy_into,
-        infer=written_type, function=None,
-    )  # fmt: skip
+        f"aten::copy_.{_kind}(Tensor(a!) self, {_kind} other) -> Tensor(a!)",
+        impl=copy_into,
+        infer=written_type,
+        function=None,
+    )
 
 
 # Masks --------------------------------------------------------------------------------------------
@@ -275,11 +309,13 @@ def _broadcast_pair(xp: Any, a: Any, b: Any) -> Any:
         return xp.broadcast_arrays(a, b)
     except ValueError:
         back = next(
-            k for k in range(1, min(a.ndim, b.ndim) + 1)
+            k
+            for k in range(1, min(a.ndim, b.ndim) + 1)
             if a.shape[-k] != b.shape[-k] and 1 not in (a.shape[-k], b.shape[-k])
-        )  # fmt: skip
+        )
         raise RuntimeError(
-            f"The size of tensor a ({a.shape[-back]}) must match the size of tensor b ({b.shape[-back]}) at "
+            f"The size of tensor a ({a.shape[-back]}) must match the size of tensor b "
+            f"({b.shape[-back]}) at "
             f"non-singleton dimension {max(a.ndim, b.ndim) - back}"
         ) from None
 
@@ -318,16 +354,17 @@ def _index_list(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 op(
-    "aten::masked_select(Tensor self, Tensor mask) -> Tensor", impl=_masked_select,
+    "aten::masked_select(Tensor self, Tensor mask) -> Tensor",
+    impl=_masked_select,
     infer=sizes_rule(lambda t, c: (None,)),
-)  # fmt: skip
+)
 op("aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", impl=_masked_scatter)
 op("aten::nonzero(Tensor self) -> Tensor", impl=_nonzero, infer=_of_dtype(int64, 2))
-op("aten::nonzero_numpy(Tensor self) -> Tensor[]", impl=_where, infer=_index_list, function=None, method=None)
+op("aten::nonzero_numpy(Tensor self) -> Tensor[]", impl=_where, infer=_index_list, **HIDDEN)
 op("aten::where(Tensor condition) -> Tensor[]", impl=_where, infer=_index_list, method=None)
 
 
-# Indices along one dimension ------------------------------------------------------------------------
+# Indices along one dimension ----------------------------------------------------------------------
 
 
 def along(xp: Any, dim: int, index: Any) -> tuple[Any, ...]:
@@ -344,15 +381,23 @@ def along(xp: Any, dim: int, index: Any) -> tuple[Any, ...]:
 
 
 def gather_index(xp: Any, name: str, a: Any, dim: int, index: Any, other: str) -> int:
+    """The dimension, after torch's checks of an index that goes along it.
+
+    Raises:
+        RuntimeError: the index does not have integers, the right shape, or valid values.
+    """
     at = wrap_dim(dim, a.ndim)
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if max(index.ndim, 1) != max(a.ndim, 1):
-        raise RuntimeError(f"Index tensor must have the same number of dimensions as {other} tensor")
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as {other} tensor"
+        )
     for d in range(min(index.ndim, a.ndim)):
         if d != at and index.shape[d] > a.shape[d]:
             raise RuntimeError(
-                f"Size does not match at dimension {d} expected index {[*index.shape]} to be no larger than self "
+                f"Size does not match at dimension {d} expected index {[*index.shape]} to be no "
+                f"larger than self "
                 f"{[*a.shape]} apart from dimension {at}"
             )
     check_bounds(xp, index, at, a.shape[at] if a.ndim else 1, kind=RuntimeError)
@@ -380,7 +425,7 @@ def _index_select(xp: Any, a: Any, dim: int, index: Any) -> Any:
             f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)"
         )
     size = a.shape[at] if a.ndim else 1
-    if index.size and not (0 <= index.min() and index.max() < size):
+    if index.size and not (index.min() >= 0 and index.max() < size):
         raise IndexError("index out of range in self")
     if a.ndim == 0:
         return a.copy()
@@ -419,14 +464,17 @@ def _selected_by_index(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 op(
-    "aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", impl=_gather,
+    "aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    impl=_gather,
     infer=_like_index,
-)  # fmt: skip
+)
 op(
-    "aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", impl=_index_select,
+    "aten::index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    impl=_index_select,
     infer=_selected_by_index,
-)  # fmt: skip
+)
 op("aten::take(Tensor self, Tensor index) -> Tensor", impl=_take, infer=_like_index)
 op(
-    "aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", impl=_take_along_dim
+    "aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
+    impl=_take_along_dim,
 )

@@ -1,4 +1,5 @@
-"""Rows that cut tensors into pieces and put tensors together: chunk, split, unbind, cat, stack, repeat, roll.
+"""Rows that cut tensors into pieces and put tensors together: chunk, split, unbind, cat, stack,
+repeat, roll.
 
 Pieces are views. `cat` and `stack` promote their dtypes as torch does.
 """
@@ -6,6 +7,7 @@ Pieces are views. `cat` and `stack` promote their dtypes as torch does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from .. import dtypes
@@ -18,13 +20,11 @@ from .rules import (
     made,
     replaced,
     result_dtype,
-    same_type,
+    same_rank,
     sizes_rule,
     static_dim,
-    tensor_at,
     unknown_sizes,
     wrap_dim,
-    wrap_dims,
 )
 
 # Cutting ------------------------------------------------------------------------------------------
@@ -90,7 +90,8 @@ def _split_sizes(xp: Any, a: Any, split_sizes: Sequence[int], dim: int) -> list[
         start += size
     if start != a.shape[at]:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {a.shape[at]} (input tensor's size at "
+            f"split_with_sizes expects split_sizes to sum exactly to {a.shape[at]} (input "
+            f"tensor's size at "
             f"dimension {at}), but got split_sizes={[*split_sizes]}"
         )
     return _pieces(a, at, bounds)
@@ -98,7 +99,9 @@ def _split_sizes(xp: Any, a: Any, split_sizes: Sequence[int], dim: int) -> list[
 
 def _tensor_split(xp: Any, a: Any, sections: int | Sequence[int], dim: int) -> list[Any]:
     if a.ndim == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
     at = wrap_dim(dim, a.ndim)
     length = a.shape[at]
     if not isinstance(sections, int):
@@ -107,7 +110,7 @@ def _tensor_split(xp: Any, a: Any, sections: int | Sequence[int], dim: int) -> l
         raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
     small, longer = divmod(length, sections)
     ends = [small * i + min(i, longer) for i in range(sections + 1)]
-    return _pieces(a, at, [*zip(ends[:-1], ends[1:], strict=True)])
+    return _pieces(a, at, [*pairwise(ends)])
 
 
 def _between(indices: Sequence[int], length: int) -> list[tuple[int, int]]:
@@ -119,7 +122,8 @@ def _between(indices: Sequence[int], length: int) -> list[tuple[int, int]]:
 def _tensor_split_by_tensor(xp: Any, a: Any, sections: Any, dim: int) -> list[Any]:
     if sections.ndim > 1 or sections.dtype != dtypes.int64.numpy:
         raise RuntimeError(
-            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional "
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+            "one-dimensional "
             "tensor of dtype long"
         )
     return _tensor_split(xp, a, sections.tolist(), dim)
@@ -160,51 +164,123 @@ def _unbound_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None
     return (*tensor.sizes[:at], *tensor.sizes[at + 1 :])
 
 
-def _some_rank(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
-    return unknown_sizes(tensor.rank)
-
-
 op(
-    "aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]", impl=_chunk,
+    "aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
+    impl=_chunk,
     infer=list_rule(_cut_sizes),
-)  # fmt: skip
+)
 op(
-    "aten::unsafe_chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]", impl=_chunk,
+    "aten::unsafe_chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
+    impl=_chunk,
     infer=list_rule(_cut_sizes),
-)  # fmt: skip
+)
 op(
-    "aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]", impl=_split,
+    "aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
+    impl=_split,
     infer=list_rule(_split_to),
-)  # fmt: skip
+)
 op(
     "aten::split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]",
-    impl=_split_sizes, infer=list_rule(_some_rank),
-)  # fmt: skip
+    impl=_split_sizes,
+    infer=list_rule(same_rank),
+)
 op(
-    "aten::split(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]", impl=_split_sizes,
-    infer=list_rule(_some_rank),
-)  # fmt: skip
+    "aten::split(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+    impl=_split_sizes,
+    infer=list_rule(same_rank),
+)
 op(
     "aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
-    impl=_split_sizes, infer=list_rule(_some_rank),
-)  # fmt: skip
+    impl=_split_sizes,
+    infer=list_rule(same_rank),
+)
 op(
     "aten::tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]",
-    impl=_tensor_split, infer=list_rule(_some_rank),
-)  # fmt: skip
+    impl=_tensor_split,
+    infer=list_rule(same_rank),
+)
 op(
     "aten::tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor(a)[]",
-    impl=_tensor_split, infer=list_rule(_some_rank),
-)  # fmt: skip
+    impl=_tensor_split,
+    infer=list_rule(same_rank),
+)
 op(
-    "aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, "
+    "aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor "
+    "tensor_indices_or_sections, "
     "int dim=0) -> Tensor(a)[]",
-    impl=_tensor_split_by_tensor, infer=list_rule(_some_rank),
-)  # fmt: skip
+    impl=_tensor_split_by_tensor,
+    infer=list_rule(same_rank),
+)
 op(
-    "aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]", impl=_unbind,
+    "aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]",
+    impl=_unbind,
     infer=list_rule(_unbound_sizes),
-)  # fmt: skip
+)
+
+
+def _narrow(xp: Any, a: Any, dim: int, start: Any, length: int) -> Any:
+    if a.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    at = wrap_dim(dim, a.ndim)
+    begin = int(start)
+    size = a.shape[at]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -size <= begin <= size:
+        raise IndexError(
+            f"start out of range (expected to be in range of [-{size}, {size}], but got {begin})"
+        )
+    begin += size if begin < 0 else 0
+    if begin + length > size:
+        raise RuntimeError(f"start ({begin}) + length ({length}) exceeds dimension size ({size}).")
+    return a[(*_along(at), slice(begin, begin + length))]
+
+
+def _narrowed_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
+    at = static_dim(tensor.rank, constants[1])
+    if tensor.sizes is None or at is None or not tensor.sizes:
+        return unknown_sizes(tensor.rank)
+    length = constants[3]
+    return replaced(tensor.sizes, at, length if isinstance(length, int) else None)
+
+
+op(
+    "aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)",
+    impl=_narrow,
+    infer=sizes_rule(_narrowed_sizes),
+)
+op(
+    "aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)",
+    impl=_narrow,
+    infer=sizes_rule(_narrowed_sizes),
+)
+for _name, _dims in (("hsplit", (0, 1)), ("vsplit", (0, 0)), ("dsplit", (2, 2))):
+
+    def _split_along(
+        xp: Any,
+        a: Any,
+        sections: int | Sequence[int],
+        name: str = _name,
+        dims: tuple[int, int] = _dims,
+    ) -> list[Any]:
+        least = {"hsplit": 1, "vsplit": 2, "dsplit": 3}[name]
+        if a.ndim < least:
+            raise RuntimeError(
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a "
+                f"tensor with "
+                f"{a.ndim} dimensions!"
+            )
+        at = dims[0] if a.ndim == 1 else dims[1]
+        if isinstance(sections, int) and (sections < 1 or a.shape[at] % sections):
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {at}, but the size of the "
+                f"dimension "
+                f"{a.shape[at]} is not divisible by the split_size {sections}!"
+            )
+        return _tensor_split(xp, a, sections, at)
+
+    op(f"aten::{_name}.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]", impl=_split_along)
+    op(f"aten::{_name}.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]", impl=_split_along)
 
 
 # Joining ------------------------------------------------------------------------------------------
@@ -242,7 +318,8 @@ def _careful_cat(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
         for d in range(a.ndim):
             if d != at and a.shape[d] != first.shape[d]:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {at}. Expected size {first.shape[d]} but "
+                    f"Sizes of tensors must match except in dimension {at}. Expected size "
+                    f"{first.shape[d]} but "
                     f"got size {a.shape[d]} for tensor number {position} in the list."
                 )
     return xp.concatenate([a.astype(dtype, copy=False) for _, a in kept], at)
@@ -256,7 +333,8 @@ def _stack(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
     for position, a in enumerate(tensors):
         if a.shape != first.shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {[*first.shape]} at entry 0 and "
+                f"stack expects each tensor to be equal size, but got {[*first.shape]} at entry 0 "
+                f"and "
                 f"{[*a.shape]} at entry {position}"
             )
     if len({a.dtype for a in tensors}) > 1:
@@ -266,7 +344,8 @@ def _stack(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
     return xp.concatenate([a[place] for a in tensors], at)
 
 
-def _joined_element(types: Sequence[Type]) -> TensorType:
+def joined_element(types: Sequence[Type]) -> TensorType:
+    """The type that all tensors of a list argument share."""
     listed = types[0]
     element = listed.element if isinstance(listed, ty.ListType) else ty.TENSOR
     return element if isinstance(element, TensorType) else ty.TENSOR
@@ -274,7 +353,7 @@ def _joined_element(types: Sequence[Type]) -> TensorType:
 
 def _cat_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     """Only the size along `dim` differs; an element type of a list covers all its elements."""
-    element = _joined_element(types)
+    element = joined_element(types)
     at = static_dim(element.rank, constants[1])
     if element.sizes is None or at is None or len(element.sizes) < 2:
         # Of vectors some may be the empty ones that torch skips.
@@ -283,7 +362,7 @@ def _cat_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 def _stack_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    element = _joined_element(types)
+    element = joined_element(types)
     if element.sizes is None:
         return made(element, None)
     at = static_dim(len(element.sizes) + 1, constants[1])
@@ -294,193 +373,21 @@ def _stack_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 for _name in ("cat", "concat", "concatenate"):
     op(
-        f"aten::{_name}(Tensor[] tensors, int dim=0) -> Tensor", impl=_cat, infer=_cat_type, method=None
+        f"aten::{_name}(Tensor[] tensors, int dim=0) -> Tensor",
+        impl=_cat,
+        infer=_cat_type,
+        method=None,
     )
-op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor", impl=_stack, infer=_stack_type, method=None)
+op(
+    "aten::stack(Tensor[] tensors, int dim=0) -> Tensor",
+    impl=_stack,
+    infer=_stack_type,
+    method=None,
+)
 for _name, _rank, _dim in (("hstack", 1, 1), ("vstack", 2, 0), ("dstack", 3, 2)):
 
-    def _join_along(
-        xp: Any, tensors: Sequence[Any], rank: int = _rank, dim: int = _dim
-    ) -> Any:
+    def _join_along(xp: Any, tensors: Sequence[Any], rank: int = _rank, dim: int = _dim) -> Any:
         raised = [getattr(xp, f"atleast_{rank}d")(a) for a in tensors]
         return _cat(xp, raised, 0 if raised and raised[0].ndim == 1 else dim)
 
     op(f"aten::{_name}(Tensor[] tensors) -> Tensor", impl=_join_along, method=None)
-
-
-# Repeating and moving -------------------------------------------------------------------------------
-
-
-def _repeat(xp: Any, a: Any, repeats: Sequence[int]) -> Any:
-    if len(repeats) < a.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
-    shape = (*(1,) * (len(repeats) - a.ndim), *a.shape)
-    sizes = [n * r for n, r in zip(shape, repeats, strict=True)]
-    for size, repeat in zip(sizes, repeats, strict=True):
-        if repeat < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {min(size, repeat)}: {sizes}")
-    return xp.tile(a, tuple(repeats))
-
-
-def _repeated_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
-    repeats = constants[1]
-    if not isinstance(repeats, list | tuple) or tensor.sizes is None or len(repeats) < len(tensor.sizes):
-        return None
-    sizes = (*(1,) * (len(repeats) - len(tensor.sizes)), *tensor.sizes)
-    return tuple(None if n is None else n * r for n, r in zip(sizes, repeats, strict=True))
-
-
-def _tile(xp: Any, a: Any, dims: Sequence[int]) -> Any:
-    return _repeat(xp, a, (*(1,) * (a.ndim - len(dims)), *dims))
-
-
-def _repeat_interleave(xp: Any, a: Any, repeats: Any, dim: int | None, output_size: int | None) -> Any:
-    if dim is None:
-        a, at = a.reshape((-1,)), 0
-    else:
-        at = wrap_dim(dim, a.ndim)
-    if not isinstance(repeats, int):
-        if repeats.ndim > 1 or (repeats.size not in (1, a.shape[at])):
-            raise RuntimeError("repeats must have the same size as input along dim")
-        if repeats.size and repeats.min() < 0:
-            raise RuntimeError("repeats can not be negative")
-        repeats = repeats.reshape((-1,)) if repeats.size != 1 else int(repeats.reshape(())[()])
-    elif repeats < 0:
-        raise RuntimeError("repeats can not be negative")
-    return xp.repeat(a, repeats, at)
-
-
-def _flip(xp: Any, a: Any, dims: Sequence[int]) -> Any:
-    axes = wrap_dims(dims, a.ndim)
-    return xp.flip(a, axes).copy() if a.ndim else a.copy()
-
-
-def _flip_along(dim: int) -> Any:
-    def impl(xp: Any, a: Any) -> Any:
-        if a.ndim <= dim:
-            raise RuntimeError(f"Input must be >= {dim + 1}-d.")
-        return _flip(xp, a, (dim,))
-
-    return impl
-
-
-def _roll(xp: Any, a: Any, shifts: Sequence[int], dims: Sequence[int]) -> Any:
-    if not dims and len(shifts) == 1:
-        return xp.roll(a.reshape((-1,)), shifts[0]).reshape(a.shape)
-    if len(shifts) != len(dims):
-        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
-    axes = tuple(wrap_dim(dim, a.ndim) for dim in dims)
-    return xp.roll(a, tuple(shifts), axes) if a.size else a.copy()
-
-
-def _rot90(xp: Any, a: Any, k: int, dims: Sequence[int]) -> Any:
-    if len(dims) != 2:
-        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
-    if a.ndim < 2:
-        raise RuntimeError(f"expected total dims >= 2, but got total dims = {a.ndim}")
-    return xp.rot90(a, k, wrap_dims(dims, a.ndim)).copy()
-
-
-def _meshgrid(xp: Any, tensors: Sequence[Any], indexing: str = "ij") -> list[Any]:
-    if indexing not in ("ij", "xy"):
-        raise RuntimeError(
-            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
-        )
-    flat = [a.reshape((-1,)) for a in tensors]
-    return [*xp.meshgrid(*flat, indexing=indexing, copy=True)]
-
-
-op(
-    "aten::repeat(Tensor self, SymInt[] repeats) -> Tensor", impl=_repeat, infer=sizes_rule(_repeated_sizes),
-    function=None,
-)  # fmt: skip
-op("aten::tile(Tensor self, SymInt[] dims) -> Tensor", impl=_tile)
-op(
-    "aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) "
-    "-> Tensor",
-    impl=_repeat_interleave,
-)  # fmt: skip
-op(
-    "aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? "
-    "output_size=None) -> Tensor",
-    impl=_repeat_interleave,
-)  # fmt: skip
-op("aten::flip(Tensor self, int[] dims) -> Tensor", impl=_flip, infer=same_type)
-op("aten::fliplr(Tensor self) -> Tensor", impl=_flip_along(1), infer=same_type)
-op("aten::flipud(Tensor self) -> Tensor", impl=_flip_along(0), infer=same_type)
-op("aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", impl=_roll, infer=same_type)
-op(
-    "aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", impl=_rot90,
-    infer=sizes_rule(_some_rank),
-)  # fmt: skip
-
-
-def _grid_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    return ty.ListType(made(_joined_element(types), None))
-
-
-op(
-    "aten::meshgrid(Tensor[] tensors) -> Tensor[]", impl=_meshgrid, infer=_grid_type, method=None
-)
-op(
-    "aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", impl=_meshgrid,
-    infer=_grid_type, method=None,
-)  # fmt: skip
-
-
-def _narrow(xp: Any, a: Any, dim: int, start: Any, length: int) -> Any:
-    if a.ndim == 0:
-        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    at = wrap_dim(dim, a.ndim)
-    begin = int(start)
-    size = a.shape[at]
-    if length < 0:
-        raise RuntimeError("narrow(): length must be non-negative.")
-    if not -size <= begin <= size:
-        raise IndexError(f"start out of range (expected to be in range of [-{size}, {size}], but got {begin})")
-    begin += size if begin < 0 else 0
-    if begin + length > size:
-        raise RuntimeError(f"start ({begin}) + length ({length}) exceeds dimension size ({size}).")
-    return a[(*_along(at), slice(begin, begin + length))]
-
-
-def _narrowed_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
-    at = static_dim(tensor.rank, constants[1])
-    if tensor.sizes is None or at is None or not tensor.sizes:
-        return unknown_sizes(tensor.rank)
-    length = constants[3]
-    return replaced(tensor.sizes, at, length if isinstance(length, int) else None)
-
-
-op(
-    "aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)", impl=_narrow,
-    infer=sizes_rule(_narrowed_sizes),
-)  # fmt: skip
-op(
-    "aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)",
-    impl=_narrow, infer=sizes_rule(_narrowed_sizes),
-)  # fmt: skip
-for _name, _dims in (("hsplit", (0, 1)), ("vsplit", (0, 0)), ("dsplit", (2, 2))):
-
-    def _split_along(
-        xp: Any, a: Any, sections: int | Sequence[int], name: str = _name, dims: tuple[int, int] = _dims
-    ) -> list[Any]:
-        least = {"hsplit": 1, "vsplit": 2, "dsplit": 3}[name]
-        if a.ndim < least:
-            raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
-                f"{a.ndim} dimensions!"
-            )
-        at = dims[0] if a.ndim == 1 else dims[1]
-        if isinstance(sections, int) and (sections < 1 or a.shape[at] % sections):
-            raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {at}, but the size of the dimension "
-                f"{a.shape[at]} is not divisible by the split_size {sections}!"
-            )
-        return _tensor_split(xp, a, sections, at)
-
-    op(f"aten::{_name}.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]", impl=_split_along)
-    op(f"aten::{_name}.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]", impl=_split_along)
-

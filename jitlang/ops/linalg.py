@@ -1,8 +1,8 @@
 """Rows of products: matrix, batched, vector, affine.
 
-The common case (two matrices or batches of one float dtype that fit) costs one dtype comparison and NumPy's
-product; everything else goes through a check that knows torch's messages. Half-precision products are
-computed in float32 and rounded once.
+The common case (two matrices or batches of one float dtype that fit) costs one dtype comparison and
+NumPy's product; everything else goes through a check that knows torch's messages. Half-precision
+products are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -18,10 +18,18 @@ from .rules import Sizes, made, tensor_at
 _FLOAT32, _FLOAT64 = dtypes.float32.numpy, dtypes.float64.numpy
 _HALVES = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
 _C_NAMES = {
-    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short",
-    "int8": "signed char", "uint8": "unsigned char", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
 
 
 def _c_name(a: Any) -> str:
@@ -37,7 +45,7 @@ def product(xp: Any, a: Any, b: Any) -> Any:
 
 def _is_plain(a: Any, b: Any) -> bool:
     dtype = a.dtype
-    return bool(dtype == b.dtype and (dtype == _FLOAT32 or dtype == _FLOAT64))
+    return bool(dtype == b.dtype and dtype in (_FLOAT32, _FLOAT64))
 
 
 def _same_dtype(a: Any, b: Any) -> None:
@@ -75,7 +83,8 @@ def _bmm(xp: Any, a: Any, b: Any) -> Any:
             raise RuntimeError(f"{name} must be a 3D tensor")
     if b.shape[0] != a.shape[0] or b.shape[1] != a.shape[2]:
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: {[a.shape[0], a.shape[2]]} but got: "
+            f"Expected size for first two dimensions of batch2 tensor to be: "
+            f"{[a.shape[0], a.shape[2]]} but got: "
             f"{[*b.shape[:2]]}."
         )
     if a.dtype != b.dtype:
@@ -108,7 +117,8 @@ def _careful_matmul(xp: Any, a: Any, b: Any) -> Any:
     if inner != other:
         if b.ndim == 1 and a.ndim == 2:
             raise RuntimeError(
-                f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({b.shape[0]})"
+                f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec "
+                f"({b.shape[0]})"
             )
         if a.ndim > 2 and b.ndim > 2 and a.shape[:-2] == b.shape[:-2]:
             raise RuntimeError(
@@ -130,7 +140,8 @@ def _refuse_batches(first: Sequence[int], second: Sequence[int]) -> NoReturn:
         own, other = first[-back], second[-back]
         if own != other and 1 not in (own, other):
             raise RuntimeError(
-                f"The size of tensor a ({own}) must match the size of tensor b ({other}) at non-singleton "
+                f"The size of tensor a ({own}) must match the size of tensor b ({other}) at "
+                f"non-singleton "
                 f"dimension {rank - back}"
             ) from None
     raise RuntimeError(f"the batches {[*first]} and {[*second]} cannot be broadcast") from None
@@ -141,11 +152,13 @@ def _mv(xp: Any, a: Any, v: Any) -> Any:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {a.ndim}, {v.ndim}")
     if a.shape[1] != v.shape[0]:
         raise RuntimeError(
-            f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({v.shape[0]})"
+            f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec "
+            f"({v.shape[0]})"
         )
     if a.dtype != v.dtype:
         raise RuntimeError(
-            f"addmv input tensors must have the same dtype, but got {_type_name(v)}, {_type_name(a)}, and "
+            f"addmv input tensors must have the same dtype, but got {_type_name(v)}, "
+            f"{_type_name(a)}, and "
             f"{_type_name(v)}"
         )
     return product(xp, a, v)
@@ -156,11 +169,13 @@ def _dot(xp: Any, a: Any, b: Any) -> Any:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"dot : expected both vectors to have same dtype, but found {_type_name(a)} and {_type_name(b)}"
+            f"dot : expected both vectors to have same dtype, but found {_type_name(a)} and "
+            f"{_type_name(b)}"
         )
     if a.shape != b.shape:
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{a.size}] and src [{b.size}] to have the same number of "
+            f"inconsistent tensor size, expected tensor [{a.size}] and src [{b.size}] to have the "
+            f"same number of "
             f"elements, but got {a.size} and {b.size} elements respectively"
         )
     return product(xp, a, b)
@@ -186,7 +201,8 @@ def _added(xp: Any, bias: Any, products: Any, beta: Any, alpha: Any) -> Any:
     _fit(bias, products.shape)
     if bias.dtype != products.dtype:
         raise RuntimeError(
-            f"self and mat2 must have the same dtype, but got {_type_name(bias)} and {_type_name(products)}"
+            f"self and mat2 must have the same dtype, but got {_type_name(bias)} and "
+            f"{_type_name(products)}"
         )
     scaled = _scaled(products, alpha)
     if beta == 0:
@@ -197,14 +213,16 @@ def _added(xp: Any, bias: Any, products: Any, beta: Any, alpha: Any) -> Any:
 def _fit(bias: Any, shape: tuple[int, ...]) -> None:
     if bias.ndim > len(shape):
         raise RuntimeError(
-            f"expand(Tensor{{{[*bias.shape]}}}, size={[*shape]}): the number of sizes provided ({len(shape)}) must "
+            f"expand(Tensor{{{[*bias.shape]}}}, size={[*shape]}): the number of sizes provided "
+            f"({len(shape)}) must "
             f"be greater or equal to the number of dimensions in the tensor ({bias.ndim})"
         )
     for back in range(1, bias.ndim + 1):
         if bias.shape[-back] not in (1, shape[-back]):
             raise RuntimeError(
                 f"The expanded size of the tensor ({shape[-back]}) must match the existing size "
-                f"({bias.shape[-back]}) at non-singleton dimension {len(shape) - back}.  Target sizes: "
+                f"({bias.shape[-back]}) at non-singleton dimension {len(shape) - back}.  Target "
+                f"sizes: "
                 f"{[*shape]}.  Tensor sizes: {[*bias.shape]}"
             )
 
@@ -242,7 +260,8 @@ def _linear(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
         _fit(bias, products.shape)
     if bias.dtype != products.dtype:
         raise RuntimeError(
-            f"self and mat2 must have the same dtype, but got {_type_name(bias)} and {_type_name(products)}"
+            f"self and mat2 must have the same dtype, but got {_type_name(bias)} and "
+            f"{_type_name(products)}"
         )
     products += bias
     return products
@@ -251,7 +270,8 @@ def _linear(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
 def _careful_linear(xp: Any, x: Any, weight: Any) -> Any:
     if x.ndim == 0:
         raise RuntimeError(
-            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {weight.ndim}D"
+            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and "
+            f"{weight.ndim}D"
         )
     if weight.ndim != 2:
         raise RuntimeError("weight must be a vector or a matrix")
@@ -266,7 +286,7 @@ def _careful_linear(xp: Any, x: Any, weight: Any) -> Any:
 
 
 def _product_sizes(a: Sizes | None, b: Sizes | None) -> Sizes | None:
-    """The sizes of `a @ b` as far as they follow; batches only where they are equal or one has none."""
+    """The sizes of `a @ b` as far as they follow; batches where they are equal or one has none."""
     if a is None or b is None or not a or not b:
         return None
     rows = a[-2:-1] if len(a) > 1 else ()
@@ -335,42 +355,70 @@ def _outer_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 # Rows ---------------------------------------------------------------------------------------------
 
 op(
-    "aten::mm(Tensor self, Tensor mat2) -> Tensor", impl=_mm, infer=_matrix_product_type(2),
+    "aten::mm(Tensor self, Tensor mat2) -> Tensor",
+    impl=_mm,
+    infer=_matrix_product_type(2),
     grad=lambda m, g, r, a, b: (m.mm(g, m.t(b)), m.mm(m.t(a), g)),
-)  # fmt: skip
-op("aten::bmm(Tensor self, Tensor mat2) -> Tensor", impl=_bmm, infer=_matrix_product_type(3),
-   grad=lambda m, g, r, a, b: (m.bmm(g, m.transpose(b, 1, 2)), m.bmm(m.transpose(a, 1, 2), g)))  # fmt: skip
+)
+op(
+    "aten::bmm(Tensor self, Tensor mat2) -> Tensor",
+    impl=_bmm,
+    infer=_matrix_product_type(3),
+    grad=lambda m, g, r, a, b: (m.bmm(g, m.transpose(b, 1, 2)), m.bmm(m.transpose(a, 1, 2), g)),
+)
 op("aten::matmul(Tensor self, Tensor other) -> Tensor", impl=_matmul, infer=product_type)
 op(
-    "aten::mv(Tensor self, Tensor vec) -> Tensor", impl=_mv, infer=_vector_rule(1),
+    "aten::mv(Tensor self, Tensor vec) -> Tensor",
+    impl=_mv,
+    infer=_vector_rule(1),
     grad=lambda m, g, r, a, v: (m.outer(g, v), m.mv(m.t(a), g)),
-)  # fmt: skip
+)
 op(
-    "aten::dot(Tensor self, Tensor tensor) -> Tensor", impl=_dot, infer=_vector_rule(0),
+    "aten::dot(Tensor self, Tensor tensor) -> Tensor",
+    impl=_dot,
+    infer=_vector_rule(0),
     grad=lambda m, g, r, a, b: (g * b, g * a),
-)  # fmt: skip
-op("aten::vdot(Tensor self, Tensor other) -> Tensor",
-   impl=lambda xp, a, b: _dot(xp, xp.conj(a) if a.dtype.kind == "c" else a, b), infer=_vector_rule(0))  # fmt: skip
+)
+op(
+    "aten::vdot(Tensor self, Tensor other) -> Tensor",
+    impl=lambda xp, a, b: _dot(xp, xp.conj(a) if a.dtype.kind == "c" else a, b),
+    infer=_vector_rule(0),
+)
 for _name in ("outer", "ger"):
     op(
-        f"aten::{_name}(Tensor self, Tensor vec2) -> Tensor", impl=_outer, infer=_outer_type,
+        f"aten::{_name}(Tensor self, Tensor vec2) -> Tensor",
+        impl=_outer,
+        infer=_outer_type,
         grad=lambda m, g, r, a, b: (m.mv(g, b), m.mv(m.t(g), a)),
-    )  # fmt: skip
+    )
 op(
-    "aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    impl=_addmm, infer=_affine_type(2),
-)  # fmt: skip
+    "aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> "
+    "Tensor",
+    impl=_addmm,
+    infer=_affine_type(2),
+)
 op(
-    "aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    impl=_baddbmm, infer=_affine_type(3),
-)  # fmt: skip
+    "aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
+    "-> Tensor",
+    impl=_baddbmm,
+    infer=_affine_type(3),
+)
 op(
-    "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
+    "Tensor",
     impl=_addbmm,
-)  # fmt: skip
-op("aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", impl=_addmv)
-op("aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", impl=_addr)
+)
 op(
-    "aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", impl=_linear, infer=_linear_type,
+    "aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    impl=_addmv,
+)
+op(
+    "aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    impl=_addr,
+)
+op(
+    "aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    impl=_linear,
+    infer=_linear_type,
     method=None,
-)  # fmt: skip
+)

@@ -1,7 +1,8 @@
-"""Rows for Python's `math` over scalars: Python's results and Python's errors (ValueError, OverflowError).
+"""Rows for Python's `math` over scalars: Python's results and Python's errors (ValueError,
+OverflowError).
 
-Names that torch has are `aten::` rows with torch's overloads; the rest are `jit::` rows. Functions of the
-module that return ints are checked. Complex overloads are `cmath`'s.
+Names that torch has are `aten::` rows with torch's overloads; the rest are `jit::` rows. Functions
+of the module that return ints are checked. Complex overloads are `cmath`'s.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import cmath
 from typing import Any
 
 from .rows import op, scalar
+from .rules import HIDDEN
 
 
 def _cmath(function: Any) -> Any:
@@ -17,33 +19,74 @@ def _cmath(function: Any) -> Any:
 
 
 _UNARY = (
-    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "degrees", "erf", "erfc", "exp",
-    "expm1", "fabs", "gamma", "lgamma", "log", "log10", "log1p", "radians", "sin", "sinh", "sqrt", "tan",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "fabs",
+    "gamma",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
     "tanh",
-)  # fmt: skip
+)
 _COMPLEX = (
-    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "log", "log10", "sin",
-    "sinh", "sqrt", "tan", "tanh",
-)  # fmt: skip
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cos",
+    "cosh",
+    "exp",
+    "log",
+    "log10",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+)
 
 for _name in _UNARY:
     for _kind in ("int", "float"):
         scalar(f"aten::{_name}.{_kind}({_kind} a) -> float", f"math.{_name}(a)")
     if _name in _COMPLEX:
         op(
-            f"aten::{_name}.complex(complex a) -> complex", impl=_cmath(getattr(cmath, _name)),
-            function=None, method=None,
-        )  # fmt: skip
+            f"aten::{_name}.complex(complex a) -> complex",
+            impl=_cmath(getattr(cmath, _name)),
+            **HIDDEN,
+        )
     scalar(
-        f"aten::{_name}.Scalar(Scalar a) -> Scalar", f"math.{_name}(a)",
-    )  # fmt: skip
+        f"aten::{_name}.Scalar(Scalar a) -> Scalar",
+        f"math.{_name}(a)",
+    )
 
 for _name in ("cbrt", "exp2", "log2", "ulp"):
     scalar(f"jit::{_name}(float a) -> float", f"math.{_name}(a)")
 
 for _name, _function in (
-    ("atan2", "atan2"), ("copysign", "copysign"), ("fmod", "fmod"), ("mathremainder", "remainder"),
-):  # fmt: skip
+    ("atan2", "atan2"),
+    ("copysign", "copysign"),
+    ("fmod", "fmod"),
+    ("mathremainder", "remainder"),
+):
     for _a, _b in (("int", "int"), ("float", "float"), ("int", "float"), ("float", "int")):
         _overload = _a if _a == _b else f"{_a}_{_b}"
         scalar(f"aten::{_name}.{_overload}({_a} a, {_b} b) -> float", f"math.{_function}(a, b)")
@@ -55,12 +98,17 @@ scalar("aten::mathremainder(Scalar a, Scalar b) -> float", "math.remainder(a, b)
 for _a, _b in (("int", "int"), ("float", "float"), ("int", "float"), ("float", "int")):
     scalar(f"aten::log.{_a}_{_b}({_a} a, {_b} b) -> float", "math.log(a, b)")
 for _a, _b in (
-    ("complex", "complex"), ("int", "complex"), ("complex", "int"), ("float", "complex"), ("complex", "float"),
-):  # fmt: skip
+    ("complex", "complex"),
+    ("int", "complex"),
+    ("complex", "int"),
+    ("float", "complex"),
+    ("complex", "float"),
+):
     op(
-        f"aten::log.{_a}_{_b}({_a} a, {_b} b) -> complex", impl=_cmath(cmath.log), function=None,
-        method=None,
-    )  # fmt: skip
+        f"aten::log.{_a}_{_b}({_a} a, {_b} b) -> complex",
+        impl=_cmath(cmath.log),
+        **HIDDEN,
+    )
 scalar("aten::log.Scalar_Scalar(Scalar a, Scalar b) -> float", "math.log(a, b)")
 
 scalar("jit::math_pow(float x, float y) -> float", "math.pow(x, y)")
@@ -83,9 +131,10 @@ scalar("jit::trunc.float(float a) -> int", "math.trunc(a)", checked=True)
 for _name in ("isfinite", "isinf", "isnan"):
     scalar(f"aten::{_name}.float(float a) -> bool", f"math.{_name}(a)")
     op(
-        f"aten::{_name}.complex(complex a) -> bool", impl=_cmath(getattr(cmath, _name)),
-        function=None, method=None,
-    )  # fmt: skip
+        f"aten::{_name}.complex(complex a) -> bool",
+        impl=_cmath(getattr(cmath, _name)),
+        **HIDDEN,
+    )
 
 # 21! and larger leave 64 bits: no need to compute the exact number to know.
 scalar("aten::factorial.int(int a) -> int", "math.factorial(a if a < 21 else 21)", checked=True)
@@ -99,7 +148,9 @@ scalar("aten::frexp(float a) -> (float, int)", "math.frexp(a)")
 scalar("aten::modf(float a) -> (float, float)", "math.modf(a)")
 scalar("aten::ldexp(float x, int i) -> float", "math.ldexp(x, i)")
 
-scalar("jit::prod.int(int[] self, *, int start=1) -> int", "math.prod(self, start=start)", checked=True)
+scalar(
+    "jit::prod.int(int[] self, *, int start=1) -> int", "math.prod(self, start=start)", checked=True
+)
 scalar("jit::prod.float(float[] self, *, float start=1.) -> float", "math.prod(self, start=start)")
 scalar("jit::fsum(float[] self) -> float", "math.fsum(self)")
 
@@ -107,10 +158,9 @@ for _name, _result in (("polar", "complex"),):
     for _a, _b in (("int", "int"), ("float", "float"), ("int", "float"), ("float", "int")):
         _overload = _a if _a == _b else f"{_a}_{_b}"
         op(
-            f"aten::{_name}.{_overload}({_a} a, {_b} b) -> {_result}", impl=_cmath(cmath.rect),
-            function=None, method=None,
-        )  # fmt: skip
+            f"aten::{_name}.{_overload}({_a} a, {_b} b) -> {_result}",
+            impl=_cmath(cmath.rect),
+            **HIDDEN,
+        )
 for _kind in ("int", "float", "complex"):
-    op(
-        f"aten::angle.{_kind}({_kind} a) -> float", impl=_cmath(cmath.phase), function=None, method=None
-    )
+    op(f"aten::angle.{_kind}({_kind} a) -> float", impl=_cmath(cmath.phase), **HIDDEN)

@@ -1,18 +1,13 @@
-"""Random numbers: Philox4x32-10 over a (seed, offset) state, the same in every tier and on every device.
+"""Rows of random numbers: rand, randn, randint, bernoulli, in-place draws, dropout.
 
-Element i of a draw, in row-major order, uses counter `offset + i // 4`, word `i % 4`; a draw of n elements
-advances the offset by `ceil(n / 4)`. uniform = (word >> 8) * 2**-24. Normals come in pairs from two neighbouring
-words by Box-Muller, with jitlang's own log, sqrt, sin and cos. Draws from a range wider than 32 bits take two
-words for each element, low word first. `dropout` keeps an element where its uniform is at least p.
-
-`dropout` carries an alias mark that torch's schema lacks: without training it is its argument, in torch too.
+The numbers are those of `generator.py`. `dropout` keeps an element where its uniform is at least p.
+It carries an alias mark that torch's schema lacks: without training it is its argument, in torch
+too.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,158 +15,21 @@ import numpy as np
 
 from .. import dtypes
 from ..ir.opdef import Effect
-from ..ir.types import TensorType, Type
+from ..ir.types import TensorType
 from .algebra import NumpyAlgebra
 from .creation import check_sizes, creation_rule, dtype_of, keyword_dtype, like_rule, place
+from .generator import (
+    Generator,
+    default_generator,
+    integers,
+    permutation,
+    standard_normal,
+    uniform,
+)
 from .rows import op
-from .rules import made, same_type, tensor_at, written_type
+from .rules import HIDDEN, made, same_type, tensor_at, written_type
 
-# The generator --------------------------------------------------------------------------------------
-
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL = (0x9E3779B9, 0xBB67AE85)
-_ROUNDS = 10
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
-_SEED_LIMIT = 2**64
-
-
-def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
-    """Philox4x32-10: random words for counters.
-
-    Args:
-        counter: uint64 array of shape (n, 4), each element a 32-bit word.
-        key: two 32-bit words.
-        xp: the array namespace of `counter`.
-
-    Returns:
-        uint32 array of shape (n, 4).
-    """
-    c0, c1, c2, c3 = (counter[:, i] for i in range(4))
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            (product1 >> _HALF) ^ c1 ^ np.uint64(k0),
-            product1 & _LOW,
-            (product0 >> _HALF) ^ c3 ^ np.uint64(k1),
-            product0 & _LOW,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
-    return xp.stack([c0, c1, c2, c3], 1).astype("uint32")
-
-
-class Generator:
-    """A source of random numbers: a seed and how many blocks of four words were drawn.
-
-    Drawing is thread-safe; which thread gets which numbers is not determined.
-    """
-
-    __slots__ = ("_lock", "device", "offset", "state_seed")
-
-    def __init__(self, device: object = "cpu", seed: int = 0) -> None:
-        self._lock = threading.Lock()
-        self.device = device
-        self.state_seed = seed % _SEED_LIMIT
-        self.offset = 0
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start anew from a seed; negative ones count from 2**64."""
-        with self._lock:
-            self.state_seed, self.offset = seed % _SEED_LIMIT, 0
-        return self
-
-    def initial_seed(self) -> int:
-        """The seed last given."""
-        return self.state_seed
-
-    def seed(self) -> int:
-        """Start anew from a seed that the operating system gives, and return it."""
-        chosen = secrets.randbits(63)
-        self.manual_seed(chosen)
-        return chosen
-
-    def get_state(self) -> tuple[int, int]:
-        """(seed, offset): all there is to know."""
-        return self.state_seed, self.offset
-
-    def set_state(self, state: tuple[int, int]) -> Generator:
-        """Continue from a state that `get_state` gave."""
-        with self._lock:
-            self.state_seed, self.offset = state
-        return self
-
-    def words(self, count: int, xp: Any = np) -> Any:
-        """Draw `count` random 32-bit words, as a uint32 vector."""
-        blocks = -(-count // 4)
-        with self._lock:
-            seed, start = self.state_seed, self.offset
-            self.offset = (start + blocks) % _SEED_LIMIT
-        position = xp.arange(blocks, dtype="uint64") + np.uint64(start)
-        counter = xp.zeros((blocks, 4), "uint64")
-        counter[:, 0] = position & _LOW
-        counter[:, 1] = position >> _HALF
-        return philox(counter, (seed & 0xFFFFFFFF, seed >> 32), xp).reshape((-1,))[:count]
-
-    def __repr__(self) -> str:
-        return f"Generator(seed={self.state_seed}, offset={self.offset})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (str(self.device), self.state_seed, self.offset)
-
-
-def _restored(device: str, seed: int, offset: int) -> Generator:
-    return Generator(device).set_state((seed, offset))
-
-
-default_generator = Generator(seed=secrets.randbits(63))
-
-
-def manual_seed(seed: int) -> Generator:
-    """Start the default generator anew."""
-    return default_generator.manual_seed(seed)
-
-
-def uniform(xp: Any, shape: Sequence[int], generator: Generator | None) -> Any:
-    """float32 in [0, 1): the upper 24 bits of a word each."""
-    words = (generator or default_generator).words(math.prod(shape), xp)
-    return ((words >> np.uint32(8)).astype("float32") * np.float32(2.0**-24)).reshape(tuple(shape))
-
-
-def standard_normal(xp: Any, shape: Sequence[int], generator: Generator | None, wide: bool) -> Any:
-    """Normals of mean 0 and deviation 1, in float64 if `wide`, else in float32."""
-    count = math.prod(shape)
-    words = (generator or default_generator).words(-(-count // 4) * 4, xp) >> np.uint32(8)
-    kind = dtypes.float64 if wide else dtypes.float32
-    m = NumpyAlgebra(xp, kind)
-    pairs = words.reshape((-1, 2)).astype(kind.numpy)
-    # The first word gives (0, 1], so that the logarithm is finite.
-    radius = m.sqrt(m.log((pairs[:, 0] + 1) * 2.0**-24) * -2)
-    angle = pairs[:, 1] * (2 * math.pi * 2.0**-24)
-    both = xp.stack([radius * m.cos(angle), radius * m.sin(angle)], 1)
-    return both.reshape((-1,))[:count].reshape(tuple(shape))
-
-
-def integers(xp: Any, low: int, high: int, shape: Sequence[int], generator: Generator | None) -> Any:
-    """int64 in [low, high).
-
-    Raises:
-        RuntimeError: the range is empty.
-    """
-    if low >= high:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-        )
-    source, count, span = generator or default_generator, math.prod(shape), high - low
-    if span <= 2**32:
-        drawn = (source.words(count, xp).astype("uint64") * np.uint64(span)) >> _HALF
-    else:
-        pairs = source.words(2 * count, xp).astype("uint64").reshape((-1, 2))
-        drawn = (pairs[:, 0] | (pairs[:, 1] << _HALF)) % np.uint64(span)
-    return (drawn.astype("int64") + np.int64(low)).reshape(tuple(shape))
-
-
-# Draws into new tensors -------------------------------------------------------------------------------
+# Draws into new tensors ---------------------------------------------------------------------------
 
 _TAIL = "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 _LONG_TAIL = _TAIL.replace("dtype=None", "dtype=4", 1)
@@ -196,7 +54,9 @@ def _randn(xp: Any, shape: Sequence[int], kind: Any, generator: Generator | None
         wide = kind == dtypes.complex128.numpy
         parts = standard_normal(xp, (*shape, 2), generator, wide) * math.sqrt(0.5)
         return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
-    return standard_normal(xp, shape, generator, kind == dtypes.float64.numpy).astype(kind, copy=False)
+    return standard_normal(xp, shape, generator, kind == dtypes.float64.numpy).astype(
+        kind, copy=False
+    )
 
 
 def _sized(draw: Draw, has_generator: bool) -> Any:
@@ -219,14 +79,31 @@ def _like(draw: Draw, has_generator: bool) -> Any:
 
 _RANDOM: dict[str, Any] = {"effect": Effect.RANDOM, "method": None}
 for _name, _draw in (("rand", _rand), ("randn", _randn)):
-    op(f"aten::{_name}(SymInt[] size, *, {_TAIL}) -> Tensor", impl=_sized(_draw, False),
-       infer=creation_rule(0, 1), **_RANDOM)  # fmt: skip
-    op(f"aten::{_name}.generator(SymInt[] size, *, Generator? generator, {_TAIL}) -> Tensor",
-       impl=_sized(_draw, True), infer=creation_rule(0, 2), **_RANDOM)  # fmt: skip
-    op(f"aten::{_name}_like(Tensor self, *, {_LIKE_TAIL}) -> Tensor", impl=_like(_draw, False),
-       infer=like_rule(1), **_RANDOM)  # fmt: skip
-    op(f"aten::{_name}_like.generator(Tensor self, *, Generator? generator, {_LIKE_TAIL}) -> Tensor",
-       impl=_like(_draw, True), infer=like_rule(2), **_RANDOM)  # fmt: skip
+    op(
+        f"aten::{_name}(SymInt[] size, *, {_TAIL}) -> Tensor",
+        impl=_sized(_draw, False),
+        infer=creation_rule(0, 1),
+        **_RANDOM,
+    )
+    op(
+        f"aten::{_name}.generator(SymInt[] size, *, Generator? generator, {_TAIL}) -> Tensor",
+        impl=_sized(_draw, True),
+        infer=creation_rule(0, 2),
+        **_RANDOM,
+    )
+    op(
+        f"aten::{_name}_like(Tensor self, *, {_LIKE_TAIL}) -> Tensor",
+        impl=_like(_draw, False),
+        infer=like_rule(1),
+        **_RANDOM,
+    )
+    op(
+        f"aten::{_name}_like.generator(Tensor self, *, Generator? generator, {_LIKE_TAIL}) -> "
+        f"Tensor",
+        impl=_like(_draw, True),
+        infer=like_rule(2),
+        **_RANDOM,
+    )
 
 
 def _randint(bounds: int, has_generator: bool) -> Any:
@@ -245,13 +122,26 @@ def _randint_type(size: int, dtype: int) -> Any:
     return creation_rule(size, dtype, dtypes.int64)
 
 
-for _bounds, _signature, _overload in ((1, "SymInt high", ""), (2, "SymInt low, SymInt high", "low")):
+for _bounds, _signature, _overload in (
+    (1, "SymInt high", ""),
+    (2, "SymInt low, SymInt high", "low"),
+):
     _joint = "_" if _overload else ""
-    op(f"aten::randint{'.' if _overload else ''}{_overload}({_signature}, SymInt[] size, *, {_LONG_TAIL}) -> Tensor",
-       impl=_randint(_bounds, False), infer=_randint_type(_bounds, _bounds + 1), **_RANDOM)  # fmt: skip
-    op(f"aten::randint.{_overload}{_joint}generator({_signature}, SymInt[] size, *, Generator? generator, "
-       f"{_LONG_TAIL}) -> Tensor",
-       impl=_randint(_bounds, True), infer=_randint_type(_bounds, _bounds + 2), **_RANDOM)  # fmt: skip
+    op(
+        f"aten::randint{'.' if _overload else ''}{_overload}({_signature}, SymInt[] size, *, "
+        f"{_LONG_TAIL}) -> Tensor",
+        impl=_randint(_bounds, False),
+        infer=_randint_type(_bounds, _bounds + 1),
+        **_RANDOM,
+    )
+    op(
+        f"aten::randint.{_overload}{_joint}generator({_signature}, SymInt[] size, *, Generator? "
+        f"generator, "
+        f"{_LONG_TAIL}) -> Tensor",
+        impl=_randint(_bounds, True),
+        infer=_randint_type(_bounds, _bounds + 2),
+        **_RANDOM,
+    )
 
 
 def _randint_like(bounds: int) -> Any:
@@ -264,18 +154,19 @@ def _randint_like(bounds: int) -> Any:
     return impl
 
 
-op(f"aten::randint_like(Tensor self, SymInt high, *, {_LIKE_TAIL}) -> Tensor", impl=_randint_like(1),
-   infer=like_rule(2), **_RANDOM)  # fmt: skip
-op(f"aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, {_LIKE_TAIL}) -> Tensor",
-   impl=_randint_like(2), infer=like_rule(3), **_RANDOM)  # fmt: skip
-
-
-def permutation(xp: Any, n: int, generator: Generator | None) -> Any:
-    """0 .. n-1 in random order: the order of n pairs of words."""
-    if n < 0:
-        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    pairs = (generator or default_generator).words(2 * n, xp).astype("uint64").reshape((-1, 2))
-    return xp.argsort(pairs[:, 0] | (pairs[:, 1] << _HALF), kind="stable").astype("int64")
+op(
+    f"aten::randint_like(Tensor self, SymInt high, *, {_LIKE_TAIL}) -> Tensor",
+    impl=_randint_like(1),
+    infer=like_rule(2),
+    **_RANDOM,
+)
+op(
+    f"aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, {_LIKE_TAIL}) -> "
+    f"Tensor",
+    impl=_randint_like(2),
+    infer=like_rule(3),
+    **_RANDOM,
+)
 
 
 def _randperm(xp: Any, n: int, *rest: Any) -> Any:
@@ -284,21 +175,33 @@ def _randperm(xp: Any, n: int, *rest: Any) -> Any:
 
 
 def _randperm_type(dtype: int) -> Any:
-    return lambda types, constants: TensorType(keyword_dtype(constants[dtype], dtypes.int64), (None,))
+    return lambda types, constants: TensorType(
+        keyword_dtype(constants[dtype], dtypes.int64), (None,)
+    )
 
 
-op(f"aten::randperm(SymInt n, *, {_LONG_TAIL}) -> Tensor", impl=_randperm, infer=_randperm_type(1),
-   **_RANDOM)  # fmt: skip
-op(f"aten::randperm.generator(SymInt n, *, Generator? generator, {_LONG_TAIL}) -> Tensor", impl=_randperm,
-   infer=_randperm_type(2), **_RANDOM)  # fmt: skip
+op(
+    f"aten::randperm(SymInt n, *, {_LONG_TAIL}) -> Tensor",
+    impl=_randperm,
+    infer=_randperm_type(1),
+    **_RANDOM,
+)
+op(
+    f"aten::randperm.generator(SymInt n, *, Generator? generator, {_LONG_TAIL}) -> Tensor",
+    impl=_randperm,
+    infer=_randperm_type(2),
+    **_RANDOM,
+)
 
 
-# Draws that follow a tensor -----------------------------------------------------------------------------
+# Draws that follow a tensor -----------------------------------------------------------------------
 
 
 def _check_probability(p: Any) -> None:
     low, high = (p.min(), p.max()) if hasattr(p, "min") and p.size else (p, p)
-    if not hasattr(p, "size") and not 0 <= p <= 1 or hasattr(p, "size") and p.size and not (low >= 0 and high <= 1):
+    if (not hasattr(p, "size") and not 0 <= p <= 1) or (
+        hasattr(p, "size") and p.size and not (low >= 0 and high <= 1)
+    ):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
 
 
@@ -337,7 +240,9 @@ def _uniform_into(xp: Any, a: Any, low: float, high: float, generator: Generator
 def _normal_into(xp: Any, a: Any, mean: float, std: float, generator: Generator | None) -> Any:
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    drawn = _randn(xp, a.shape, a.dtype if a.dtype.itemsize > 2 else dtypes.float32.numpy, generator)
+    drawn = _randn(
+        xp, a.shape, a.dtype if a.dtype.itemsize > 2 else dtypes.float32.numpy, generator
+    )
     a[...] = drawn * drawn.dtype.type(std) + drawn.dtype.type(mean)
     return a
 
@@ -349,13 +254,15 @@ def _normal(xp: Any, mean: Any, std: Any, generator: Generator | None) -> Any:
     return (drawn * std + mean).astype(parts[0].dtype)
 
 
-def _normal_sized(xp: Any, mean: float, std: float, size: Any, generator: Any, dtype: Any, *rest: Any) -> Any:
+def _normal_sized(
+    xp: Any, mean: float, std: float, size: Any, generator: Any, dtype: Any, *rest: Any
+) -> Any:
     made = xp.empty(tuple(size), dtype_of(dtype, dtypes.default_dtype()))
     return _normal_into(xp, made, mean, std, generator)
 
 
 def _exponential_into(xp: Any, a: Any, rate: float, generator: Generator | None) -> Any:
-    m = NumpyAlgebra(xp, dtypes.float32)
+    m: Any = NumpyAlgebra(xp, dtypes.float32)
     a[...] = m.log(np.float32(1) - uniform(xp, a.shape, generator)) * np.float32(-1 / rate)
     return a
 
@@ -380,34 +287,85 @@ def _highest(a: Any) -> int:
 
 _INTO: dict[str, Any] = {"effect": Effect.RANDOM, "function": None, "infer": written_type}
 _GENERATOR = "Generator? generator=None"
-op(f"aten::bernoulli(Tensor self, *, {_GENERATOR}) -> Tensor", impl=_bernoulli, infer=same_type,
-   effect=Effect.RANDOM)  # fmt: skip
-op(f"aten::bernoulli.p(Tensor self, float p, *, {_GENERATOR}) -> Tensor", impl=_bernoulli_p, infer=same_type,
-   effect=Effect.RANDOM)  # fmt: skip
-op(f"aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, {_GENERATOR}) -> Tensor(a!)", impl=_bernoulli_into,
-   **_INTO)  # fmt: skip
-op(f"aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, {_GENERATOR}) -> Tensor(a!)", impl=_bernoulli_into,
-   **_INTO)  # fmt: skip
-op(f"aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_uniform_into, **_INTO)  # fmt: skip
-op(f"aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_normal_into, **_INTO)  # fmt: skip
-op(f"aten::exponential_(Tensor(a!) self, float lambd=1., *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_exponential_into, **_INTO)  # fmt: skip
-op(f"aten::random_.from(Tensor(a!) self, int from, int? to, *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_random_into(lambda low, high: (low, high)), **_INTO)  # fmt: skip
-op(f"aten::random_.to(Tensor(a!) self, int to, *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_random_into(lambda high: (0, high)), **_INTO)  # fmt: skip
-op(f"aten::random_(Tensor(a!) self, *, {_GENERATOR}) -> Tensor(a!)",
-   impl=_random_into(lambda: (0, None)), **_INTO)  # fmt: skip
-op(f"aten::normal.Tensor_float(Tensor mean, float std=1., *, {_GENERATOR}) -> Tensor", impl=_normal, **_RANDOM)
-op(f"aten::normal.float_Tensor(float mean, Tensor std, *, {_GENERATOR}) -> Tensor", impl=_normal, **_RANDOM)
-op(f"aten::normal.Tensor_Tensor(Tensor mean, Tensor std, *, {_GENERATOR}) -> Tensor", impl=_normal, **_RANDOM)
-op(f"aten::normal.float_float(float mean, float std, SymInt[] size, *, {_GENERATOR}, {_TAIL}) -> Tensor",
-   impl=_normal_sized, infer=creation_rule(2, 4), **_RANDOM)  # fmt: skip
+op(
+    f"aten::bernoulli(Tensor self, *, {_GENERATOR}) -> Tensor",
+    impl=_bernoulli,
+    infer=same_type,
+    effect=Effect.RANDOM,
+)
+op(
+    f"aten::bernoulli.p(Tensor self, float p, *, {_GENERATOR}) -> Tensor",
+    impl=_bernoulli_p,
+    infer=same_type,
+    effect=Effect.RANDOM,
+)
+op(
+    f"aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_bernoulli_into,
+    **_INTO,
+)
+op(
+    f"aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_bernoulli_into,
+    **_INTO,
+)
+op(
+    f"aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_uniform_into,
+    **_INTO,
+)
+op(
+    f"aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_normal_into,
+    **_INTO,
+)
+op(
+    f"aten::exponential_(Tensor(a!) self, float lambd=1., *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_exponential_into,
+    **_INTO,
+)
+op(
+    f"aten::random_.from(Tensor(a!) self, int from, int? to, *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_random_into(lambda low, high: (low, high)),
+    **_INTO,
+)
+op(
+    f"aten::random_.to(Tensor(a!) self, int to, *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_random_into(lambda high: (0, high)),
+    **_INTO,
+)
+op(
+    f"aten::random_(Tensor(a!) self, *, {_GENERATOR}) -> Tensor(a!)",
+    impl=_random_into(lambda: (0, None)),
+    **_INTO,
+)
+op(
+    f"aten::normal.Tensor_float(Tensor mean, float std=1., *, {_GENERATOR}) -> Tensor",
+    impl=_normal,
+    **_RANDOM,
+)
+op(
+    f"aten::normal.float_Tensor(float mean, Tensor std, *, {_GENERATOR}) -> Tensor",
+    impl=_normal,
+    **_RANDOM,
+)
+op(
+    f"aten::normal.Tensor_Tensor(Tensor mean, Tensor std, *, {_GENERATOR}) -> Tensor",
+    impl=_normal,
+    **_RANDOM,
+)
+op(
+    f"aten::normal.float_float(float mean, float std, SymInt[] size, *, {_GENERATOR}, {_TAIL}) -> "
+    f"Tensor",
+    impl=_normal_sized,
+    infer=creation_rule(2, 4),
+    **_RANDOM,
+)
 
 
-def _multinomial(xp: Any, a: Any, samples: int, replacement: bool, generator: Generator | None) -> Any:
+def _multinomial(
+    xp: Any, a: Any, samples: int, replacement: bool, generator: Generator | None
+) -> Any:
     if samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     rows = a.reshape((-1, a.shape[-1])).astype("float64")
@@ -416,7 +374,9 @@ def _multinomial(xp: Any, a: Any, samples: int, replacement: bool, generator: Ge
     if not (rows.sum(1) > 0).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     if not replacement and samples > rows.shape[1]:
-        raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
     if replacement:
         edges = xp.cumsum(rows, 1)
         drawn = uniform(xp, (rows.shape[0], samples), generator) * edges[:, -1:]
@@ -429,9 +389,13 @@ def _multinomial(xp: Any, a: Any, samples: int, replacement: bool, generator: Ge
     return found.reshape((*a.shape[:-1], samples)).astype("int64")
 
 
-op(f"aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, {_GENERATOR}) -> Tensor",
-   impl=_multinomial, effect=Effect.RANDOM,
-   infer=lambda types, constants: made(tensor_at(types), None, dtypes.int64))  # fmt: skip
+op(
+    f"aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, {_GENERATOR}) "
+    f"-> Tensor",
+    impl=_multinomial,
+    effect=Effect.RANDOM,
+    infer=lambda types, constants: made(tensor_at(types), None, dtypes.int64),
+)
 
 
 # Dropout ------------------------------------------------------------------------------------------
@@ -468,12 +432,27 @@ def _feature_dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
     return _dropped(xp, a, p, (*a.shape[:2], *(1,) * (a.ndim - 2)))
 
 
-op("aten::dropout(Tensor(a) input, float p, bool train) -> Tensor(a)", impl=_dropout, infer=same_type,
-   effect=Effect.RANDOM, method=None)  # fmt: skip
-op("aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)", impl=_dropout_into, infer=written_type,
-   effect=Effect.RANDOM, method=None)  # fmt: skip
-op("aten::feature_dropout(Tensor(a) input, float p, bool train) -> Tensor(a)", impl=_feature_dropout,
-   infer=same_type, effect=Effect.RANDOM, method=None)  # fmt: skip
+op(
+    "aten::dropout(Tensor(a) input, float p, bool train) -> Tensor(a)",
+    impl=_dropout,
+    infer=same_type,
+    effect=Effect.RANDOM,
+    method=None,
+)
+op(
+    "aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
+    impl=_dropout_into,
+    infer=written_type,
+    effect=Effect.RANDOM,
+    method=None,
+)
+op(
+    "aten::feature_dropout(Tensor(a) input, float p, bool train) -> Tensor(a)",
+    impl=_feature_dropout,
+    infer=same_type,
+    effect=Effect.RANDOM,
+    method=None,
+)
 
 
 # The state ----------------------------------------------------------------------------------------
@@ -483,11 +462,21 @@ def _seed_default(xp: Any, seed: int) -> None:
     default_generator.manual_seed(seed)
 
 
-op("aten::manual_seed(int seed) -> ()", impl=_seed_default, effect=Effect.IO, function=None, method=None)
-op("aten::manual_seed.generator(Generator(a!) self, int seed) -> Generator(a!)",
-   impl=lambda xp, generator, seed: generator.manual_seed(seed), effect=Effect.IO, function=None,
-   method=None)  # fmt: skip
-op("aten::initial_seed(Generator self) -> int", impl=lambda xp, generator: generator.initial_seed(),
-   function=None, method=None)  # fmt: skip
-op("aten::seed(Generator(a!) self) -> int", impl=lambda xp, generator: generator.seed(), effect=Effect.IO,
-   function=None, method=None)  # fmt: skip
+op("aten::manual_seed(int seed) -> ()", impl=_seed_default, effect=Effect.IO, **HIDDEN)
+op(
+    "aten::manual_seed.generator(Generator(a!) self, int seed) -> Generator(a!)",
+    impl=lambda xp, generator, seed: generator.manual_seed(seed),
+    effect=Effect.IO,
+    **HIDDEN,
+)
+op(
+    "aten::initial_seed(Generator self) -> int",
+    impl=lambda xp, generator: generator.initial_seed(),
+    **HIDDEN,
+)
+op(
+    "aten::seed(Generator(a!) self) -> int",
+    impl=lambda xp, generator: generator.seed(),
+    effect=Effect.IO,
+    **HIDDEN,
+)

@@ -1,8 +1,10 @@
-"""Rows that reduce over dimensions: sum, mean, prod, extrema, any, all, variance, norms, softmax, running sums.
+"""Rows that reduce over dimensions: sum, mean, prod, extrema, any, all, variance, norms, softmax,
+running sums.
 
-Torch's dtype rules: integers and bools sum to int64, mean of integers is refused, half types accumulate in
-float32 and round once. An empty list of dimensions means all of them, except for `any.dims` and `all.dims`.
-The pairwise order of NumPy's sums is not promised: reductions have an error bound, not a bit pattern.
+Torch's dtype rules: integers and bools sum to int64, mean of integers is refused, half types
+accumulate in float32 and round once. An empty list of dimensions means all of them, except for
+`any.dims` and `all.dims`. The pairwise order of NumPy's sums is not promised: reductions have an
+error bound, not a bit pattern.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from .rules import (
     Sizes,
     compute_dtype,
     dropped,
-    made,
     retyped,
     static_dims,
     tensor_at,
+    wide,
     wrap_dim,
     wrap_dims,
 )
@@ -56,7 +58,8 @@ def refuse_empty(name: str, a: Any, axes: Sequence[int], dim: Dims, error: type[
         return
     if dim is None or (not isinstance(dim, int) and not len(dim)):
         raise error(
-            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+            f"the reduction dim "
             "with the 'dim' argument."
         )
     for axis in axes:
@@ -72,14 +75,15 @@ def _not_implemented(kernel: str, a: Any) -> NotImplementedError:
 # Sums ---------------------------------------------------------------------------------------------
 
 
-def _summed_dtype(a: Any, dtype: Any) -> Any:
+def summed_dtype(a: Any, dtype: Any) -> Any:
+    """The NumPy dtype of a sum: int64 for integers and bools, unless one is given."""
     own = dtypes.from_numpy(a.dtype)
     return dtype_of(dtype, dtypes.int64 if own.category < Category.FLOATING else own)
 
 
 def _accumulate(function: str) -> Callable[..., Any]:
     def impl(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
-        kind = _summed_dtype(a, dtype)
+        kind = summed_dtype(a, dtype)
         if kind.kind == "b":
             reduce = {"sum": xp.any, "prod": xp.all}[function]
             return reduce(a, axis=axes_of(a, dim), keepdims=keepdim)
@@ -99,7 +103,8 @@ def _mean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
     if result.category < Category.FLOATING:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex "
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point "
+            f"or complex "
             f"dtype. Got: {result.graph_name}"
         )
     wide = compute_dtype(kind)
@@ -138,13 +143,16 @@ def _without_nan(xp: Any, a: Any) -> Any:
 # Type rules ---------------------------------------------------------------------------------------
 
 
-def _summed(own: DType | None) -> DType | None:
+def summed(own: DType | None) -> DType | None:
+    """The same for a type rule."""
     if own is None:
         return None
     return dtypes.int64 if own.category < Category.FLOATING else own
 
 
-def _reduced_sizes(tensor: TensorType, dim: Any, keep: Any, none_is_all: bool = True) -> Sizes | None:
+def _reduced_sizes(
+    tensor: TensorType, dim: Any, keep: Any, none_is_all: bool = True
+) -> Sizes | None:
     """Sizes after a reduction, where dims and keepdim are known."""
     if tensor.sizes is None or not isinstance(keep, bool):
         return () if dim is None and keep is False and none_is_all else None
@@ -160,7 +168,7 @@ def reduction_rule(
     dtype: int | None = None,
     result: Callable[[DType | None], DType | None] = lambda own: own,
 ) -> TypeRule:
-    """The type rule of a reduction: at which arguments dims, keepdim and dtype stand, and its dtype rule."""
+    """The type rule of a reduction, by where dim, keepdim and dtype stand, and its dtype rule."""
 
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         first = tensor_at(types)
@@ -169,7 +177,9 @@ def reduction_rule(
         kind = result(first.dtype)
         if dtype is not None:
             kind = keyword_dtype(constants[dtype], kind)
-        return TensorType(kind, _reduced_sizes(first, over, kept), None, None, first.device, first.surface)
+        return TensorType(
+            kind, _reduced_sizes(first, over, kept), None, None, first.device, first.surface
+        )
 
     return infer
 
@@ -186,33 +196,54 @@ def pair_rule(dim: int, keep: int | None, second: DType | None = dtypes.int64) -
     return infer
 
 
-op("aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-   impl=lambda xp, a, dtype: _sum(xp, a, None, False, dtype),
-   infer=reduction_rule(None, None, 1, _summed))  # fmt: skip
-op("aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-   impl=_sum, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
-op("aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-   impl=lambda xp, a, dtype: _prod(xp, a, None, False, dtype),
-   infer=reduction_rule(None, None, 1, _summed))  # fmt: skip
-op("aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-   impl=_prod, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
-op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-   impl=lambda xp, a, dtype: _mean(xp, a, None, False, dtype),
-   infer=reduction_rule(None, None, 1))  # fmt: skip
-op("aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-   impl=_mean, infer=reduction_rule(1, 2, 3))  # fmt: skip
-op("aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-   impl=_nansum, infer=reduction_rule(1, 2, 3, _summed))  # fmt: skip
-op("aten::nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-   impl=_nanmean, infer=reduction_rule(1, 2, 3))  # fmt: skip
+op(
+    "aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    impl=lambda xp, a, dtype: _sum(xp, a, None, False, dtype),
+    infer=reduction_rule(None, None, 1, summed),
+)
+op(
+    "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? "
+    "dtype=None) -> Tensor",
+    impl=_sum,
+    infer=reduction_rule(1, 2, 3, summed),
+)
+op(
+    "aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    impl=lambda xp, a, dtype: _prod(xp, a, None, False, dtype),
+    infer=reduction_rule(None, None, 1, summed),
+)
+op(
+    "aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> "
+    "Tensor",
+    impl=_prod,
+    infer=reduction_rule(1, 2, 3, summed),
+)
+op(
+    "aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    impl=lambda xp, a, dtype: _mean(xp, a, None, False, dtype),
+    infer=reduction_rule(None, None, 1),
+)
+op(
+    "aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> "
+    "Tensor",
+    impl=_mean,
+    infer=reduction_rule(1, 2, 3),
+)
+op(
+    "aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "
+    "-> Tensor",
+    impl=_nansum,
+    infer=reduction_rule(1, 2, 3, summed),
+)
+op(
+    "aten::nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "
+    "-> Tensor",
+    impl=_nanmean,
+    infer=reduction_rule(1, 2, 3),
+)
 
 
 # Extrema ------------------------------------------------------------------------------------------
-
-
-def _wide(a: Any) -> Any:
-    """The array in a dtype whose comparisons NumPy gets right: half types as float32, exactly."""
-    return a.astype(compute_dtype(a.dtype), copy=False)
 
 
 def _extremum(name: str) -> Callable[..., Any]:
@@ -220,7 +251,7 @@ def _extremum(name: str) -> Callable[..., Any]:
         if a.dtype.kind == "c":
             raise _not_implemented(f"{name}_all", a)
         refuse_empty(name, a, (), None, RuntimeError)
-        return getattr(xp, name)(_wide(a)).astype(a.dtype)
+        return getattr(xp, name)(wide(a)).astype(a.dtype)
 
     return impl
 
@@ -233,7 +264,7 @@ def _extremum_dim(name: str) -> Callable[..., Any]:
             raise _not_implemented(f"{name}_cpu", a)
         if a.ndim == 0:
             return a.copy(), xp.zeros((), "int64")
-        found = xp.expand_dims(getattr(xp, f"arg{name}")(_wide(a), axis=axes[0]), axes[0])
+        found = xp.expand_dims(getattr(xp, f"arg{name}")(wide(a), axis=axes[0]), axes[0])
         values = xp.take_along_axis(a, found, axes[0])
         return (values, found) if keepdim else (values.squeeze(axes[0]), found.squeeze(axes[0]))
 
@@ -248,7 +279,7 @@ def _extremum_dims(name: str) -> Callable[..., Any]:
             raise _not_implemented(f"{name}_values_cpu", a)
         if not axes:
             return a.copy()
-        return getattr(xp, name)(_wide(a), axis=axes, keepdims=keepdim).astype(a.dtype, copy=False)
+        return getattr(xp, name)(wide(a), axis=axes, keepdims=keepdim).astype(a.dtype, copy=False)
 
     return impl
 
@@ -261,37 +292,53 @@ def _position(name: str) -> Callable[..., Any]:
         axes = axes_of(a, dim)
         refuse_empty(f"arg{name}", a, axes, dim, IndexError)
         if dim is None:
-            found = getattr(xp, f"arg{name}")(_wide(a))
+            found = getattr(xp, f"arg{name}")(wide(a))
             return found.reshape((1,) * a.ndim) if keepdim else found
         if a.ndim == 0:
             return xp.zeros((), "int64")
-        return getattr(xp, f"arg{name}")(_wide(a), axis=axes[0], keepdims=keepdim)
+        return getattr(xp, f"arg{name}")(wide(a), axis=axes[0], keepdims=keepdim)
 
     return impl
 
 
 for _name in ("max", "min"):
     op(
-        f"aten::{_name}(Tensor self) -> Tensor", impl=_extremum(_name), infer=reduction_rule(None, None)
+        f"aten::{_name}(Tensor self) -> Tensor",
+        impl=_extremum(_name),
+        infer=reduction_rule(None, None),
     )
     op(
-        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-        impl=_extremum_dim(_name), infer=pair_rule(1, 2),
-    )  # fmt: skip
+        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor "
+        f"indices)",
+        impl=_extremum_dim(_name),
+        infer=pair_rule(1, 2),
+    )
     op(
         f"aten::a{_name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-        impl=_extremum_dims(_name), infer=reduction_rule(1, 2),
-    )  # fmt: skip
+        impl=_extremum_dims(_name),
+        infer=reduction_rule(1, 2),
+    )
     op(
-        f"aten::arg{_name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", impl=_position(_name),
+        f"aten::arg{_name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
+        impl=_position(_name),
         infer=reduction_rule(1, 2, None, lambda own: dtypes.int64),
-    )  # fmt: skip
+    )
 
 
-pointwise("aten::max.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.maximum(x, y),
-          ufunc="maximum", inplace=False, rejects=not_implemented("maximum_cpu", Category.COMPLEX))  # fmt: skip
-pointwise("aten::min.other(Tensor self, Tensor other) -> Tensor", lambda m, x, y: m.minimum(x, y),
-          ufunc="minimum", inplace=False, rejects=not_implemented("minimum_cpu", Category.COMPLEX))  # fmt: skip
+pointwise(
+    "aten::max.other(Tensor self, Tensor other) -> Tensor",
+    lambda m, x, y: m.maximum(x, y),
+    ufunc="maximum",
+    inplace=False,
+    rejects=not_implemented("maximum_cpu", Category.COMPLEX),
+)
+pointwise(
+    "aten::min.other(Tensor self, Tensor other) -> Tensor",
+    lambda m, x, y: m.minimum(x, y),
+    ufunc="minimum",
+    inplace=False,
+    rejects=not_implemented("minimum_cpu", Category.COMPLEX),
+)
 
 
 def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
@@ -302,16 +349,20 @@ def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
         refuse_empty("aminmax", a, axes, dim, IndexError)
     if not a.size and dim is None:
         raise RuntimeError(
-            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
         )
-    wide = _wide(a)
-    return tuple(f(wide, axis=axes, keepdims=keepdim).astype(a.dtype, copy=False) for f in (xp.min, xp.max))
+    x = wide(a)
+    return tuple(
+        f(x, axis=axes, keepdims=keepdim).astype(a.dtype, copy=False) for f in (xp.min, xp.max)
+    )
 
 
 op(
     "aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
-    impl=_aminmax, infer=pair_rule(1, 2, None),
-)  # fmt: skip
+    impl=_aminmax,
+    infer=pair_rule(1, 2, None),
+)
 
 
 # Truth and counts ---------------------------------------------------------------------------------
@@ -340,17 +391,20 @@ def _truth_dims(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 for _name in ("any", "all"):
     op(
-        f"aten::{_name}(Tensor self) -> Tensor", impl=_truth(_name),
+        f"aten::{_name}(Tensor self) -> Tensor",
+        impl=_truth(_name),
         infer=reduction_rule(None, None, None, _truth_dtype),
-    )  # fmt: skip
+    )
     op(
-        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", impl=_truth(_name),
+        f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+        impl=_truth(_name),
         infer=reduction_rule(1, 2, None, _truth_dtype),
-    )  # fmt: skip
+    )
     op(
         f"aten::{_name}.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-        impl=_truth(_name), infer=_truth_dims,
-    )  # fmt: skip
+        impl=_truth(_name),
+        infer=_truth_dims,
+    )
 
 
 def _count_nonzero(xp: Any, a: Any, dim: Dims) -> Any:
@@ -358,69 +412,15 @@ def _count_nonzero(xp: Any, a: Any, dim: Dims) -> Any:
 
 
 op(
-    "aten::count_nonzero(Tensor self, int? dim=None) -> Tensor", impl=_count_nonzero,
+    "aten::count_nonzero(Tensor self, int? dim=None) -> Tensor",
+    impl=_count_nonzero,
     infer=reduction_rule(1, None, None, lambda own: dtypes.int64),
-)  # fmt: skip
+)
 op(
-    "aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor", impl=_count_nonzero,
+    "aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor",
+    impl=_count_nonzero,
     infer=reduction_rule(1, None, None, lambda own: dtypes.int64),
-)  # fmt: skip
-
-
-# Running sums -------------------------------------------------------------------------------------
-
-
-def _running(function: str) -> Callable[..., Any]:
-    def impl(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
-        kind = _summed_dtype(a, dtype)
-        axis = wrap_dim(dim, a.ndim)
-        if a.ndim == 0:
-            return a.astype(kind)
-        wide = compute_dtype(kind)
-        return getattr(xp, function)(a, axis=axis, dtype=wide).astype(kind, copy=False)
-
-    return impl
-
-
-def _running_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    first = tensor_at(types)
-    return retyped(first, keyword_dtype(constants[2], _summed(first.dtype)))
-
-
-def _running_extremum(name: str) -> Callable[..., Any]:
-    def impl(xp: Any, a: Any, dim: int) -> Any:
-        axis = wrap_dim(dim, a.ndim)
-        if a.ndim == 0:
-            return a.copy(), xp.zeros((), "int64")
-        values = getattr(xp, name).accumulate(_wide(a), axis=axis)
-        places = xp.arange(a.shape[axis]).reshape((-1,) + (1,) * (a.ndim - 1 - axis))
-        # The position is that of the last element which equals the extremum so far; the first NaN stays.
-        isnan = values != values
-        fresh = xp.where(isnan, isnan & ~xp.roll(isnan, 1, axis), _wide(a) == values)
-        if a.shape[axis]:
-            head = (slice(None),) * axis + (slice(0, 1),)
-            fresh[head] = True
-        indices = xp.maximum.accumulate(xp.where(fresh, places, 0), axis=axis)
-        return values.astype(a.dtype, copy=False), indices
-
-    return impl
-
-
-def _running_pair(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[Type]:
-    first = tensor_at(types)
-    return made(first, first.sizes), retyped(first, dtypes.int64)
-
-
-for _name in ("cumsum", "cumprod"):
-    op(
-        f"aten::{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", impl=_running(_name),
-        infer=_running_type,
-    )  # fmt: skip
-for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
-    op(
-        f"aten::{_name}(Tensor self, int dim) -> (Tensor values, Tensor indices)",
-        impl=_running_extremum(_function), infer=_running_pair,
-    )  # fmt: skip
+)
 
 
 # Softmax ------------------------------------------------------------------------------------------
@@ -475,33 +475,22 @@ def _soft_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 for _name, _impl in (("softmax", _softmax), ("log_softmax", _log_softmax)):
     op(
-        f"aten::{_name}.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", impl=_impl,
+        f"aten::{_name}.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
+        impl=_impl,
         infer=_soft_type,
-    )  # fmt: skip
+    )
     op(
         f"aten::_{_name}(Tensor self, int dim, bool half_to_float) -> Tensor",
-        impl=lambda xp, a, dim, half, impl=_impl: impl(xp, a, dim, dtypes.float32 if half else None),
-        function=None, method=None,
-    )  # fmt: skip
+        impl=lambda xp, a, dim, half, impl=_impl: impl(
+            xp, a, dim, dtypes.float32 if half else None
+        ),
+        function=None,
+        method=None,
+    )
 op(
-    "aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", impl=_logsumexp,
-    infer=reduction_rule(1, 2, None, lambda own: own if own and own.category >= Category.FLOATING else None),
-)  # fmt: skip
-
-
-# Differences --------------------------------------------------------------------------------------
-
-
-def _diff(xp: Any, a: Any, n: int, dim: int, prepend: Any, append: Any) -> Any:
-    if a.ndim == 0:
-        raise RuntimeError("diff expects input to be at least one-dimensional")
-    axis = wrap_dim(dim, a.ndim)
-    joined = [part for part in (prepend, a, append) if part is not None]
-    whole = xp.concatenate(joined, axis) if len(joined) > 1 else a
-    return xp.diff(whole, n, axis) if n else whole.copy()
-
-
-op(
-    "aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
-    impl=_diff,
-)  # fmt: skip
+    "aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
+    impl=_logsumexp,
+    infer=reduction_rule(
+        1, 2, None, lambda own: own if own and own.category >= Category.FLOATING else None
+    ),
+)

@@ -1,6 +1,7 @@
 """What type rules and kernels of the array families share: dimensions, dtypes, known facts.
 
-A type rule never raises and never states what it does not know: a bad dimension is the kernel's to report.
+A type rule never raises and never states what it does not know: a bad dimension is the kernel's to
+report.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from ..ir.opdef import NOT_CONSTANT, TypeRule
 from ..ir.types import TensorType, Type
 
 Sizes = tuple[int | None, ...]
+HIDDEN: dict[str, Any] = {"function": None, "method": None}
+"""Rows that Python does not see under their own name."""
 
 
 def wrap_dim(dim: int, rank: int) -> int:
@@ -27,7 +30,8 @@ def wrap_dim(dim: int, rank: int) -> int:
     if -bound <= dim < bound:
         return dim if dim >= 0 else dim + bound
     raise IndexError(
-        f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
+        f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got "
+        f"{dim})"
     )
 
 
@@ -54,13 +58,18 @@ def result_dtype(arrays: Sequence[Any]) -> Any:
 
 def compute_dtype(dtype: Any) -> Any:
     """The dtype in which sums of a NumPy dtype accumulate: float32 for the half types."""
-    return _FLOAT32 if dtype == _FLOAT16 or dtype == _BFLOAT16 else dtype
+    return _FLOAT32 if dtype in (_FLOAT16, _BFLOAT16) else dtype
 
 
 _FLOAT16, _BFLOAT16, _FLOAT32 = dtypes.float16.numpy, dtypes.bfloat16.numpy, dtypes.float32.numpy
 
 
-# For type rules -------------------------------------------------------------------------------------
+def wide(a: Any) -> Any:
+    """The array in a dtype whose comparisons NumPy gets right: half types as float32, exactly."""
+    return a.astype(compute_dtype(a.dtype), copy=False)
+
+
+# For type rules -----------------------------------------------------------------------------------
 
 
 def tensor_at(types: Sequence[Type], index: int = 0) -> TensorType:
@@ -118,7 +127,7 @@ def list_rule(rule: Callable[[TensorType, Sequence[Any]], Sizes | None]) -> Type
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         element = one(types, constants)
         assert isinstance(element, Type)
-        return ty.ListType(element)
+        return ty.SequenceType(element)
 
     return infer
 
@@ -150,3 +159,13 @@ def dropped(sizes: Sizes, dims: Iterable[int], keep: bool) -> Sizes:
     if keep:
         return tuple(1 if i in over else size for i, size in enumerate(sizes))
     return tuple(size for i, size in enumerate(sizes) if i not in over)
+
+
+def same_rank(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
+    """Sizes of which only the number stays what it was."""
+    return unknown_sizes(tensor.rank)
+
+
+def like_second(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """The type rule of a row whose result has the second tensor's sizes."""
+    return made(tensor_at(types), tensor_at(types, 1).sizes)

@@ -1,11 +1,11 @@
 """Rows over int, float, complex, bool: arithmetic, comparison, logic, conversion.
 
-An `aten::` row has torch's schema and Python's meaning; where the two differ (`**`, `round`) the row is in
-the `jit::` namespace. Overloads that torch lacks (`aten::div.complex_float`) stand under an `aten::` name only
-where torch has no meaning for those types.
+An `aten::` row has torch's schema and Python's meaning; where the two differ (`**`, `round`) the
+row is in the `jit::` namespace. Overloads that torch lacks (`aten::div.complex_float`) stand under
+an `aten::` name only where torch has no meaning for those types.
 
-Int results of checked rows must fit 64 bits (decision 14). Rows of `(Scalar, Scalar)` know their result type
-from the types of their arguments; they are checked where that result is an int.
+Int results of checked rows must fit 64 bits (decision 14). Rows of `(Scalar, Scalar)` know their
+result type from the types of their arguments; they are checked where that result is an int.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from ..ir import types as ty
 from ..ir.types import Type
 from .rows import op, scalar
+from .rules import HIDDEN
 
 _RANK: dict[Type, int] = {ty.BOOL: 0, ty.INT: 1, ty.FLOAT: 2, ty.COMPLEX: 3}
 _BY_RANK = (ty.INT, ty.INT, ty.FLOAT, ty.COMPLEX)
@@ -39,12 +40,16 @@ def _same_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return found if found in _RANK and found is not None else ty.NUMBER
 
 
-# Arithmetic -------------------------------------------------------------------------------------
+# Arithmetic ---------------------------------------------------------------------------------------
 
 _MIXES = (
-    ("int", "float"), ("float", "int"), ("int", "complex"), ("complex", "int"),
-    ("float", "complex"), ("complex", "float"),
-)  # fmt: skip
+    ("int", "float"),
+    ("float", "int"),
+    ("int", "complex"),
+    ("complex", "int"),
+    ("float", "complex"),
+    ("complex", "float"),
+)
 _WIDTH = {"int": 1, "float": 2, "complex": 3}
 
 
@@ -61,9 +66,11 @@ def _arithmetic(name: str, symbol: str) -> None:
     for a, b in _MIXES:
         scalar(f"aten::{name}.{a}_{b}({a} a, {b} b) -> {_wider(a, b)}", expression)
     scalar(
-        f"aten::{name}(Scalar a, Scalar b) -> Scalar", expression, checked=True,
+        f"aten::{name}(Scalar a, Scalar b) -> Scalar",
+        expression,
+        checked=True,
         infer=arithmetic_type,
-    )  # fmt: skip
+    )
 
 
 for _name, _symbol in (("add", "+"), ("sub", "-"), ("mul", "*")):
@@ -85,9 +92,11 @@ def _real_division(name: str, symbol: str) -> None:
     scalar(f"aten::{name}.int_float(int a, float b) -> float", expression)
     scalar(f"aten::{name}.float_int(float a, int b) -> float", expression)
     scalar(
-        f"aten::{name}(Scalar a, Scalar b) -> Scalar", expression, checked=name == "floordiv",
+        f"aten::{name}(Scalar a, Scalar b) -> Scalar",
+        expression,
+        checked=name == "floordiv",
         infer=arithmetic_type,
-    )  # fmt: skip
+    )
 
 
 _real_division("floordiv", "//")
@@ -99,7 +108,6 @@ scalar(
 )
 
 
-
 def _int_divmod(xp: Any, x: int, y: int) -> tuple[int, int]:
     quotient, rest = divmod(x, y)
     if quotient == 2**63:
@@ -107,7 +115,7 @@ def _int_divmod(xp: Any, x: int, y: int) -> tuple[int, int]:
     return quotient, rest
 
 
-op("aten::divmod.int(int x, int y) -> (int, int)", impl=_int_divmod, function=None, method=None)
+op("aten::divmod.int(int x, int y) -> (int, int)", impl=_int_divmod, **HIDDEN)
 for _a, _b in (("float", "float"), ("int", "float"), ("float", "int")):
     _overload = "float" if _a == _b else f"{_a}_{_b}"
     scalar(f"aten::divmod.{_overload}({_a} x, {_b} y) -> (float, float)", "divmod(x, y)")
@@ -127,7 +135,7 @@ scalar("prim::abs.complex(complex a) -> float", "abs(a)")
 scalar("prim::abs.Scalar(Scalar a) -> Scalar", "abs(a)", checked=True)
 
 
-# Powers -----------------------------------------------------------------------------------------
+# Powers -------------------------------------------------------------------------------------------
 
 
 def _int_power(xp: Any, a: int, b: int) -> int:
@@ -136,7 +144,8 @@ def _int_power(xp: Any, a: int, b: int) -> int:
         if a == 0:
             raise ZeroDivisionError("0.0 cannot be raised to a negative power")
         raise ValueError(
-            f"{a} ** {b}: the result is a float, but the exponent of an int power must not be negative; "
+            f"{a} ** {b}: the result is a float, but the exponent of an int power must not be "
+            f"negative; "
             "write float(a) ** b"
         )
     if b < 64 or -2 < a < 2:
@@ -151,9 +160,12 @@ def _power_modulo(xp: Any, a: int, b: int, modulus: int) -> int:
 
 
 op(
-    "jit::pow.int(int a, int b) -> int", impl=_int_power, function="pow", method=None,
+    "jit::pow.int(int a, int b) -> int",
+    impl=_int_power,
+    function="pow",
+    method=None,
     doc="Python's int ** int; ValueError for a negative exponent, whose result would be a float.",
-)  # fmt: skip
+)
 # A negative number to a fraction is complex in Python; under the type float it is an error.
 _FLOAT_POWER = "a ** b if a >= 0 or b % 1 == 0 else math.pow(a, b)"
 scalar("jit::pow.float(float a, float b) -> float", _FLOAT_POWER)
@@ -176,7 +188,7 @@ scalar("aten::pow.Scalar_Scalar(Scalar a, Scalar b) -> float", "math.pow(a, b)")
 op("aten::pow.int_to_int(int a, int b) -> int", impl=_int_power, method=None)
 
 
-# Rounding ---------------------------------------------------------------------------------------
+# Rounding -----------------------------------------------------------------------------------------
 
 scalar("jit::round.float(float a) -> int", "round(a)", checked=True)
 scalar("jit::round.int(int a) -> int", "a")
@@ -190,7 +202,7 @@ scalar(
 scalar("aten::round.Scalar(Scalar a) -> Scalar", "float(round(a))", infer=lambda t, c: ty.FLOAT)
 
 
-# Minimum and maximum ----------------------------------------------------------------------------
+# Minimum and maximum ------------------------------------------------------------------------------
 
 
 def _extremum(name: str, symbol: str) -> None:
@@ -213,7 +225,7 @@ _extremum("max", ">")
 _extremum("min", "<")
 
 
-# Comparison -------------------------------------------------------------------------------------
+# Comparison ---------------------------------------------------------------------------------------
 
 for _name, _symbol in (("eq", "=="), ("ne", "!=")):
     for _kind in ("bool", "int", "complex", "float", "str"):
@@ -234,12 +246,17 @@ for _name, _symbol in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
 
 # The last resort of comparisons: tuples, None, dicts, values of different types.
 for _name, _symbol in (
-    ("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="),
-):  # fmt: skip
+    ("eq", "=="),
+    ("ne", "!="),
+    ("lt", "<"),
+    ("le", "<="),
+    ("gt", ">"),
+    ("ge", ">="),
+):
     scalar(f"jit::{_name}(Any a, Any b) -> bool", f"bool(a {_symbol} b)")
 
 
-# Logic and bits ---------------------------------------------------------------------------------
+# Logic and bits -----------------------------------------------------------------------------------
 
 scalar("aten::__not__(bool self) -> bool", "not self")
 scalar("aten::__is__(t1 self, t2 obj) -> bool", "self is obj")
@@ -253,7 +270,7 @@ scalar("aten::__rshift__.int(int a, int b) -> int", "a >> b")
 scalar("aten::bitwise_not.int(int a) -> int", "~a")
 
 
-# Conversion -------------------------------------------------------------------------------------
+# Conversion ---------------------------------------------------------------------------------------
 
 
 def number_of(array: Any) -> int | float | complex | bool:
@@ -294,7 +311,7 @@ def _bool_of(xp: Any, a: Any) -> bool:
     return bool(a.item())
 
 
-op("aten::Int.Tensor(Tensor a) -> int", impl=_int_of, function=None, method=None)
+op("aten::Int.Tensor(Tensor a) -> int", impl=_int_of, **HIDDEN)
 scalar("aten::Int.bool(bool a) -> int", "int(a)")
 scalar("aten::Int.float(float a) -> int", "int(a)", checked=True)
 scalar("jit::Int.int(int a) -> int", "a")
@@ -302,14 +319,14 @@ scalar("aten::Int.str(str a) -> int", "int(a)", checked=True)
 scalar("aten::Int.Scalar(Scalar a) -> int", "int(a)", checked=True)
 scalar("jit::int_base(str s, int base) -> int", "int(s, base)", checked=True)
 
-op("aten::Float.Tensor(Tensor a) -> float", impl=_float_of, function=None, method=None)
+op("aten::Float.Tensor(Tensor a) -> float", impl=_float_of, **HIDDEN)
 scalar("aten::Float.int(int a) -> float", "float(a)")
 scalar("aten::Float.bool(bool a) -> float", "float(a)")
 scalar("jit::Float.float(float a) -> float", "a")
 scalar("aten::Float.str(str a) -> float", "float(a)")
 scalar("aten::Float.Scalar(Scalar a) -> float", "float(a)")
 
-op("aten::Bool.Tensor(Tensor a) -> bool", impl=_bool_of, function=None, method=None)
+op("aten::Bool.Tensor(Tensor a) -> bool", impl=_bool_of, **HIDDEN)
 scalar("aten::Bool.int(int a) -> bool", "a != 0")
 scalar("aten::Bool.float(float a) -> bool", "a != 0.0")
 scalar("jit::Bool.bool(bool a) -> bool", "a")
@@ -328,19 +345,19 @@ scalar("jit::Complex.str(str a) -> complex", "complex(a)")
 op(
     "aten::Complex.Tensor_Tensor(Tensor a, Tensor b) -> complex",
     impl=lambda xp, a, b: complex(number_of(a), number_of(b)),
-    function=None, method=None,
-)  # fmt: skip
+    **HIDDEN,
+)
 for _kind in ("float", "int", "bool"):
     op(
         f"aten::Complex.Tensor_{_kind}(Tensor x, {_kind} y) -> complex",
         impl=lambda xp, x, y: complex(number_of(x), y),
-        function=None, method=None,
-    )  # fmt: skip
+        **HIDDEN,
+    )
     op(
         f"aten::Complex.{_kind}_Tensor({_kind} x, Tensor y) -> complex",
         impl=lambda xp, x, y: complex(x, number_of(y)),
-        function=None, method=None,
-    )  # fmt: skip
+        **HIDDEN,
+    )
 
 
 def _scalar_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -355,7 +372,9 @@ def _implicit(what: str, kinds: tuple[type, ...]) -> Any:
 
     def impl(xp: Any, a: Any) -> Any:
         if a.ndim > 0:
-            raise RuntimeError(f"Cannot input a tensor of dimension other than 0 as a {what} argument")
+            raise RuntimeError(
+                f"Cannot input a tensor of dimension other than 0 as a {what} argument"
+            )
         number = number_of(a)
         if not isinstance(number, kinds):
             raise RuntimeError(f"Cannot input a tensor of type {a.dtype} as an integral argument")
@@ -365,19 +384,27 @@ def _implicit(what: str, kinds: tuple[type, ...]) -> Any:
 
 
 op(
-    "aten::IntImplicit(Tensor a) -> int", impl=_implicit("scalar", (int,)), function=None,
-    method=None,
-)  # fmt: skip
+    "aten::IntImplicit(Tensor a) -> int",
+    impl=_implicit("scalar", (int,)),
+    **HIDDEN,
+)
 op(
     "aten::FloatImplicit(Tensor a) -> float",
     impl=lambda xp, a: float(_implicit("scalar", (float, int))(xp, a)),
-    function=None, method=None,
-)  # fmt: skip
+    **HIDDEN,
+)
 op(
-    "aten::ScalarImplicit(Tensor a) -> Scalar", impl=_implicit("scalar", _PYTHON_NUMBERS),
-    infer=_scalar_type, function=None, method=None,
-)  # fmt: skip
-op("aten::item(Tensor self) -> Scalar", impl=lambda xp, a: number_of(a), infer=_scalar_type, function=None)
+    "aten::ScalarImplicit(Tensor a) -> Scalar",
+    impl=_implicit("scalar", _PYTHON_NUMBERS),
+    infer=_scalar_type,
+    **HIDDEN,
+)
+op(
+    "aten::item(Tensor self) -> Scalar",
+    impl=lambda xp, a: number_of(a),
+    infer=_scalar_type,
+    function=None,
+)
 
 
 def _list_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -390,7 +417,12 @@ def _list_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return element
 
 
-op("aten::tolist(Tensor self) -> Any", impl=lambda xp, a: a.tolist(), infer=_list_type, function=None)
+op(
+    "aten::tolist(Tensor self) -> Any",
+    impl=lambda xp, a: a.tolist(),
+    infer=_list_type,
+    function=None,
+)
 
 
 def _number_to_tensor(xp: Any, a: int | float | complex | bool) -> Any:
@@ -400,9 +432,10 @@ def _number_to_tensor(xp: Any, a: int | float | complex | bool) -> Any:
 
 for _overload, _kind in (("bool", "bool"), ("Scalar", "Scalar")):
     op(
-        f"prim::NumToTensor.{_overload}({_kind} a) -> Tensor", impl=_number_to_tensor,
-        function=None, method=None,
-    )  # fmt: skip
+        f"prim::NumToTensor.{_overload}({_kind} a) -> Tensor",
+        impl=_number_to_tensor,
+        **HIDDEN,
+    )
 
 scalar("aten::hash.generic(t value) -> int", "hash(value)")
 scalar("aten::chr(int i) -> str", "chr(i)")

@@ -1,7 +1,8 @@
-"""Rows that write along indices of one dimension: scatter, scatter_add, index_add, index_fill, index_copy.
+"""Rows that write along indices of one dimension: scatter, scatter_add, index_add, index_fill,
+index_copy.
 
-The in-place row does the work; the other one does it on a copy. Where an index is named twice, `add` sums and
-everything else keeps one of the values.
+The in-place row does the work; the other one does it on a copy. Where an index is named twice,
+`add` sums and everything else keeps one of the values.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ def _both(name: str, signature: str, write: Writer, overload: str = "") -> None:
 
     op(f"aten::{name}{suffix}(Tensor self, {signature}) -> Tensor", impl=on_copy, infer=same_type)
     op(
-        f"aten::{name}_{suffix}(Tensor(a!) self, {signature}) -> Tensor(a!)", impl=write, infer=written_type,
+        f"aten::{name}_{suffix}(Tensor(a!) self, {signature}) -> Tensor(a!)",
+        impl=write,
+        infer=written_type,
         function=None,
-    )  # fmt: skip
+    )
 
 
 def _target(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]:
-    """The written array and the NumPy index of the elements, with a 0-dim array seen as a vector."""
+    """The written array and the NumPy index of its elements; a 0-dim array becomes a vector."""
     refuse_overlap(a)
     at = wrap_dim(dim, a.ndim)
     if index.size == 0:
@@ -98,7 +101,9 @@ def _scatter_add(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
 _both("scatter", "int dim, Tensor index, Tensor src", _scatter, "src")
 _both("scatter", "int dim, Tensor index, Scalar value", _scatter_value, "value")
 _both("scatter", "int dim, Tensor index, Tensor src, *, str reduce", _scatter, "reduce")
-_both("scatter", "int dim, Tensor index, Scalar value, *, str reduce", _scatter_value, "value_reduce")
+_both(
+    "scatter", "int dim, Tensor index, Scalar value, *, str reduce", _scatter_value, "value_reduce"
+)
 _both("scatter_add", "int dim, Tensor index, Tensor src", _scatter_add)
 
 
@@ -137,7 +142,8 @@ def _index_copy(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
     target, key = _slices(xp, "index_copy", a, dim, index)
     if source.dtype != a.dtype:
         raise RuntimeError(
-            f"index_copy_(): self and source expected to have the same dtype, but got (self) {a.dtype} and "
+            f"index_copy_(): self and source expected to have the same dtype, but got (self) "
+            f"{a.dtype} and "
             f"(source) {source.dtype}"
         )
     _fit(xp, target, key, source)

@@ -1,4 +1,5 @@
-"""Rows of order and of triangles: sort, argsort, topk, kthvalue, searchsorted, unique, bincount, tril, triu, diag.
+"""Rows of order and of triangles: sort, argsort, topk, kthvalue, searchsorted, unique, bincount,
+tril, triu, diag.
 
 NaN is the largest value, as in torch. Every sort is stable, in both directions.
 """
@@ -95,33 +96,42 @@ def _index_like(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 op(
     "aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-    impl=_sort, infer=_pair_like,
-)  # fmt: skip
+    impl=_sort,
+    infer=_pair_like,
+)
 op(
-    "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, "
+    "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> "
+    "(Tensor values, "
     "Tensor indices)",
-    impl=lambda xp, a, stable, dim, descending: _sort(xp, a, dim, descending), infer=_pair_like,
-)  # fmt: skip
+    impl=lambda xp, a, stable, dim, descending: _sort(xp, a, dim, descending),
+    infer=_pair_like,
+)
 op(
     "aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
-    impl=lambda xp, a, dim, descending: _sort(xp, a, dim, descending)[1], infer=_index_like,
-)  # fmt: skip
+    impl=lambda xp, a, dim, descending: _sort(xp, a, dim, descending)[1],
+    infer=_index_like,
+)
 op(
-    "aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-    impl=lambda xp, a, stable, dim, descending: _sort(xp, a, dim, descending)[1], infer=_index_like,
-)  # fmt: skip
+    "aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> "
+    "Tensor",
+    impl=lambda xp, a, stable, dim, descending: _sort(xp, a, dim, descending)[1],
+    infer=_index_like,
+)
 op(
-    "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
+    "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> "
+    "(Tensor values, "
     "Tensor indices)",
-    impl=_topk, infer=_topk_type,
-)  # fmt: skip
+    impl=_topk,
+    infer=_topk_type,
+)
 op(
-    "aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    "aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, "
+    "Tensor indices)",
     impl=_kthvalue,
-)  # fmt: skip
+)
 
 
-# Searching and counting -----------------------------------------------------------------------------
+# Searching and counting ---------------------------------------------------------------------------
 
 
 def _searchsorted(
@@ -135,7 +145,8 @@ def _searchsorted(
         return xp.searchsorted(sequence, values, where).astype(kind)
     if not hasattr(values, "shape") or sequence.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+            "dimensions of "
             "boundaries tensor and input value tensor must match"
         )
     if sorter is not None:
@@ -169,20 +180,27 @@ def _unique(xp: Any, a: Any, sorted: bool, return_inverse: bool, return_counts: 
 _SEARCH_TAIL = "*, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None"
 op(
     f"aten::searchsorted.Tensor(Tensor sorted_sequence, Tensor self, {_SEARCH_TAIL}) -> Tensor",
-    impl=_searchsorted, method=None,
-)  # fmt: skip
+    impl=_searchsorted,
+    method=None,
+)
 op(
     f"aten::searchsorted.Scalar(Tensor sorted_sequence, Scalar self, {_SEARCH_TAIL}) -> Tensor",
-    impl=_searchsorted, method=None,
-)  # fmt: skip
-op("aten::bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor", impl=_bincount)
-op(
-    f"aten::_unique2(Tensor self, {_UNIQUE}) -> (Tensor, Tensor, Tensor)", impl=_unique, function=None,
+    impl=_searchsorted,
     method=None,
-)  # fmt: skip
+)
+op(
+    "aten::bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor",
+    impl=_bincount,
+)
+op(
+    f"aten::_unique2(Tensor self, {_UNIQUE}) -> (Tensor, Tensor, Tensor)",
+    impl=_unique,
+    function=None,
+    method=None,
+)
 
 
-# Triangles and diagonals ------------------------------------------------------------------------------
+# Triangles and diagonals --------------------------------------------------------------------------
 
 
 def _triangle(name: str) -> Callable[..., Any]:
@@ -196,7 +214,9 @@ def _triangle(name: str) -> Callable[..., Any]:
 
 for _name in ("tril", "triu"):
     op(
-        f"aten::{_name}(Tensor self, SymInt diagonal=0) -> Tensor", impl=_triangle(_name), infer=same_type
+        f"aten::{_name}(Tensor self, SymInt diagonal=0) -> Tensor",
+        impl=_triangle(_name),
+        infer=same_type,
     )
 
 
@@ -210,10 +230,12 @@ def _triangle_indices(name: str) -> Callable[..., Any]:
 
 for _name in ("tril", "triu"):
     op(
-        f"aten::{_name}_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, "
+        f"aten::{_name}_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? "
+        f"layout=None, "
         "Device? device=None, bool? pin_memory=None) -> Tensor",
-        impl=_triangle_indices(_name), method=None,
-    )  # fmt: skip
+        impl=_triangle_indices(_name),
+        method=None,
+    )
 
 
 def _diag(xp: Any, a: Any, diagonal: int) -> Any:
@@ -227,7 +249,9 @@ op("aten::diag(Tensor self, int diagonal=0) -> Tensor", impl=_diag)
 
 def _one_hot(xp: Any, a: Any, classes: int) -> Any:
     if a.dtype != dtypes.int64.numpy:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, found {a.dtype}")
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, found {a.dtype}"
+        )
     if a.size == 0 and classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if a.size and a.min() < 0:
@@ -239,9 +263,14 @@ def _one_hot(xp: Any, a: Any, classes: int) -> Any:
 
 
 op(
-    "aten::one_hot(Tensor self, int num_classes=-1) -> Tensor", impl=_one_hot, method=None,
+    "aten::one_hot(Tensor self, int num_classes=-1) -> Tensor",
+    impl=_one_hot,
+    method=None,
     infer=lambda types, constants: made(
-        tensor_at(types), unknown_sizes(None if tensor_at(types).rank is None else len(tensor_at(types).sizes or ()) + 1),
+        tensor_at(types),
+        unknown_sizes(
+            None if tensor_at(types).rank is None else len(tensor_at(types).sizes or ()) + 1
+        ),
         dtypes.int64,
     ),
-)  # fmt: skip
+)

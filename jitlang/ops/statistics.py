@@ -1,7 +1,7 @@
 """Rows of statistics and norms: var, std, vector norms, median, distance.
 
-Variance is computed in two passes (mean, then squared deviations) and divided by `n - correction`, which
-gives NaN where that is not positive and there is nothing to divide.
+Variance is computed in two passes (mean, then squared deviations) and divided by `n - correction`,
+which gives NaN where that is not positive and there is nothing to divide.
 """
 
 from __future__ import annotations
@@ -62,26 +62,35 @@ for _name, _root in (("var", False), ("std", True)):
     for _suffix, _mean in (("", False), ("_mean", True)):
         _impl = _moments(_root, _mean)
         _returns = "(Tensor, Tensor)" if _mean else "Tensor"
-        _rule: Any = _with_mean if _mean else lambda dim, keep: reduction_rule(dim, keep, None, _real)
+        _rule: Any = (
+            _with_mean if _mean else lambda dim, keep: reduction_rule(dim, keep, None, _real)
+        )
         op(
             f"aten::{_name}{_suffix}(Tensor self, bool unbiased=True) -> {_returns}",
             impl=lambda xp, a, unbiased, impl=_impl: impl(xp, a, None, int(unbiased), False),
-            infer=_rule(None, None), method=None if _mean else "",
-        )  # fmt: skip
+            infer=_rule(None, None),
+            method=None if _mean else "",
+        )
         op(
-            f"aten::{_name}{_suffix}.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> "
+            f"aten::{_name}{_suffix}.dim(Tensor self, int[1]? dim, bool unbiased=True, bool "
+            f"keepdim=False) -> "
             f"{_returns}",
-            impl=lambda xp, a, dim, unbiased, keep, impl=_impl: impl(xp, a, dim, int(unbiased), keep),
-            infer=_rule(1, 3), method=None if _mean else "",
-        )  # fmt: skip
+            impl=lambda xp, a, dim, unbiased, keep, impl=_impl: impl(
+                xp, a, dim, int(unbiased), keep
+            ),
+            infer=_rule(1, 3),
+            method=None if _mean else "",
+        )
         op(
-            f"aten::{_name}{_suffix}.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
+            f"aten::{_name}{_suffix}.correction(Tensor self, int[1]? dim=None, *, Scalar? "
+            f"correction=None, bool "
             f"keepdim=False) -> {_returns}",
             impl=lambda xp, a, dim, correction, keep, impl=_impl: impl(
                 xp, a, dim, 1 if correction is None else correction, keep
             ),
-            infer=_rule(1, 3), method=None if _mean else "",
-        )  # fmt: skip
+            infer=_rule(1, 3),
+            method=None if _mean else "",
+        )
 
 
 # Norms --------------------------------------------------------------------------------------------
@@ -96,14 +105,16 @@ def vector_norm(xp: Any, a: Any, order: Any, dim: Dims, keepdim: bool, dtype: An
     own = dtypes.from_numpy(a.dtype)
     if own.category < Category.FLOATING:
         raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {own.graph_name}"
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{own.graph_name}"
         )
     kind = dtypes.to_real(dtypes.from_numpy(dtype_of(dtype, own))).numpy
     axes = axes_of(a, dim)
     size = xp.abs(a).astype(compute_dtype(kind), copy=False)
     if (math.isinf(order) or order < 0) and any(a.shape[axis] == 0 for axis in axes):
         raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does "
+            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the "
+            f"operation does "
             "not have an identity"
         )
     if math.isinf(order):
@@ -136,21 +147,41 @@ def _norm_type(dim: int | None, keep: int | None, dtype: int | None = None) -> A
     return infer
 
 
-op("aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
-   impl=lambda xp, a, p: vector_norm(xp, a, p, None, False), infer=_norm_type(None, None))  # fmt: skip
-op("aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
-   impl=lambda xp, a, p, dim, keep: vector_norm(xp, a, 2 if p is None else p, dim, keep),
-   infer=_norm_type(2, 3))  # fmt: skip
-op("aten::norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor",
-   impl=lambda xp, a, p, dim, keep, dtype: vector_norm(xp, a, 2 if p is None else p, dim, keep, dtype),
-   infer=_norm_type(2, 3, 4))  # fmt: skip
-op("aten::norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
-   impl=lambda xp, a, p, dtype: vector_norm(xp, a, 2 if p is None else p, None, False, dtype),
-   infer=_norm_type(None, None, 2))  # fmt: skip
-op("aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
-   "dtype=None) -> Tensor", impl=vector_norm, infer=_norm_type(2, 3, 4), method=None)  # fmt: skip
-op("aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
-   impl=lambda xp, a, b, p: vector_norm(xp, a - b, p, None, False))  # fmt: skip
+op(
+    "aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
+    impl=lambda xp, a, p: vector_norm(xp, a, p, None, False),
+    infer=_norm_type(None, None),
+)
+op(
+    "aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
+    impl=lambda xp, a, p, dim, keep: vector_norm(xp, a, 2 if p is None else p, dim, keep),
+    infer=_norm_type(2, 3),
+)
+op(
+    "aten::norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
+    "ScalarType dtype) -> Tensor",
+    impl=lambda xp, a, p, dim, keep, dtype: vector_norm(
+        xp, a, 2 if p is None else p, dim, keep, dtype
+    ),
+    infer=_norm_type(2, 3, 4),
+)
+op(
+    "aten::norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
+    impl=lambda xp, a, p, dtype: vector_norm(xp, a, 2 if p is None else p, None, False, dtype),
+    infer=_norm_type(None, None, 2),
+)
+op(
+    "aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
+    "ScalarType? "
+    "dtype=None) -> Tensor",
+    impl=vector_norm,
+    infer=_norm_type(2, 3, 4),
+    method=None,
+)
+op(
+    "aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
+    impl=lambda xp, a, b, p: vector_norm(xp, a - b, p, None, False),
+)
 
 
 # Order statistics ---------------------------------------------------------------------------------
@@ -188,5 +219,8 @@ def _median_dim(xp: Any, a: Any, dim: int, keepdim: bool) -> Any:
 
 
 op("aten::median(Tensor self) -> Tensor", impl=_median, infer=reduction_rule(None, None))
-op("aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-   impl=_median_dim, infer=pair_rule(1, 2))  # fmt: skip
+op(
+    "aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    impl=_median_dim,
+    infer=pair_rule(1, 2),
+)

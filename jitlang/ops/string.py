@@ -1,8 +1,8 @@
 """Rows over str: methods, formatting, indexing, comparison with Python's results and messages.
 
-Torch's `find`, `count`, `startswith` and kin read `end=-1` as "to the end", and its `strip` and `rsplit` have
-narrower defaults than Python's: those meanings live in `aten::` rows, Python's in `jit::` rows of the same
-name. Sources look in `jit::` first.
+Torch's `find`, `count`, `startswith` and kin read `end=-1` as "to the end", and its `strip` and
+`rsplit` have narrower defaults than Python's: those meanings live in `aten::` rows, Python's in
+`jit::` rows of the same name. Sources look in `jit::` first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .rows import op, scalar
+from .rules import HIDDEN
 
 # Methods with one meaning -------------------------------------------------------------------------
 
@@ -18,9 +19,18 @@ for _name in ("upper", "lower", "capitalize", "title", "swapcase"):
 scalar("jit::casefold(str self) -> str", "self.casefold()")
 
 for _name in (
-    "isalnum", "isalpha", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable",
-    "isspace", "istitle", "isupper",
-):  # fmt: skip
+    "isalnum",
+    "isalpha",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+):
     scalar(f"aten::{_name}(str self) -> bool", f"self.{_name}()")
 scalar("jit::isascii(str self) -> bool", "self.isascii()")
 
@@ -35,14 +45,18 @@ scalar("aten::join(str self, str[] values) -> str", "self.join(values)")
 scalar("aten::splitlines(str self, bool keepends=False) -> str[]", "self.splitlines(keepends)")
 scalar("aten::partition(str self, str separator) -> (str, str, str)", "self.partition(separator)")
 scalar("aten::rpartition(str self, str separator) -> (str, str, str)", "self.rpartition(separator)")
-scalar("aten::replace(str self, str old, str new, int max=-1) -> str", "self.replace(old, new, max)")
-scalar("jit::replace(str self, str old, str new, int count=-1) -> str", "self.replace(old, new, count)")
+scalar(
+    "aten::replace(str self, str old, str new, int max=-1) -> str", "self.replace(old, new, max)"
+)
+scalar(
+    "jit::replace(str self, str old, str new, int count=-1) -> str", "self.replace(old, new, count)"
+)
 scalar("jit::removeprefix(str self, str prefix) -> str", "self.removeprefix(prefix)")
 scalar("jit::removesuffix(str self, str suffix) -> str", "self.removesuffix(suffix)")
 scalar("jit::translate(str self, Dict(int, str) table) -> str", "self.translate(table)")
 
 
-# Methods that torch reads differently ---------------------------------------------------------------
+# Methods that torch reads differently -------------------------------------------------------------
 
 for _name in ("strip", "lstrip", "rstrip"):
     scalar(f"jit::{_name}(str self, str? chars=None) -> str", f"self.{_name}(chars)")
@@ -51,9 +65,16 @@ for _name in ("strip", "lstrip", "rstrip"):
         f"self.{_name}(chars)",
     )
 
-scalar("jit::split.str(str self, str? sep=None, int maxsplit=-1) -> str[]", "self.split(sep, maxsplit)")
-scalar("jit::rsplit(str self, str? sep=None, int maxsplit=-1) -> str[]", "self.rsplit(sep, maxsplit)")
-scalar("aten::split.str(str self, str? separator=None, int max=-1) -> str[]", "self.split(separator, max)")
+scalar(
+    "jit::split.str(str self, str? sep=None, int maxsplit=-1) -> str[]", "self.split(sep, maxsplit)"
+)
+scalar(
+    "jit::rsplit(str self, str? sep=None, int maxsplit=-1) -> str[]", "self.rsplit(sep, maxsplit)"
+)
+scalar(
+    "aten::split.str(str self, str? separator=None, int max=-1) -> str[]",
+    "self.split(separator, max)",
+)
 scalar(
     'aten::rsplit(str self, str separator=" ", int max=-1) -> str[]', "self.rsplit(separator, max)"
 )
@@ -61,9 +82,14 @@ scalar(
 # Torch counts a negative end from one past the last character.
 _TORCH_END = "end if end >= 0 else len(self) + end + 1"
 for _name, _result in (
-    ("find", "int"), ("rfind", "int"), ("index", "int"), ("rindex", "int"), ("count", "int"),
-    ("startswith", "bool"), ("endswith", "bool"),
-):  # fmt: skip
+    ("find", "int"),
+    ("rfind", "int"),
+    ("index", "int"),
+    ("rindex", "int"),
+    ("count", "int"),
+    ("startswith", "bool"),
+    ("endswith", "bool"),
+):
     _overload = ".str" if _name == "index" else ""
     scalar(
         f"jit::{_name}.str(str self, str sub, int? start=None, int? end=None) -> {_result}",
@@ -134,12 +160,14 @@ def _format_value(xp: Any, value: Any, spec: str, conversion: str) -> str:
 
 op("aten::format(str self, ...) -> str", impl=_torch_format, function=None)
 op("jit::format(str self, ...) -> str", impl=_format, function=None)
-op("aten::percentFormat(str self, ...) -> str", impl=_percent, function=None, method=None)
-op("jit::percent_format(str self, ...) -> str", impl=_percent, function=None, method=None)
+op("aten::percentFormat(str self, ...) -> str", impl=_percent, **HIDDEN)
+op("jit::percent_format(str self, ...) -> str", impl=_percent, **HIDDEN)
 op(
-    'jit::format_value(Any value, str spec="", str conversion="") -> str', impl=_format_value,
-    function=None, method=None, doc="A replacement field of an f-string; conversion is '', 'r', 's' or 'a'.",
-)  # fmt: skip
+    'jit::format_value(Any value, str spec="", str conversion="") -> str',
+    impl=_format_value,
+    **HIDDEN,
+    doc="A replacement field of an f-string; conversion is '', 'r', 's' or 'a'.",
+)
 scalar("aten::str(t elem) -> str", "str(elem)")
 scalar("jit::repr(t elem) -> str", "repr(elem)")
 scalar("jit::ascii(t elem) -> str", "ascii(elem)")

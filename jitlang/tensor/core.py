@@ -11,45 +11,14 @@ tensor counts writes to its memory; that of a view lives in its base (`version_o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import arrays, dtypes
-from ..arrays import Device
+from ..arrays import Device, Size
 from ..dtypes import DType
 from . import text
-
-
-class Size(tuple[int, ...]):
-    """A shape, printed as torch prints one."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"jitlang.Size([{', '.join(map(str, self))}])"
-
-    def numel(self) -> int:
-        """The number of elements of a tensor of this shape."""
-        count = 1
-        for size in self:
-            count *= size
-        return count
-
-    def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(super().__add__(tuple(other)))
-
-    def __radd__(self, other: Any) -> Size:
-        return Size(tuple(other) + tuple(self))
-
-    def __mul__(self, count: SupportsIndex) -> Size:
-        return Size(super().__mul__(count))
-
-    __rmul__ = __mul__
 
 
 class TensorMeta(type):

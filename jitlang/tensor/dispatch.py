@@ -405,11 +405,12 @@ def _base_of(source: Tensor, result: Any) -> Tensor | None:
     return source if source._base is None else source._base
 
 
-def _boxed_list(results: Sequence[Any], source: Tensor | None) -> list[Tensor]:
+def _boxed_list(results: Sequence[Any], source: Tensor | None) -> tuple[Tensor, ...]:
+    """Several tensors: a tuple, as torch's Python functions give one."""
     if source is None:
-        return [box(r) for r in results]
+        return tuple([box(r) for r in results])
     base = source if source._base is None else source._base
-    return [box(r, base) for r in results]
+    return tuple([box(r, base) for r in results])
 
 
 def _scalar_of(value: Any) -> Any:

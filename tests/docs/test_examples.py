@@ -12,7 +12,8 @@ the three backquotes:
     (or py NAME)    `text` and `console` will do.
     console         `$ command` lines, each followed by its output, run in the folder of those files.
 
-A fence of another kind is for reading only. The source of each example is known to `linecache`, so that it
+`pytest --update tests/docs` writes what the code shows now into the `text` fences that have no `...`; read
+the difference before committing it. A fence of another kind is for reading only. The source of each example is known to `linecache`, so that it
 can be scripted; in output its file is called `example.py`, and its lines count from the fence.
 """
 
@@ -47,11 +48,12 @@ ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 @dataclass
 class Fence:
-    """One fenced block: the words after the backquotes, its text, the line of the file it starts at."""
+    """One fenced block: the words after the backquotes, its text, and where it stands in the file."""
 
     words: list[str]
     body: str
     line: int
+    span: tuple[int, int]
 
     @property
     def kind(self) -> str:
@@ -60,22 +62,17 @@ class Fence:
 
 
 @dataclass
-class Example:
-    """A Python fence and the output that the text shows for it."""
-
-    fence: Fence
-    expected: str | None
-
-
-@dataclass
 class Reader:
     """Runs the fences of one file."""
 
     path: Path
     folder: Path
+    update: bool = False
     problems: list[str] = field(default_factory=list)
+    edits: list[tuple[Fence, str]] = field(default_factory=list)
 
     def run(self) -> None:
+        """Run all fences; in update mode write what they show back into the file."""
         fences = fences_of(self.path)
         module = types.ModuleType(f"example_of_{self.path.stem.replace('-', '_')}")
         sys.modules[module.__name__] = module
@@ -84,11 +81,16 @@ class Reader:
                 self.run_fence(module, fence, following)
         finally:
             del sys.modules[module.__name__]
+        text = self.path.read_text("utf-8")
+        for fence, shown in reversed(self.edits):
+            text = text[: fence.span[0]] + shown + text[fence.span[1] :]
+        if self.edits:
+            self.path.write_text(text, "utf-8")
 
     def run_fence(self, module: types.ModuleType, fence: Fence, following: Fence | None) -> None:
         if fence.kind == "python":
             shows = following is not None and following.kind == "text"
-            self.run_python(module, Example(fence, following.body if shows else None))
+            self.run_python(module, fence, following if shows else None)
         elif fence.kind == "console":
             self.run_console(fence)
         elif len(fence.words) == 2 and fence.kind != "text":
@@ -99,8 +101,7 @@ class Reader:
 
     # Python -------------------------------------------------------------------------------------
 
-    def run_python(self, module: types.ModuleType, example: Example) -> None:
-        fence = example.fence
+    def run_python(self, module: types.ModuleType, fence: Fence, shown: Fence | None) -> None:
         filename = f"example.{self.path.stem}.{fence.line}.py"
         lines = fence.body.splitlines(keepends=True)
         linecache.cache[filename] = (len(fence.body), None, lines, filename)
@@ -123,7 +124,8 @@ class Reader:
             out.write(drawn_error(raised))
         elif raised is not None:
             return self.problem(fence.line, f"raises\n{drawn_error(raised)}")
-        self.compare(fence.line, example.expected, out.getvalue())
+        if shown is not None:
+            self.compare(shown, shown.body, out.getvalue())
 
     def run_statements(
         self, module: types.ModuleType, fence: Fence, filename: str, lines: list[str]
@@ -141,10 +143,13 @@ class Reader:
                 line = fence.line + (statement.end_lineno or 1)
                 self.problem(line, f"shows {shown['text'].strip()}\n   and is {got}")
 
-    def compare(self, line: int, expected: str | None, got: str) -> None:
-        if expected is None or matches(tidy(expected), tidy(got)):
+    def compare(self, fence: Fence, expected: str, got: str) -> None:
+        if matches(tidy(expected), tidy(got)):
             return
-        self.problem(line, f"shows\n{tidy(expected)}and prints\n{tidy(got)}")
+        if self.update and fence.kind == "text" and "..." not in expected:
+            self.edits.append((fence, tidy(got)))
+            return
+        self.problem(fence.line, f"shows\n{tidy(expected)}and prints\n{tidy(got)}")
 
     # Commands -----------------------------------------------------------------------------------
 
@@ -162,14 +167,19 @@ class Reader:
             done = subprocess.run(
                 words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
             )
-            self.compare(fence.line, expected, done.stdout + done.stderr)
+            self.compare(fence, expected, done.stdout + done.stderr)
 
 
 def fences_of(path: Path) -> list[Fence]:
     """The fenced blocks of a file."""
     text = path.read_text("utf-8")
     return [
-        Fence(found["info"].split(), found["body"], text.count("\n", 0, found.start()) + 1)
+        Fence(
+            found["info"].split(),
+            found["body"],
+            text.count("\n", 0, found.start()) + 1,
+            found.span("body"),
+        )
         for found in FENCE.finditer(text)
     ]
 
@@ -209,8 +219,10 @@ def matches(expected: str, got: str) -> bool:
 
 @pytest.mark.fallback  # some examples are about calls back; others fail if they warn of one
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_examples_of_a_file_run(path: Path, tmp_path: Path) -> None:
-    reader = Reader(path, tmp_path)
+def test_the_examples_of_a_file_run(
+    path: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    reader = Reader(path, tmp_path, request.config.getoption("--update"))
     reader.run()
     assert not reader.problems, "\n\n".join(["the text and the code disagree:", *reader.problems])
 

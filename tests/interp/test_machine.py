@@ -342,3 +342,19 @@ def test_call_of_a_graph() -> None:
     callee = build.constant(ObjectRef("add_up", Compiled()), ty.FUNCTION)
     graph.add_output(build.value("prim::CallFunction", [callee, value], ty.INT))
     assert assemble(graph)(5) == 10
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "fits"),
+    [
+        (2**63 - 1, 0, True), (2**63 - 1, 1, False), (-(2**63), 0, True), (-(2**63), -1, False),
+        (2**62, 2**62, False), (-(2**62), -(2**62), True),
+    ],
+)  # fmt: skip
+def test_bounds_of_checked_integers(a: int, b: int, fits: bool) -> None:
+    text = "graph(%a : int, %b : int):\n  %c : int = aten::add(%a, %b)\n  return (%c)"
+    if fits:
+        assert run(text, a, b) == a + b
+        return
+    with pytest.raises(OverflowError):
+        run(text, a, b)

@@ -1,7 +1,7 @@
 """Random valid graphs: arithmetic, lists, tuples, writes, prints, branches and every form of loop.
 
-`random_graph(seed)` takes a tensor, an int, a bool and a list, and gives a tuple of all it made at the top
-level, so that nothing is dead. Every loop ends.
+`random_graph(seed)` takes a tensor, an int, a bool and a list, and gives a tuple of all it made at
+the top level, so that nothing is dead. Every loop ends.
 """
 
 import random
@@ -67,7 +67,8 @@ class RandomGraph:
             ("aten::__and__", ty.BOOL, ty.BOOL), ("aten::Float", ty.INT), ("aten::Int", ty.BOOL),
             ("aten::mul", ty.FLOAT, ty.FLOAT), ("aten::floordiv", ty.INT, ty.INT),
             ("aten::add", ty.TENSOR, ty.TENSOR), ("aten::mul", ty.TENSOR, ty.TENSOR),
-            ("aten::mul", ty.TENSOR, ty.FLOAT), ("aten::tanh", ty.TENSOR), ("aten::clone", ty.TENSOR),
+            ("aten::mul", ty.TENSOR, ty.FLOAT), ("aten::tanh", ty.TENSOR),
+            ("aten::clone", ty.TENSOR),
         ])  # fmt: skip
         value = self.build.op(op, *map(self.pick, types))
         if isinstance(value.type, ty.TensorType):

@@ -105,7 +105,7 @@ def test_joins(a: str, b: str, joined: str | None):
         ("(int, ())", "Tuple[int, Tuple[()]]"),
         ("Union(int, str)", "Union[int, str]"), ("Float(2)", "Tensor"), ("Array", "Array"),
         ("Scalar", "number"),
-        ("NamedTuple[__torch__.P](x : int)", "__torch__.P"), ("Enum<__torch__.E>", "__torch__.E"),
+        ("NamedTuple[__torch__.P](x : int)", "P"), ("Enum<__torch__.E>", "E"),
         ("Future[int]", "Future[int]"), ("NoneType", "None"), ("Sequence(int)", "Tuple[int, ...]"),
     ],
 )  # fmt: skip

@@ -106,7 +106,7 @@ def test_names_codes_and_numpy_agree():
 
 def test_a_dtype_is_not_what_numpy_would_read_into_it():
     assert dtypes.float64 != None  # noqa: E711
-    assert dtypes.float64 != float
+    assert dtypes.float64 != float  # noqa: E721
     assert dtypes.bool_ != "bool"
 
 

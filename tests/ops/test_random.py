@@ -9,8 +9,8 @@ import pytest
 from calling import outcome_of, run
 
 from jitlang import dtypes
-from jitlang.ops import random
-from jitlang.ops.random import Generator, philox
+from jitlang.ops import generator as random
+from jitlang.ops.generator import Generator, philox
 
 # The vectors that come with Random123, the paper's own library.
 KNOWN = [

@@ -27,7 +27,7 @@ from jitlang.arrays import Device
 from jitlang.ir import types as ty
 from jitlang.ir.opdef import NOT_CONSTANT, OPS, Effect
 from jitlang.ir.schema import parse_schema
-from jitlang.ops.random import Generator
+from jitlang.ops.generator import Generator
 from jitlang.ops.rows import base_of, kernel_of
 
 ROWS = list(OPS)

@@ -1,0 +1,131 @@
+"""The private folder of compiled objects, shared by the processes of one user.
+
+An entry is a file named by its key: a header (magic, key, length, SHA-256 of key and object) and the
+object. Nothing of an entry is used before all of the header agrees, since LLVM aborts on damaged objects.
+The folder belongs to the user and nobody else may enter it (0700); otherwise there is no cache. Entries
+appear by renaming a complete file, so readers never see half of one and writers never wait. When the folder
+has outgrown `config.max_cache_bytes`, the least recently used entries go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from .. import config
+
+MAGIC = b"JLOBJ\x00\x00\x01"
+_DIGEST = 32
+_HEADER = len(MAGIC) + _DIGEST + 8 + _DIGEST
+_SWEEP_EVERY = 64  # stores between two looks at the folder's size
+_STALE_SECONDS = 3600.0  # a temporary file this old was left by a process that died
+
+
+class ObjectCache:
+    """Objects by key (32 bytes) in one folder. Every failure of the file system means "not cached"."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stores = 0
+
+    def load(self, key: bytes) -> bytes | None:
+        """The object stored under a key, or None. A damaged entry is removed."""
+        path = self._path(key)
+        try:
+            data = _read_owned(path)
+        except OSError:
+            return None
+        found = unpack(key, data)
+        with suppress(OSError):
+            if found is None:
+                path.unlink()
+            else:
+                os.utime(path)
+        return found
+
+    def store(self, key: bytes, image: bytes) -> None:
+        """Keep an object."""
+        with suppress(OSError):
+            handle, name = tempfile.mkstemp(prefix="new-", dir=self.folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(pack(key, image))
+                Path(name).replace(self._path(key))
+            except OSError:
+                Path(name).unlink(missing_ok=True)
+                raise
+            if self._stores % _SWEEP_EVERY == 0:
+                self.sweep(config.current().max_cache_bytes)
+            self._stores += 1
+
+    def sweep(self, limit: int) -> None:
+        """Remove the least recently used entries until the rest fit in `limit` bytes."""
+        entries = sorted(self._entries(), reverse=True)
+        total = 0
+        for used, size, path in entries:
+            total += size
+            is_stale = path.name.startswith("new-") and used < time.time() - _STALE_SECONDS
+            if total > limit or is_stale:
+                with suppress(OSError):
+                    path.unlink()
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        for path in self.folder.iterdir():
+            with suppress(OSError):
+                status = path.lstat()
+                yield status.st_mtime, status.st_size, path
+
+    def _path(self, key: bytes) -> Path:
+        return self.folder / f"{key.hex()}.o"
+
+
+def pack(key: bytes, image: bytes) -> bytes:
+    """An entry: header and object."""
+    digest = hashlib.sha256(key + image).digest()
+    return MAGIC + key + len(image).to_bytes(8, "little") + digest + image
+
+
+def unpack(key: bytes, data: bytes) -> bytes | None:
+    """The object of an entry, or None where anything about it is wrong."""
+    image = data[_HEADER:]
+    return image if data == pack(key, image) else None
+
+
+def _read_owned(path: Path) -> bytes:
+    """The contents of a regular file of this user.
+
+    Raises:
+        OSError: there is no such file, or it is something else.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
+            raise PermissionError(path)
+        return file.read()
+
+
+def open_cache() -> ObjectCache | None:
+    """The cache that the settings name, its folder made where it is missing; None for none."""
+    setting = config.current().cache_dir
+    if setting == "off":
+        return None
+    folder = Path(setting).expanduser() if setting else _default_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except (OSError, RuntimeError):
+        return None
+    is_private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    return ObjectCache(folder) if is_private and status.st_uid == os.getuid() else None
+
+
+def _default_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "jitlang"

@@ -1,0 +1,172 @@
+"""Philox4x32-10 over a (seed, offset) state, and the draws that everything random is made of.
+
+Element i of a draw, in row-major order, uses counter `offset + i // 4`, word `i % 4`; a draw of n
+elements advances the offset by `ceil(n / 4)`. uniform = (word >> 8) * 2**-24. Normals come in pairs
+from two neighbouring words by Box-Muller, with jitlang's own log, sqrt, sin and cos. Draws from a
+range wider than 32 bits take two words for each element, low word first.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .algebra import NumpyAlgebra
+
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_ROUNDS = 10
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_SEED_LIMIT = 2**64
+
+
+def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
+    """Philox4x32-10: random words for counters.
+
+    Args:
+        counter: uint64 array of shape (n, 4), each element a 32-bit word.
+        key: two 32-bit words.
+        xp: the array namespace of `counter`.
+
+    Returns:
+        uint32 array of shape (n, 4).
+    """
+    c0, c1, c2, c3 = (counter[:, i] for i in range(4))
+    k0, k1 = key
+    for _ in range(_ROUNDS):
+        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = (
+            (product1 >> _HALF) ^ c1 ^ np.uint64(k0),
+            product1 & _LOW,
+            (product0 >> _HALF) ^ c3 ^ np.uint64(k1),
+            product0 & _LOW,
+        )
+        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+    return xp.stack([c0, c1, c2, c3], 1).astype("uint32")
+
+
+class Generator:
+    """A source of random numbers: a seed and how many blocks of four words were drawn.
+
+    Drawing is thread-safe; which thread gets which numbers is not determined.
+    """
+
+    __slots__ = ("_lock", "device", "offset", "state_seed")
+
+    def __init__(self, device: object = "cpu", seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self.device = device
+        self.state_seed = seed % _SEED_LIMIT
+        self.offset = 0
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start anew from a seed; negative ones count from 2**64."""
+        with self._lock:
+            self.state_seed, self.offset = seed % _SEED_LIMIT, 0
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed last given."""
+        return self.state_seed
+
+    def seed(self) -> int:
+        """Start anew from a seed that the operating system gives, and return it."""
+        chosen = secrets.randbits(63)
+        self.manual_seed(chosen)
+        return chosen
+
+    def get_state(self) -> tuple[int, int]:
+        """(seed, offset): all there is to know."""
+        return self.state_seed, self.offset
+
+    def set_state(self, state: tuple[int, int]) -> Generator:
+        """Continue from a state that `get_state` gave."""
+        with self._lock:
+            self.state_seed, self.offset = state
+        return self
+
+    def words(self, count: int, xp: Any = np) -> Any:
+        """Draw `count` random 32-bit words, as a uint32 vector."""
+        blocks = -(-count // 4)
+        with self._lock:
+            seed, start = self.state_seed, self.offset
+            self.offset = (start + blocks) % _SEED_LIMIT
+        position = xp.arange(blocks, dtype="uint64") + np.uint64(start)
+        counter = xp.zeros((blocks, 4), "uint64")
+        counter[:, 0] = position & _LOW
+        counter[:, 1] = position >> _HALF
+        return philox(counter, (seed & 0xFFFFFFFF, seed >> 32), xp).reshape((-1,))[:count]
+
+    def __repr__(self) -> str:
+        return f"Generator(seed={self.state_seed}, offset={self.offset})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (str(self.device), self.state_seed, self.offset)
+
+
+def _restored(device: str, seed: int, offset: int) -> Generator:
+    return Generator(device).set_state((seed, offset))
+
+
+default_generator = Generator(seed=secrets.randbits(63))
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator anew."""
+    return default_generator.manual_seed(seed)
+
+
+def uniform(xp: Any, shape: Sequence[int], generator: Generator | None) -> Any:
+    """float32 in [0, 1): the upper 24 bits of a word each."""
+    words = (generator or default_generator).words(math.prod(shape), xp)
+    return ((words >> np.uint32(8)).astype("float32") * np.float32(2.0**-24)).reshape(tuple(shape))
+
+
+def standard_normal(xp: Any, shape: Sequence[int], generator: Generator | None, wide: bool) -> Any:
+    """Normals of mean 0 and deviation 1, in float64 if `wide`, else in float32."""
+    count = math.prod(shape)
+    words = (generator or default_generator).words(-(-count // 4) * 4, xp) >> np.uint32(8)
+    kind = dtypes.float64 if wide else dtypes.float32
+    m: Any = NumpyAlgebra(xp, kind)
+    pairs = words.reshape((-1, 2)).astype(kind.numpy)
+    # The first word gives (0, 1], so that the logarithm is finite.
+    radius = m.sqrt(m.log((pairs[:, 0] + 1) * 2.0**-24) * -2)
+    angle = pairs[:, 1] * (2 * math.pi * 2.0**-24)
+    both = xp.stack([radius * m.cos(angle), radius * m.sin(angle)], 1)
+    return both.reshape((-1,))[:count].reshape(tuple(shape))
+
+
+def integers(
+    xp: Any, low: int, high: int, shape: Sequence[int], generator: Generator | None
+) -> Any:
+    """int64 in [low, high).
+
+    Raises:
+        RuntimeError: the range is empty.
+    """
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    source, count, span = generator or default_generator, math.prod(shape), high - low
+    if span <= 2**32:
+        drawn = (source.words(count, xp).astype("uint64") * np.uint64(span)) >> _HALF
+    else:
+        pairs = source.words(2 * count, xp).astype("uint64").reshape((-1, 2))
+        drawn = (pairs[:, 0] | (pairs[:, 1] << _HALF)) % np.uint64(span)
+    return (drawn.astype("int64") + np.int64(low)).reshape(tuple(shape))
+
+
+def permutation(xp: Any, n: int, generator: Generator | None) -> Any:
+    """0 .. n-1 in random order: the order of n pairs of words."""
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    pairs = (generator or default_generator).words(2 * n, xp).astype("uint64").reshape((-1, 2))
+    return xp.argsort(pairs[:, 0] | (pairs[:, 1] << _HALF), kind="stable").astype("int64")

@@ -1,0 +1,97 @@
+"""Rows that scan along a dimension: cumsum, cumprod, cummax, cummin, diff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import dtypes
+from ..ir.types import Type
+from .creation import keyword_dtype
+from .reduce import summed, summed_dtype
+from .rows import op
+from .rules import (
+    compute_dtype,
+    made,
+    retyped,
+    tensor_at,
+    wide,
+    wrap_dim,
+)
+
+# Running sums -------------------------------------------------------------------------------------
+
+
+def _running(function: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
+        kind = summed_dtype(a, dtype)
+        axis = wrap_dim(dim, a.ndim)
+        if a.ndim == 0:
+            return a.astype(kind)
+        wide = compute_dtype(kind)
+        return getattr(xp, function)(a, axis=axis, dtype=wide).astype(kind, copy=False)
+
+    return impl
+
+
+def _running_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    first = tensor_at(types)
+    return retyped(first, keyword_dtype(constants[2], summed(first.dtype)))
+
+
+def _running_extremum(name: str) -> Callable[..., Any]:
+    def impl(xp: Any, a: Any, dim: int) -> Any:
+        axis = wrap_dim(dim, a.ndim)
+        if a.ndim == 0:
+            return a.copy(), xp.zeros((), "int64")
+        values = getattr(xp, name).accumulate(wide(a), axis=axis)
+        places = xp.arange(a.shape[axis]).reshape((-1,) + (1,) * (a.ndim - 1 - axis))
+        # The position is that of the last element which equals the extremum so far; the first NaN
+        # stays.
+        isnan = values != values
+        fresh = xp.where(isnan, isnan & ~xp.roll(isnan, 1, axis), wide(a) == values)
+        if a.shape[axis]:
+            head = (slice(None),) * axis + (slice(0, 1),)
+            fresh[head] = True
+        indices = xp.maximum.accumulate(xp.where(fresh, places, 0), axis=axis)
+        return values.astype(a.dtype, copy=False), indices
+
+    return impl
+
+
+def _running_pair(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[Type]:
+    first = tensor_at(types)
+    return made(first, first.sizes), retyped(first, dtypes.int64)
+
+
+for _name in ("cumsum", "cumprod"):
+    op(
+        f"aten::{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+        impl=_running(_name),
+        infer=_running_type,
+    )
+for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
+    op(
+        f"aten::{_name}(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+        impl=_running_extremum(_function),
+        infer=_running_pair,
+    )
+
+
+# Differences --------------------------------------------------------------------------------------
+
+
+def _diff(xp: Any, a: Any, n: int, dim: int, prepend: Any, append: Any) -> Any:
+    if a.ndim == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    axis = wrap_dim(dim, a.ndim)
+    joined = [part for part in (prepend, a, append) if part is not None]
+    whole = xp.concatenate(joined, axis) if len(joined) > 1 else a
+    return xp.diff(whole, n, axis) if n else whole.copy()
+
+
+op(
+    "aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> "
+    "Tensor",
+    impl=_diff,
+)
