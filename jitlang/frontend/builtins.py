@@ -313,14 +313,11 @@ def _number(label: str, row: str, zero: Any) -> Expansion:
         if label == "int" and base is not None:
             return Plain(e.builder.op("jit::int_base", value, base.value(e)))
         if value.type is ty.ANY:
-            return Plain(e.builder.value("jit::checked_cast", [value], _TYPES[label]))
+            return Plain(e.builder.op(f"jit::dynamic_{label}", value))
         others = [meaning.value(e) for meaning in taken[1:]]
         return apply_rows(e, label, rows_named(row), [value, *others], {})
 
     return expand
-
-
-_TYPES: dict[str, Type] = {"int": ty.INT, "float": ty.FLOAT, "complex": ty.COMPLEX}
 
 
 def _str(e: Emitter, args: Arguments) -> Sugar:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import linecache
+import re
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -127,7 +129,9 @@ class _Check:
             ErrorKind.UNDEFINED_NAME,
             f"undefined name '{name}'",
             source.span(node),
-            hint=did_you_mean(name, near, far) or hints.for_name(name),
+            hint=_defined_below(source, name)
+            or did_you_mean(name, near, far)
+            or hints.for_name(name),
         )
 
     def check_arity(self, node: ast.Call) -> None:
@@ -158,6 +162,15 @@ class _Check:
                 self.source.span(node),
                 expected=_shown(callee, signature),
             ) from None
+
+
+def _defined_below(source: FunctionSource, name: str) -> str | None:
+    """The hint for a name that the module defines only after the function."""
+    definition = re.compile(rf"((async )?def|class) {name}\b|{name}\s*(:[^=]*)?=[^=]")
+    for number, line in enumerate(linecache.getlines(source.filename), 1):
+        if number > source.tree.lineno and definition.match(line):
+            return f"'{name}' is defined in line {number}, after this function: move it above"
+    return None
 
 
 def _shown(callee: types.FunctionType, signature: inspect.Signature) -> str:

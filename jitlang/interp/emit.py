@@ -12,7 +12,7 @@ from typing import Any
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
-from ..ir.types import TupleType
+from ..ir.types import SequenceType, TupleType
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -215,6 +215,9 @@ class _Emitter:
         is_checked = op is not None and op.checked_integer and result in (ty.INT, ty.NUMBER)
         if is_checked and self.graph.integers == "wrapping":
             expression = WRAPPED.format(expression) if result is ty.INT else f"wrap({expression})"
+        if isinstance(result, SequenceType) and op is not None and op.python is None:
+            # A row of torch's schema returns a list where Python has a tuple.
+            expression = f"as_tuple({expression})"
         self.assign(instruction, self.boxed(node, 0, expression, instruction.inputs))
         if not self.is_given_raw(node, 0):
             self.unbox(instruction.outputs[0], node)

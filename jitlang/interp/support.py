@@ -32,6 +32,11 @@ def box_optional(array: Any, base: Tensor | None = None) -> Tensor | None:
     return None if array is None else view(array, base)
 
 
+def as_tuple(values: Any) -> Any:
+    """A tuple of the values; a tuple, of whatever class, as it is."""
+    return values if isinstance(values, tuple) else tuple(values)
+
+
 def bump(written: Any) -> None:
     """Note that a tensor, and so all that share its memory, has been written to."""
     if isinstance(written, Tensor):
@@ -131,6 +136,17 @@ class PythonCallee:
 
 NAMES = {
     f.__name__: f
-    for f in (box, box_optional, bump, checked_cast, exception, is_instance, overflow, view, wrap)
+    for f in (
+        as_tuple,
+        box,
+        box_optional,
+        bump,
+        checked_cast,
+        exception,
+        is_instance,
+        overflow,
+        view,
+        wrap,
+    )
 }
 """The names that generated text may use for what is defined here."""

@@ -89,6 +89,8 @@ def box(type_: Type, text: str, base: str = "") -> str:
         return f"[{box(type_.element, 't', base)} for t in {text}]"
     if isinstance(type_, SequenceType):
         return f"tuple([{box(type_.element, 't', base)} for t in {text}])"
+    if isinstance(type_, SequenceType):
+        return f"tuple([{box(type_.element, 't', base)} for t in {text}])"
     return f"view({text}, {base})" if base else f"box({text})"
 
 

@@ -537,7 +537,7 @@ def constant_type(value: Any) -> Type | None:
     """The graph type of a Python value that a `prim::Constant` can hold by itself, or None."""
     simple: dict[type, Type] = {
         bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR,
-        type(None): ty.NONE, DType: ty.DTYPE,
+        type(None): ty.NONE, DType: ty.DTYPE, arrays.Device: ty.DEVICE,
     }  # fmt: skip
     if (found := simple.get(type(value))) is not None:
         return found

@@ -7,8 +7,8 @@ import importlib
 # In order of registration: the overloads of a name are tried in this order.
 FAMILIES = (
     "pointwise", "compare", "activation", "scalar", "string", "container", "control", "math",
-    "shape", "strides", "join", "repeat", "index", "scatter", "sort", "reduce", "scan", "statistics",
-    "linalg", "creation", "convert", "random", "dynamic", "arrays",
+    "shape", "strides", "join", "repeat", "index", "scatter", "sort", "reduce", "scan",
+    "statistics", "linalg", "creation", "convert", "random", "dynamic", "arrays",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -30,6 +30,11 @@ for _name, _symbol in _UNARY.items():
 scalar("jit::dynamic_getitem(Any a, Any key) -> Any", "a[key]", effect=Effect.IO)
 scalar("jit::dynamic_getattr(Any a, str name) -> Any", "getattr(a, name)", effect=Effect.IO)
 scalar("jit::dynamic_list(Any a) -> Any[]", "list(a)", effect=Effect.IO)
+for _name in ("int", "float", "complex"):
+    scalar(
+        f"jit::dynamic_{_name}(Any a) -> {_name}", f"{_name}(a)", checked=_name == "int",
+        effect=Effect.IO,
+    )  # fmt: skip
 scalar("jit::truth(Any a) -> bool", "bool(a)", effect=Effect.IO)
 
 

@@ -7,6 +7,7 @@ from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Node, Value, create_no
 from ..ir.opdef import OPS
 from ..ir.types import TupleType
 from .alias import AliasAnalysis
+from .effects import UNLIMITED_TRIPS
 from .rules import constant_of, insert, rule
 
 
@@ -173,3 +174,43 @@ def _tuple_of(parts: list[Value], type_: TupleType, place: Node, origin: Node) -
     made = create_node("prim::TupleConstruct", parts, [type_], span=origin.span)
     made.callstack = origin.callstack
     return made.insert_before(place).output
+
+
+@rule(LOOP)
+def loop_with_a_fixed_limit(node: Node, analysis: AliasAnalysis) -> bool:
+    """`while i < n`, with `i` counting the trips and `n` from outside, makes `n` trips."""
+    trips, start = node.inputs[:2]
+    (body,) = node.blocks
+    again = body.outputs[0]
+    limit = _limit(again.node, body.inputs[0])
+    if trips.constant(0) < UNLIMITED_TRIPS or limit is None or body.encloses(limit.node):
+        return False
+    if not (_is_row(start.node, "aten::lt.int") and start.node.inputs[1] is limit):
+        return False
+    if constant_of(start.node.inputs[0]) != 0:
+        return False
+    truth = insert(create_node(CONSTANT, (), [ty.BOOL], attributes={"value": True}), node)
+    following = again.node.inputs[0].node
+    node.replace_input(0, limit)
+    node.replace_input(1, truth)
+    body.return_node.replace_input(0, truth)
+    # `i + 1` is at most the limit: it cannot overflow, so nothing is lost with it.
+    for test in (again.node, following):
+        if not test.output.uses:
+            test.destroy()
+    return True
+
+
+def _limit(again: Node, index: Value) -> Value | None:
+    """The `n` of `i + 1 < n`, or None."""
+    if not _is_row(again, "aten::lt.int"):
+        return None
+    following, limit = again.inputs
+    if not _is_row(following.node, "aten::add.int"):
+        return None
+    counter, step = following.node.inputs
+    return limit if counter is index and constant_of(step) == 1 else None
+
+
+def _is_row(node: Node, name: str) -> bool:
+    return node.op is not None and node.op.full_name == name

@@ -91,8 +91,8 @@ def test_joining_promotes():
 
 
 def test_facts():
-    assert call("size", X) == [2, 3, 4] and call("size", X, -1) == 4
-    assert call("stride", X) == [12, 4, 1] and call("stride", X, 0) == 12
+    assert call("size", X) == (2, 3, 4) and call("size", X, -1) == 4
+    assert call("stride", X) == (12, 4, 1) and call("stride", X, 0) == 12
     assert (call("dim", X), call("numel", X)) == (3, 24)
     assert call("is_contiguous", X) is True and call("is_contiguous", X.T) is False
 
@@ -100,7 +100,7 @@ def test_facts():
 def test_channels_last():
     x = np.zeros((2, 3, 4, 5))
     last = call("contiguous", x, memory_format=2)
-    assert call("stride", last) == [60, 1, 15, 3]
+    assert call("stride", last) == (60, 1, 15, 3)
     assert call("is_contiguous", last, 2) is True
 
 
@@ -121,4 +121,5 @@ def test_type_rules_follow_sizes():
     full = ty.TensorType(sizes=(2, 3, 4))
     assert op.infer([full, ty.ListType(ty.INT)], [None, [-1, 4]]).sizes == (6, 4)
     op, _, _ = resolve("chunk", (X, 2, 2))
-    assert str(op.infer([full, ty.INT, ty.INT], [None, 2, 2])) == str(ty.ListType(ty.TensorType(sizes=(2, 3, 2))))
+    pieces = ty.SequenceType(ty.TensorType(sizes=(2, 3, 2)))
+    assert op.infer([full, ty.INT, ty.INT], [None, 2, 2]) is pieces
