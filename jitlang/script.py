@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from typing import Any, overload
 
 from . import config
 from .arrays import is_array_like
-from .errors import CompileError, ErrorKind
+from .errors import CompileError, ErrorKind, FallbackWarning
 from .frontend.calls import EMPTY, Parameter, accepts
 from .frontend.check import check_function
+from .frontend.emitter import Fallback
 from .frontend.function import (
     CompiledFunction,
     compile_function,
@@ -73,14 +75,15 @@ class ScriptFunction:
         self.__jitlang_function__ = function
         self.strict = strict
         self._parameters = declared_parameters(function)
-        self._signature = inspect.signature(function)
+        self._signature = inspect.signature(function, follow_wrapped=False)
         self._plain = all(p.kind in _PLAIN for p in self._parameters)
         self._versions: OrderedDict[Key, _Version] = OrderedDict()
         self._latest: _Version | None = None
         self._lock = threading.RLock()
+        self._warned: set[tuple[str, str]] = set()
         check_function(function)
         if self._plain and all(p.declared is not None for p in self._parameters):
-            self._latest = self._compile(_declared_given(self._parameters))
+            self._version(_declared_given(self._parameters))
 
     def __repr__(self) -> str:
         return f"<ScriptFunction {self.__name__}>"  # type: ignore[attr-defined]
@@ -123,9 +126,19 @@ class ScriptFunction:
     def _compile(self, given: Mapping[str, Any]) -> _Version:
         with self._lock:
             compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
+            self._warn(compiled.fallbacks)
             optimized = compiled.graph.copy()
             optimize(optimized)
             return _Version(compiled, optimized, {})
+
+    def _warn(self, fallbacks: Sequence[Fallback]) -> None:
+        """Warn of calls back into Python at the lines that make them, once per place."""
+        for fallback in fallbacks:
+            place = (fallback.name, str(fallback.span))
+            if place not in self._warned:
+                self._warned.add(place)
+                span = fallback.span
+                warnings.warn_explicit(str(fallback), FallbackWarning, span.filename, span.line)
 
     def _enter(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -187,7 +200,7 @@ class ScriptFunction:
         return source.text, source.constants
 
     @property
-    def fallbacks(self) -> Sequence[Any]:
+    def fallbacks(self) -> Sequence[Fallback]:
         """The calls back into Python of the latest signature: name, reason, place."""
         return self._shown().compiled.fallbacks
 
@@ -378,7 +391,11 @@ def script(function: Callable[..., Any] | None = None, *, strict: bool = False) 
 
 
 def ignore(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a function that scripts call back in Python; annotate its result so that it has a type there."""
+    """Mark a function that scripts call back in Python.
+
+    Annotate its result, so that it has a type in the script; without one it is `Any`. A call raises
+    TypeError where the result does not have the declared type.
+    """
     function.__jitlang_ignore__ = True  # type: ignore[attr-defined]
     return function
 

@@ -24,6 +24,7 @@ from ..ir import types as ty
 from ..ir.types import Type
 from ..tensor import Tensor
 from ..values import namedtuple_name
+from . import hints
 
 _CLASSES: dict[Any, Type] = {
     Tensor: ty.TENSOR, np.ndarray: ty.ARRAY, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, bool: ty.BOOL,
@@ -138,10 +139,24 @@ def _evaluate(text: str, namespace: Mapping[str, Any]) -> Any:
     return eval(compile(text, "<annotation>", "eval"), scope)  # the user's own annotation text
 
 
+def _read(text: str, namespace: Mapping[str, Any], evaluated: object) -> Type | None:
+    try:
+        return type_from_object(text, namespace)
+    except NameError:
+        if isinstance(evaluated, str):
+            raise
+    return type_from_object(evaluated, namespace)
+
+
+_BUILTIN_NAMES = ("int", "float", "bool", "complex", "str", "list", "dict", "tuple")
+
+
 def type_of_annotation(
-    node: ast.expr, namespace: Mapping[str, Any], span: SourceSpan
+    node: ast.expr, namespace: Mapping[str, Any], span: SourceSpan, evaluated: object = ""
 ) -> Type | None:
     """The type that an annotation expression states, or None where it states none.
+
+    `evaluated` is what Python made of it, if not text: it may name locals of an enclosing function.
 
     Raises:
         CompileError: a name in it is undefined (UNDEFINED_NAME), or the language has no such type
@@ -149,14 +164,14 @@ def type_of_annotation(
     """
     text = ast.unparse(node)
     try:
-        return type_from_object(text, namespace)
+        return _read(text, namespace, evaluated)
     except NameError as error:
-        known = [*_EVERYWHERE, *namespace]
+        known = [*_EVERYWHERE, *namespace, *_BUILTIN_NAMES]
         raise CompileError(
             ErrorKind.UNDEFINED_NAME,
             f"undefined name '{error.name}' in an annotation",
             span,
-            hint=did_you_mean(error.name or "", known),
+            hint=did_you_mean(error.name or "", known) or hints.for_name(error.name or ""),
         ) from None
     except NoType as error:
         raise CompileError(

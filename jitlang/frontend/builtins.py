@@ -190,10 +190,15 @@ def _extreme(name: str) -> Expansion:
         result = taken[0].value(e)
         for meaning in taken[1:]:
             pair = [result, meaning.value(e)]
-            result = apply_rows(e, name, _scalar_rows(name), pair, {}).value(e)
+            rows = [row for row in _scalar_rows(name) if row.overload not in _WIDENING]
+            result = apply_rows(e, name, rows, pair, {}).value(e)
         return Plain(result)
 
     return expand
+
+
+# Torch's overloads for an int and a float give a float; Python gives the operand itself.
+_WIDENING = ("int_float", "float_int")
 
 
 def _scalar_rows(name: str) -> list[OpDef]:

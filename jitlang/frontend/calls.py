@@ -52,6 +52,14 @@ def annotation_namespace(source: FunctionSource) -> Mapping[str, Any]:
     return {**source.namespace, **cells}
 
 
+def evaluated_annotations(source: FunctionSource) -> Mapping[str, Any]:
+    """The annotations of a function as Python evaluated them; none where it cannot."""
+    try:
+        return source.function.__annotations__ if source.function is not None else {}
+    except NameError:
+        return {}  # evaluated lazily since Python 3.14
+
+
 # Parameters ---------------------------------------------------------------------------------------
 
 
@@ -103,7 +111,9 @@ def _parameter(
     variadic = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     if arg.annotation is not None and not variadic:
         namespace = annotation_namespace(source)
-        declared = type_of_annotation(arg.annotation, namespace, source.span(arg.annotation))
+        span = source.span(arg.annotation)
+        evaluated = evaluated_annotations(source).get(arg.arg, "")
+        declared = type_of_annotation(arg.annotation, namespace, span, evaluated)
     if default is None and declared is not None:
         declared = ty.optional(declared)
     return Parameter(arg.arg, kind, default, declared, arg)
@@ -528,6 +538,13 @@ def call_class(e: Emitter, cls: ClassName, args: Arguments) -> Sugar:
     """Call a class: an exception, a NamedTuple, a conversion, or one that only Python can make."""
     target = cls.target
     if issubclass(target, BaseException):
+        for node in args.keyword_nodes.values():
+            raise e.error(
+                ErrorKind.UNSUPPORTED_EXPRESSION,
+                "keyword arguments of an exception are not in the language",
+                node,
+                hint="give them by position",
+            )
         return Raised(target, list(args.positional))
     conversion = e.grammar.conversions.get(target)
     if conversion is not None:

@@ -8,11 +8,10 @@ Python. `Emitter` is one function body in it. The parts of the language are func
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from .. import dtypes
 from ..arrays import is_array_like
 from ..dtypes import DType
-from ..errors import CompileError, ErrorKind, FallbackWarning, SourceSpan, did_you_mean
+from ..errors import CompileError, ErrorKind, SourceSpan, did_you_mean
 from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import Graph, ObjectRef, Value, constant_type
@@ -34,6 +33,8 @@ from .sugar import Arguments, Namespace, Operator, Starred, Sugar, Unusable
 from .sugar import ClassName as ClassSugar
 from .sugar import Iterable as IterableSugar
 
+STABLE_MODULES = ("numpy", "math", "cmath", "jitlang", "builtins", "typing", "collections")
+"""Modules that nobody rebinds or changes: their names are folded without a guard."""
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -58,9 +59,18 @@ class Guard:
                 return self.type is None or type_of(found) is self.type
         except (KeyError, AttributeError, ValueError, TypeError):
             return False
-        if isinstance(found, bool | int | float | complex | str | tuple):
-            return type(found) is type(self.expected) and found == self.expected
+        return _same_constant(found, self.expected)
+
+
+def _same_constant(a: object, b: object) -> bool:
+    """Whether two scalars or tuples of them cannot be told apart: 1 and 1.0 can, 0.0 and -0.0 too."""
+    if type(a) is not type(b):
         return False
+    if isinstance(a, float | complex):
+        return repr(a) == repr(b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(x is y or _same_constant(x, y) for x, y in zip(a, b, strict=True))
+    return isinstance(a, bool | int | str) and a == b
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,11 @@ class Fallback:
 
     name: str
     reason: str
-    span: SourceSpan | None
+    span: SourceSpan
+
+    def __str__(self) -> str:
+        place = f"{self.span.filename}:{self.span.line}"
+        return f"'{self.name}' is called back in Python at {place}: {self.reason}"
 
 
 @dataclass
@@ -77,26 +91,27 @@ class Unit:
     """One compilation: guards, fallbacks, callees by signature, and the functions being compiled."""
 
     strict: bool = False
-    guards: dict[str, Guard] = field(default_factory=dict)
+    guards: dict[tuple[int, str], Guard] = field(default_factory=dict)
     fallbacks: list[Fallback] = field(default_factory=list)
     compiled: dict[object, Any] = field(default_factory=dict)
     active: list[object] = field(default_factory=list)
+    builtins: dict[int, set[str]] = field(default_factory=dict)
 
-    def guard(self, guard: Guard) -> None:
-        """Record an assumption once."""
-        self.guards.setdefault(guard.label, guard)
+    def guard(self, guard: Guard, owner: object) -> None:
+        """Record an assumption about something in `owner` once."""
+        self.guards.setdefault((id(owner), guard.label), guard)
+
+    def guard_builtin(self, label: str, namespace: Mapping[str, Any], name: str) -> None:
+        """Record that a module does not define a name of its own that hides a builtin."""
+        hidden = self.builtins.setdefault(id(namespace), set())
+        hidden.add(name)
+        unhidden = Guard(f"builtins of {label}", lambda: namespace.keys().isdisjoint(hidden), True)
+        self.guard(unhidden, namespace)
 
     def fall_back(self, fallback: Fallback) -> None:
-        """Record a call back into Python and warn once per place."""
-        if fallback in self.fallbacks:
-            return
-        self.fallbacks.append(fallback)
-        where = f" at {fallback.span.filename}:{fallback.span.line}" if fallback.span else ""
-        warnings.warn(
-            f"'{fallback.name}' is called back in Python{where}: {fallback.reason}",
-            FallbackWarning,
-            stacklevel=2,
-        )
+        """Record a call back into Python, once per place."""
+        if fallback not in self.fallbacks:
+            self.fallbacks.append(fallback)
 
 
 @dataclass(frozen=True)
@@ -215,24 +230,28 @@ class Emitter:
                 raise self.error(
                     ErrorKind.UNDEFINED_NAME, f"closed-over name '{name}' has no value yet"
                 ) from None
-            return self.guarded(name, lambda: cell.cell_contents, found)
+            return self.guarded(name, lambda: cell.cell_contents, found, cell)
         if name in source.namespace:
             namespace = source.namespace
-            return self.guarded(name, lambda: namespace[name], namespace[name])
+            return self.guarded(name, lambda: namespace[name], namespace[name], namespace)
         builtins = source.namespace.get("__builtins__", {})
         table: Mapping[str, Any] = builtins if isinstance(builtins, dict) else vars(builtins)
         if name in table:
+            self.unit.guard_builtin(source.filename, source.namespace, name)
             return self.grammar.meaning_of(self, table[name], name)
         near = [*self.locals, *source.cells]
         hint = did_you_mean(name, near, [*source.namespace, *table]) or hints.for_name(name)
         raise self.error(ErrorKind.UNDEFINED_NAME, f"undefined name '{name}'", hint=hint)
 
-    def guarded(self, label: str, read: Callable[[], object], found: object) -> Sugar:
-        """The meaning of an outside object, which is folded and guarded."""
-        if not isinstance(found, type(sys)):
+    def guarded(
+        self, label: str, read: Callable[[], object], found: object, owner: object
+    ) -> Sugar:
+        """The meaning of an outside object found in `owner`, which is folded and guarded."""
+        stable = isinstance(found, ModuleType) and found.__name__.split(".")[0] in STABLE_MODULES
+        if not stable:
             contents = self._contents(found, label) if isinstance(found, list | dict) else None
             key = f"{label} in {self.source.name} of {self.source.filename}"
-            self.unit.guard(Guard(key, read, found, contents))
+            self.unit.guard(Guard(key, read, found, contents), owner)
         return self.grammar.meaning_of(self, found, label)
 
     def _contents(self, found: object, label: str) -> Type:
@@ -305,6 +324,8 @@ class Emitter:
         """A dict of keys and values, whose types must agree."""
         if isinstance(expected, ty.DictType):
             key_type, value_type = expected.key, expected.value
+            self.check_elements(keys, key_type, "keys of this dict")
+            self.check_elements(values, value_type, "values of this dict")
         else:
             key_type = self.common_type(keys, "keys of this dict") if keys else ty.NO_RETURN
             value_type = self.common_type(values, "values of this dict") if values else ty.NO_RETURN
@@ -314,12 +335,16 @@ class Emitter:
     def list_display(self, values: Sequence[Value], expected: Type | None = None) -> Value:
         """A list of values, whose types must agree; an empty one waits for its first element."""
         if isinstance(expected, ty.ListType):
-            for value in values:
-                if not ty.is_subtype(value.type, expected.element):
-                    raise self.element_error("elements of this list", value.type, expected.element)
+            self.check_elements(values, expected.element, "elements of this list")
             return self.builder.list(values, expected.element)
         element = self.common_type(values, "elements of this list") if values else ty.NO_RETURN
         return self.builder.list(values, element)
+
+    def check_elements(self, values: Sequence[Value], wanted: Type, what: str) -> None:
+        """Reject parts of a display that are not of the declared type (ELEMENT_TYPE)."""
+        for value in values:
+            if not ty.is_subtype(value.type, wanted):
+                raise self.element_error(what, value.type, wanted)
 
     def common_type(self, values: Sequence[Value], what: str) -> Type:
         """The type that all values share.

@@ -148,6 +148,7 @@ def _join_meanings(
         e.scope.assign(name, first if isinstance(first, Unusable) else second)
         return
     if first is second:
+        _assign_same(e, name, first)
         return
     values = []
     for meaning, arm in zip((first, second), arms, strict=True):
@@ -157,12 +158,19 @@ def _join_meanings(
         with e.builder.at(arm.block):
             values.append(meaning.value(e))
     if values[0] is values[1]:
+        _assign_same(e, name, first)
         return
     joined = join_types(e, name, values[0], values[1])
     if joined is None:
         e.scope.assign(name, _two_types(name, values[0].type, values[1].type))
         return
     _output(e, node, name, values[0], values[1], joined)
+
+
+def _assign_same(e: Emitter, name: str, meaning: Sugar) -> None:
+    """Both arms give the name one meaning, which needs no output of the If."""
+    if e.scope.lookup(name) is not meaning:
+        e.scope.assign(name, meaning)
 
 
 def join_types(e: Emitter, name: str, a: Value, b: Value) -> Type | None:

@@ -20,7 +20,15 @@ from ..ir.schema import NO_DEFAULT, Argument, FunctionSchema
 from ..ir.types import Type
 from . import attributes, builtins, calls, expressions, hints, iteration, names, statements
 from .annotate import type_of_annotation
-from .calls import EMPTY, Bound, Parameter, accepts, annotation_namespace, parameters_of
+from .calls import (
+    EMPTY,
+    Bound,
+    Parameter,
+    accepts,
+    annotation_namespace,
+    evaluated_annotations,
+    parameters_of,
+)
 from .emitter import Emitter, Fallback, Grammar, Guard, Unit
 from .flow import settle_empty
 from .scope import RESULT, Outcome, assigned_names, possible_outcomes
@@ -282,7 +290,9 @@ def _declared_return(source: FunctionSource) -> Type | None:
     if source.tree.returns is None:
         return None
     namespace = annotation_namespace(source)
-    return type_of_annotation(source.tree.returns, namespace, source.span(source.tree.returns))
+    span = source.span(source.tree.returns)
+    evaluated = evaluated_annotations(source).get("return", "")
+    return type_of_annotation(source.tree.returns, namespace, span, evaluated)
 
 
 def _schema_of(

@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from . import numpy_names
 from .annotate import NoType, type_from_object
 from .builtins import SPECIALS, math_meaning
-from .emitter import Emitter
+from .emitter import STABLE_MODULES, Emitter
 from .source import is_standard_library
 from .sugar import (
     ClassName,
@@ -30,7 +30,6 @@ from .sugar import (
 )
 
 _SCALARS = (type(None), bool, int, float, complex, str, dtypes.DType, arrays.Device)
-_STABLE_MODULES = ("numpy", "math", "cmath", "jitlang", "builtins", "typing", "collections")
 
 
 def meaning_of(e: Emitter, found: object, label: str) -> Sugar:
@@ -42,7 +41,7 @@ def meaning_of(e: Emitter, found: object, label: str) -> Sugar:
     if isinstance(found, tuple):
         return _tuple_meaning(e, found, label)
     if isinstance(found, types.ModuleType):
-        return Namespace(f"module '{found.__name__}'", found)
+        return Namespace(f"module '{found.__name__}'", found, found.__name__)
     special = _special(found)
     if special is not None:
         return special
@@ -86,7 +85,7 @@ def _callable_meaning(e: Emitter, found: Any, label: str) -> Sugar:
             return meaning
         return PythonCallable(
             found,
-            f"np.{name}",
+            label,
             ErrorKind.UNSUPPORTED_CALLEE,
             "NumPy's function has no counterpart in the language",
         )
@@ -104,7 +103,7 @@ def _callable_meaning(e: Emitter, found: Any, label: str) -> Sugar:
         return PythonCallable(
             found, label, ErrorKind.UNSUPPORTED_CALLEE, f"it is not a Python function ({kind})"
         )
-    return Namespace(f"the object '{label}'", found)
+    return Namespace(f"the object '{label}'", found, label)
 
 
 def attribute_of(e: Emitter, owner: Namespace, name: str) -> Sugar:
@@ -119,10 +118,10 @@ def attribute_of(e: Emitter, owner: Namespace, name: str) -> Sugar:
     except AttributeError:
         raise e.undefined_attribute(owner.label, name, dir(target)) from None
     module = getattr(target, "__name__", "")
-    label = f"{module or owner.label}.{name}" if isinstance(target, types.ModuleType) else name
-    if isinstance(target, types.ModuleType) and module.split(".")[0] in _STABLE_MODULES:
+    label = f"{owner.name or owner.label}.{name}"
+    if isinstance(target, types.ModuleType) and module.split(".")[0] in STABLE_MODULES:
         return meaning_of(e, found, label)
-    return e.guarded(f"{owner.label}.{name}", lambda: getattr(target, name), found)
+    return e.guarded(label, lambda: getattr(target, name), found, target)
 
 
 def class_type(e: Emitter, cls: type, node: ast.expr) -> Type | None:

@@ -251,6 +251,7 @@ class Namespace(Sugar):
 
     label: str
     target: Any
+    name: str = ""
 
     def describe(self) -> str:
         return self.label
@@ -263,7 +264,7 @@ class Namespace(Sugar):
 
     def call(self, e: Emitter, args: Arguments) -> Sugar:
         if callable(self.target):
-            return e.call_python(self.target, self.label, args, ErrorKind.UNSUPPORTED_CALLEE, None)
+            return e.call_python(self.target, self.name, args, ErrorKind.UNSUPPORTED_CALLEE, None)
         return super().call(e, args)
 
     def value(self, e: Emitter) -> Value:
@@ -354,7 +355,7 @@ class ClassName(Sugar):
         return e.call_class(self, args)
 
     def attribute(self, e: Emitter, name: str) -> Sugar:
-        return e.resolve_attribute(Namespace(self.label, self.target), name)
+        return e.resolve_attribute(Namespace(self.describe(), self.target, self.label), name)
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Instructions as Python text: a line each, and a few more where a result must be looked at.
 
 Every emitted line knows its node. Names in the text: `r5` is a register, `c2` a constant that has
-no literal, `k_aten_mm` a kernel, `f1` something called by the graph; the rest is in `support.NAMES`.
+no literal, `k_aten_mm` a kernel, `f1` something called by the graph; the rest is in
+`support.NAMES`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
+from ..passes.effects import is_pure, may_raise
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -22,21 +24,25 @@ from .representation import (
     has_forms,
     holds_list,
     is_declared_raw,
+    is_only_taken_apart,
+    is_unset,
     moves_elements,
     viewed,
+    written_argument,
     written_tensors,
 )
-from .text import Emitted, FunctionText, Kernel, box, identifier, literal, raw
+from .text import Deferred, Emitted, FunctionText, Kernel, bare, box, identifier, literal, raw
 
 TOO_BIG = "{0}.bit_length() > 63 and {0} != -0x8000000000000000"
-"""The quickest test that an int does not fit in 64 bits, measured: 9 ns, two comparisons take 16."""
+"""The quickest test that an int does not fit in 64 bits, measured: 9 ns, two comparisons take 16.
+"""
 WRAPPED = "(({0}) + 0x8000000000000000 & 0xFFFFFFFFFFFFFFFF) - 0x8000000000000000"
 
 
 def emit(
     graph: Graph, program: Program, assemble: Callable[[Graph], Callable[..., Any]]
 ) -> Emitted:
-    """Write the instructions of a graph as Python; `assemble` makes the graphs it calls runnable."""
+    """Write a graph's instructions as Python; `assemble` makes the graphs it calls runnable."""
     return _Emitter(graph, program, assemble).run()
 
 
@@ -54,13 +60,19 @@ class _Emitter:
         self.finished: list[FunctionText] = []
         self.open_functions: list[FunctionText] = []
         self.open_regions: list[Instruction] = []
+        self.following: Instruction | None = None
+        self.deferred: dict[Value, Deferred] = {}
+        self.blamed: Node | None = None
 
     def run(self) -> Emitted:
         parameters = self.program.parameters
         self.begin(self.function_name, [f"r{p.register}" for p in parameters])
         for operand in parameters:
             self.unbox(operand, self.graph.block.param_node)
-        for instruction in self.program.instructions:
+        instructions = self.program.instructions
+        for instruction, self.following in zip(
+            instructions, [*instructions[1:], None], strict=True
+        ):
             _BY_OPCODE[instruction.opcode](self, instruction)
         self.finished.append(self.open_functions.pop())
         lines = [line for function in self.finished for line in function.lines]
@@ -76,7 +88,14 @@ class _Emitter:
         self.open_functions.append(made)
 
     def write(self, text: str, node: Node) -> None:
-        self.open_functions[-1].write(text, node)
+        self.open_functions[-1].write(text, self.take_blame() or node)
+
+    def take_blame(self) -> Node | None:
+        """The node of a deferred expression that may fail on the line that is about to be
+        written.
+        """
+        blamed, self.blamed = self.blamed, None
+        return blamed
 
     def release(self, registers: Sequence[int], node: Node) -> None:
         if registers:
@@ -106,6 +125,10 @@ class _Emitter:
 
     def text(self, operand: Operand) -> str:
         """A value as its register or constant holds it."""
+        deferred = self.deferred.pop(operand.value, None)
+        if deferred is not None:
+            self.blamed = self.blamed or deferred.blamed
+            return f"({deferred.text})"
         if operand.register is not None:
             return f"r{operand.register}"
         return self.constant(operand.value)
@@ -167,9 +190,10 @@ class _Emitter:
 
     def run_node(self, instruction: Instruction) -> None:
         node = instruction.node
+        unset = [o.register for o in instruction.inputs if o.value in self.deferred]
+        unset += [o.register for o in instruction.outputs if is_unset(node, o.value)]
         emit_node = _BY_KIND.get(node.kind, _Emitter.run_row)
         emit_node(self, instruction)
-        unset = [o.register for o in instruction.outputs if is_unset(node, o.value)]
         self.release([r for r in instruction.releases if r not in unset], node)
 
     def assign(self, instruction: Instruction, expression: str) -> None:
@@ -215,7 +239,11 @@ class _Emitter:
         is_checked = op is not None and op.checked_integer and result in (ty.INT, ty.NUMBER)
         if is_checked and self.graph.integers == "wrapping":
             expression = WRAPPED.format(expression) if result is ty.INT else f"wrap({expression})"
-        if isinstance(result, SequenceType) and op is not None and op.python is None:
+        if not is_checked and self.may_defer(instruction):
+            blamed = self.take_blame() or (node if op is not None and may_raise(op) else None)
+            self.deferred[node.outputs[0]] = Deferred(expression, blamed)
+            return
+        if isinstance(result, SequenceType) and not is_only_taken_apart(node.outputs[0]):
             # A row of torch's schema returns a list where Python has a tuple.
             expression = f"as_tuple({expression})"
         self.assign(instruction, self.boxed(node, 0, expression, instruction.inputs))
@@ -228,6 +256,29 @@ class _Emitter:
                 fails = f"type({text}) is int and {fails}"
             where = str(node.span) if node.span is not None else ""
             self.write(f"if {fails}: raise overflow({node.kind!r}, {where!r})", node)
+
+    def may_defer(self, instruction: Instruction) -> bool:
+        """Whether an expression can stand in the next instruction instead of a line of its own.
+
+        That must be its only reader, and read it once. Of what stands on a line only one part may
+        fail, or the line number would not tell which.
+        """
+        (value,) = instruction.node.outputs
+        op, reader = instruction.node.op, self.following
+        if op is None or op.python is None or reader is None or not is_pure(instruction.node):
+            return False
+        if instruction.releases or len(value.uses) != 1 or has_forms(value.type):
+            return False
+        if reader.opcode in (Opcode.IF, Opcode.FOR):
+            return reader.inputs[0].value is value and not reader.outlined
+        if reader.opcode is not Opcode.RUN or value not in reader.node.inputs:
+            return False
+        taker = reader.node.op
+        if taker is None or taker.python is None or reader.node.kind in _BY_KIND:
+            return False
+        name = taker.schema.arguments[reader.node.inputs.index(value)].name
+        fails = self.blamed is not None or may_raise(op)
+        return templates.reads_once(taker, name) and not (fails and may_raise(taker))
 
     def several_results(self, instruction: Instruction, expression: str) -> None:
         node = instruction.node
@@ -278,7 +329,7 @@ class _Emitter:
             self.write(f"{writes} = {called}" if writes else called, instruction.node)
             self.begin(name, reads)
         self.open_regions.append(instruction)
-        self.open_functions[-1].open(header, instruction.node)
+        self.open_functions[-1].open(header, self.take_blame() or instruction.node)
         self.release(instruction.releases, instruction.node)
 
     def end(self, instruction: Instruction) -> None:
@@ -292,7 +343,7 @@ class _Emitter:
         self.release(instruction.releases, instruction.node)
 
     def enter_if(self, instruction: Instruction) -> None:
-        self.enter(instruction, f"if {self.text(instruction.inputs[0])}:")
+        self.enter(instruction, f"if {bare(self.text(instruction.inputs[0]))}:")
 
     def enter_else(self, instruction: Instruction) -> None:
         self.open_functions[-1].close(instruction.node)
@@ -302,7 +353,7 @@ class _Emitter:
     def enter_for(self, instruction: Instruction) -> None:
         trips, start = map(self.text, instruction.inputs)
         index = self.text(instruction.outputs[0])
-        limit = trips if start == "True" else f"{trips} if {start} else 0"
+        limit = bare(trips) if start == "True" else f"{trips} if {start} else 0"
         self.enter(instruction, f"for {index} in range({limit}):")
 
     def enter_while(self, instruction: Instruction) -> None:
@@ -440,21 +491,3 @@ _BY_KIND: dict[str, Callable[[_Emitter, Instruction], None]] = {
     "prim::isinstance": _Emitter.is_instance,
     "jit::checked_cast": _Emitter.checked_cast,
 }
-
-
-def is_unset(node: Node, output: Value) -> bool:
-    """Whether an output is left out: it is one of the inputs, and nobody reads it."""
-    return node.op is not None and not output.uses and written_argument(node.op) is not None
-
-
-def written_argument(op: OpDef) -> int | None:
-    """The argument that the row writes and returns, if its only result is that argument."""
-    if len(op.schema.returns) != 1:
-        return None
-    mark = op.schema.returns[0].alias
-    if mark is None or not mark.is_write:
-        return None
-    for index, argument in enumerate(op.schema.arguments):
-        if argument.alias is not None and argument.alias.before == mark.before:
-            return index
-    return None

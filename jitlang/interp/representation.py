@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 
 from ..ir import types as ty
 from ..ir.graph import IF, LOOP, Graph, Node, Value
+from ..ir.opdef import OpDef
 from ..ir.schema import Argument
 from ..ir.types import ListType, OptionalType, SequenceType, Surface, TensorType, Type, VarType
 
@@ -192,8 +193,9 @@ def _move_elements(node: Node, needs: _Needs) -> None:
     for argument, value in zip(node.op.schema.arguments, node.inputs, strict=True):
         if isinstance(argument.type, VarType | ListType):
             needs.link(container, value)
-    for value in node.outputs:
-        needs.link(value, container)
+    for returned, value in zip(node.op.schema.returns, node.outputs, strict=True):
+        if isinstance(returned.type, VarType | ListType):
+            needs.link(value, container)
 
 
 def gives_raw(node: Node, index: int) -> bool:
@@ -214,6 +216,30 @@ def viewed(node: Node, index: int) -> Value | None:
     for argument, value in zip(node.op.schema.arguments, node.inputs, strict=False):
         if argument.alias is not None and argument.alias.before == mark.before:
             return value
+    return None
+
+
+def is_only_taken_apart(sequence: Value) -> bool:
+    """Whether nobody looks at more than the elements of a sequence."""
+    takers = ("prim::ListUnpack", "aten::len", "aten::__getitem__")
+    return all(use.node.kind in takers for use in sequence.uses)
+
+
+def is_unset(node: Node, output: Value) -> bool:
+    """Whether an output is left out: it is one of the inputs, and nobody reads it."""
+    return node.op is not None and not output.uses and written_argument(node.op) is not None
+
+
+def written_argument(op: OpDef) -> int | None:
+    """The argument that the row writes and returns, if its only result is that argument."""
+    if len(op.schema.returns) != 1:
+        return None
+    mark = op.schema.returns[0].alias
+    if mark is None or not mark.is_write:
+        return None
+    for index, argument in enumerate(op.schema.arguments):
+        if argument.alias is not None and argument.alias.before == mark.before:
+            return index
     return None
 
 

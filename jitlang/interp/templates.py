@@ -31,6 +31,14 @@ def statement(op: OpDef, arguments: Mapping[str, str]) -> str:
     return _fill(_as_statement(op.python), arguments)
 
 
+def reads_once(op: OpDef, name: str) -> bool:
+    """Whether the row's expression evaluates an argument exactly once, whatever happens."""
+    assert op.python is not None
+    conditional = " if " in op.python or " or " in op.python or " and " in op.python
+    found = [each for _, _, each in _names(op.python) if each == name]
+    return len(found) == 1 and not conditional and " for " not in op.python
+
+
 @cache
 def _as_statement(text: str) -> str:
     text = _RETURNS_SELF.sub("", text)

@@ -78,7 +78,10 @@ def raw(type_: Type, text: str) -> str:
             return text
         listed = f"[{inner} for t in {text}]"
         return listed if isinstance(type_, ListType) else f"tuple({listed})"
-    return f"{text}._array" if holds_tensor(type_) else text
+    if not holds_tensor(type_):
+        return text
+    # Code that never runs may cast a number to a tensor.
+    return f"({text})._array" if text[0].isdigit() else f"{text}._array"
 
 
 def box(type_: Type, text: str, base: str = "") -> str:
@@ -108,3 +111,17 @@ def identifier(text: str) -> str:
     """A name for the generated text; never one that a row's expression may use."""
     name = re.sub(r"\W+", "_", text)
     return name + "_" if keyword.iskeyword(name) else name
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An expression that will stand in the line of its only reader; `blamed` if it may fail."""
+
+    text: str
+    blamed: Node | None
+
+
+def bare(text: str) -> str:
+    """A parenthesised expression without its parentheses."""
+    is_one = text.startswith("(") and text.find(")") == len(text) - 1
+    return text[1:-1] if is_one else text

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from . import types as ty
 from .graph import CONSTANT, PYTHON_OP, UNINITIALIZED, Graph, Node, ObjectRef, Value
 from .literals import literal, string_literal
-from .matching import Match, match_overloads
+from .matching import NOT_CONSTANT, Match, match_overloads, result_types
 from .opdef import OPS, OpDef
 from .schema import Argument
 from .types import Type
@@ -106,7 +106,8 @@ def _isinstance(texts: Texts, node: Node) -> str:
 
 def _builtin(name: str) -> Callable[[Texts, Node], str | None]:
     def write(texts: Texts, node: Node) -> str | None:
-        return f"{name}({texts.read(node.inputs[0])})" if len(node.inputs) == 1 else None
+        is_found = len(node.inputs) == 1 and node.op is not None and _found(node, node.op, 1)
+        return f"{name}({texts.read(node.inputs[0])})" if is_found else None
 
     return write
 
@@ -155,17 +156,27 @@ def _operator(texts: Texts, node: Node) -> str:
             f"{key}={_attribute_text(texts, value)}" for key, value in node.attributes.items()
         ]
         return f"{callee}({', '.join([*map(texts.read, node.inputs), *attributes])})"
-    count = _needed(node, node.op)
-    if count is None:
+    count, found = _needed(node, node.op)
+    if found is None:
         callee = f"ops.{namespace}.{base}.{node.op.overload or 'default'}"
-        count = len(node.inputs)
     arguments: list[str] = []
     for index, value in enumerate(node.inputs[:count]):
         argument = _argument(node.op, index)
         by_name = argument is not None and argument.kwarg_only
         prefix = f"{argument.name}=" if argument is not None and by_name else ""
         arguments.append(prefix + texts.read(value))
-    return f"{callee}({', '.join(arguments)})"
+    text = f"{callee}({', '.join(arguments)})"
+    if found is None or len(node.outputs) != 1 or _tells(node, found):
+        return text
+    return f"annotate({texts.type(node.output.type)}, {text})"
+
+
+def _tells(node: Node, match: Match) -> bool:
+    """Whether the row itself gives the type of the output; a surface may be its caller's choice."""
+    types = [value.type for value in node.inputs]
+    constants = [v.constant() if v.is_constant else NOT_CONSTANT for v in node.inputs]
+    made = result_types(match.op, match.bindings, types, constants)
+    return len(made) != 1 or ty.is_subtype(ty.unshaped(made[0]), ty.unshaped(node.output.type))
 
 
 def _attribute_text(texts: Texts, value: Any) -> str:
@@ -181,15 +192,17 @@ def _argument(op: OpDef, index: int) -> Argument | None:
     return arguments[index] if index < len(arguments) else None
 
 
-def _needed(node: Node, op: OpDef) -> int | None:
-    """How many inputs to write so that the types find this row again; None where they never do."""
-    count = len(node.inputs)
+def _needed(node: Node, op: OpDef) -> tuple[int, Match | None]:
+    """How many inputs to write so that the types find this row again; no match if they never do."""
+    count = total = len(node.inputs)
     while count and _is_default(_argument(op, count - 1), node.inputs[count - 1]):
         count -= 1
-    return next((n for n in (count, len(node.inputs)) if _finds(node, op, n)), None)
+    matches = ((written, _found(node, op, written)) for written in (count, total))
+    return next((pair for pair in matches if pair[1] is not None), (total, None))
 
 
-def _finds(node: Node, op: OpDef, count: int) -> bool:
+def _found(node: Node, op: OpDef, count: int) -> Match | None:
+    """The match by the first `count` inputs, if it is of this row."""
     positional: list[Type] = []
     named: dict[str, Type] = {}
     for index, value in enumerate(node.inputs[:count]):
@@ -200,7 +213,7 @@ def _finds(node: Node, op: OpDef, count: int) -> bool:
         else:
             positional.append(type_)
     found = match_overloads(OPS.overloads(node.kind), positional, named)
-    return isinstance(found, Match) and found.op is op
+    return found if isinstance(found, Match) and found.op is op else None
 
 
 def _is_default(argument: Argument | None, value: Value) -> bool:

@@ -8,7 +8,7 @@ import importlib
 FAMILIES = (
     "pointwise", "compare", "activation", "scalar", "string", "container", "control", "math",
     "shape", "strides", "join", "repeat", "index", "scatter", "sort", "reduce", "scan",
-    "statistics", "linalg", "creation", "convert", "random", "dynamic", "arrays",
+    "statistics", "linalg", "creation", "convert", "random", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

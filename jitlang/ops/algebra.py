@@ -7,7 +7,7 @@ number takes the dtype of the operand beside it. Every operation rounds to its o
 nothing is contracted.
 
 Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant
-floor_divide remainder truncated_remainder integer_power widen narrow bits from_bits to_integer
+floor_divide remainder truncated_remainder integer_power natural_power widen narrow bits from_bits to_integer
 to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in the
 primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
 
@@ -47,10 +47,7 @@ class Algebra:
         return positive if not dtype.is_signed else self.select(x < 0, -one, positive)
 
 
-ELEMENTARY = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "sin", "cos",
-    "pow", "erf", "erfc",
-)  # fmt: skip
+ELEMENTARY: tuple[str, ...] = tuple(elementary.__all__)
 
 
 def _expanded(name: str) -> Callable[..., Operand]:
@@ -128,6 +125,14 @@ class NumpyAlgebra(Algebra):
         inverse = self.xp.where(x == -1, self.xp.where(y & 1, x, 1), self.xp.where(x == 1, x, 0))
         return self.xp.where(y < 0, inverse, raised).astype(x.dtype)
 
+    def natural_power(self, x: Operand, y: Operand) -> Operand:
+        """A power of integers, wrapping.
+
+        Raises:
+            ValueError: an exponent is negative.
+        """
+        return self.xp.power(x, y)
+
     def widen(self, x: Operand) -> Operand:
         """float32 to float64 (exact); float64 is as wide as it gets."""
         return x.astype("float64")
@@ -161,10 +166,17 @@ class NumpyAlgebra(Algebra):
         return self.xp.where(condition, unusual(), usual) if condition.any() else usual
 
 
-_NUMPY_HAS = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "maximum",
-    "minimum",
-)  # fmt: skip
+# Ours and the array library's names of elementary functions.
+_NUMPY_NAMES = {
+    name: name
+    for name in (
+        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sinh", "cosh", "sin", "cos",
+        "tan", "hypot", "maximum", "minimum",
+    )
+} | {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh",
+    "acosh": "arccosh", "atanh": "arctanh", "pow": "power",
+}  # fmt: skip
 
 
 class FastNumpyAlgebra(NumpyAlgebra):
@@ -172,9 +184,8 @@ class FastNumpyAlgebra(NumpyAlgebra):
 
     def __init__(self, xp: Any, compute: DType) -> None:
         super().__init__(xp, compute)
-        for name in _NUMPY_HAS:
-            setattr(self, name, getattr(xp, name))
-        self.pow = xp.power
+        for ours, theirs in _NUMPY_NAMES.items():
+            setattr(self, ours, getattr(xp, theirs))
         if compute.category >= dtypes.Category.FLOATING:
             # 0-dim arrays: NumPy converts a Python number anew in each call.
             self._one = xp.asarray(1, compute.numpy)
@@ -303,6 +314,7 @@ def _primitive(name: str) -> Callable[..., Expression]:
 PRIMITIVES = (
     "sqrt", "floor", "ceil", "trunc", "rint", "fmod", "minimum", "maximum", "select", "eq", "ne",
     "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power",
+    "natural_power",
     "widen",
     "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
 )  # fmt: skip
@@ -317,7 +329,8 @@ _ROW_OF = {
 
 # Rows cannot express these: they work on the representation, or have no row of their own.
 _WITHOUT_ROW = frozenset(
-    ("widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup", "integer_power")
+    ("widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup", "integer_power",
+     "natural_power")
 )
 _COMMUTED = {"sub": "aten::rsub", "add": "aten::add", "mul": "aten::mul"}
 

@@ -177,13 +177,9 @@ def _can_cast(a: dtypes.DType, b: dtypes.DType) -> bool:
 # Ranges -------------------------------------------------------------------------------------------
 
 
-def _range_length(xp: Any, lo: int, hi: int, step: int) -> int:
-    if step == 0:
-        raise ValueError("range() arg 3 must not be zero")
-    return len(range(lo, hi, step))
-
-
-op("aten::__range_length(int lo, int hi, int step) -> int", impl=_range_length, **HIDDEN)
+scalar(
+    "aten::__range_length(int lo, int hi, int step) -> int", "len(range(lo, hi, step))", checked=True
+)
 scalar("aten::__derive_index(int index, int start, int step) -> int", "start + index * step")
 scalar("aten::is_scripting() -> bool", "True")
 scalar("aten::is_autocast_enabled() -> bool", "False")

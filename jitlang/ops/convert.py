@@ -85,30 +85,29 @@ def _other_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 _TAIL = "bool non_blocking=False, bool copy=False"
 op(
-    f"aten::to.device(Tensor(a) self, Device device, ScalarType dtype, {_TAIL}, MemoryFormat?"
-    " memory_format=None) "
-    "-> Tensor(a)",
+    f"aten::to.device(Tensor(a) self, Device device, ScalarType dtype, {_TAIL}, MemoryFormat? "
+    "memory_format=None) -> Tensor(a)",
     impl=_to_device,
     infer=_dtype_rule(2, 1),
     function=None,
 )
 op(
-    f"aten::to.dtype(Tensor(a) self, ScalarType dtype, {_TAIL}, MemoryFormat?"
-    " memory_format=None) -> Tensor(a)",
+    f"aten::to.dtype(Tensor(a) self, ScalarType dtype, {_TAIL}, MemoryFormat? memory_format=None) "
+    "-> Tensor(a)",
     impl=_to_dtype,
     infer=_dtype_rule(1),
     function=None,
 )
 op(
-    f"aten::to.other(Tensor(a) self, Tensor other, {_TAIL}, MemoryFormat? memory_format=None) ->"
-    " Tensor(a)",
+    f"aten::to.other(Tensor(a) self, Tensor other, {_TAIL}, MemoryFormat? memory_format=None) -> "
+    "Tensor(a)",
     impl=_to_other,
     infer=_other_rule,
     function=None,
 )
 op(
-    f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) ->"
-    " Tensor(b|a)",
+    f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) -> "
+    "Tensor(b|a)",
     impl=_to_prim_device,
     infer=_dtype_rule(2, 1),
     function=None,
@@ -126,8 +125,8 @@ op(
     function=None,
 )
 op(
-    "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) ->"
-    " Tensor(b|a)",
+    "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> "
+    "Tensor(b|a)",
     impl=lambda xp, a, dtype, device: converted(xp, a, dtype, device, False),
     infer=_dtype_rule(1, 2),
     method=None,
@@ -177,8 +176,8 @@ def _fill(xp: Any, a: Any, value: Any) -> Any:
 def _fill_tensor(xp: Any, a: Any, value: Any) -> Any:
     if value.ndim:
         raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim}"
-            " dimensions."
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+            "dimensions."
         )
     refuse_overlap(a)
     a[...] = value
@@ -194,7 +193,7 @@ op(
     "aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
     impl=_clone,
     infer=same_type,
-    grad=lambda m, g, r, a, memory_format: (g, None),
+    grad=lambda m, g, r, a, memory_format: (g,),
 )
 op(
     "aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",

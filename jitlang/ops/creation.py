@@ -451,7 +451,7 @@ for _kind in ("bool", "float", "int", "complex"):
     )
     op(
         f"aten::as_tensor.{_kind}({_kind} t, *, ScalarType? dtype=None, Device? device=None) -> "
-        f"Tensor",
+        "Tensor",
         impl=_tensor,
         infer=_data_type,
         method=None,

@@ -28,6 +28,9 @@ from .rules import (
     written_type,
 )
 
+BEFORE = tuple((slice(None),) * dim for dim in range(65))
+"""The index of everything before a dimension; NumPy has 64 at most."""
+
 # Basic indexing -----------------------------------------------------------------------------------
 
 
@@ -55,15 +58,15 @@ def _out_of_bounds(index: int, dim: int, size: int) -> IndexError:
 
 
 def _slice(xp: Any, a: Any, dim: int, start: int | None, end: int | None, step: int) -> Any:
+    if step > 0 and 0 <= dim < a.ndim:
+        return a[start:end:step] if dim == 0 else a[(*BEFORE[dim], slice(start, end, step))]
     if step <= 0:
         raise ValueError(
             "slice step cannot be zero" if step == 0 else "step must be greater than zero"
         )
-    if dim == 0 and a.ndim:
-        return a[start:end:step]
     if a.ndim == 0:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    return a[(*(slice(None),) * wrap_dim(dim, a.ndim), slice(start, end, step))]
+    return a[(*BEFORE[wrap_dim(dim, a.ndim)], slice(start, end, step))]
 
 
 def _selected_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | None:
@@ -94,8 +97,7 @@ op(
 )
 op(
     "aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt "
-    "step=1) "
-    "-> Tensor(a)",
+    "step=1) -> Tensor(a)",
     impl=_slice,
     infer=sizes_rule(_sliced_sizes),
     **HIDDEN,
@@ -142,8 +144,7 @@ def _explain(xp: Any, a: Any, indices: Sequence[Any], error: IndexError) -> NoRe
         if is_mask and i.shape != a.shape[at : at + taken]:
             raise IndexError(
                 f"The shape of the mask {[*i.shape]} at index 0 does not match the shape of the "
-                f"indexed tensor "
-                f"{[*a.shape]} at index {at}"
+                f"indexed tensor {[*a.shape]} at index {at}"
             ) from None
         if not is_mask:
             shapes.append(i.shape)
@@ -185,8 +186,7 @@ def _index_put_(
     except ValueError:
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {[*values.shape]} cannot be broadcast to "
-            f"indexing result of "
-            f"shape {[*a[key].shape]}"
+            f"indexing result of shape {[*a[key].shape]}"
         ) from None
     return a
 
@@ -212,15 +212,13 @@ for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Ten
 for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):
     op(
         f"aten::index_put_{_overload}(Tensor(a!) self, {_indices} indices, Tensor values, bool "
-        f"accumulate=False) "
-        "-> Tensor(a!)",
+        "accumulate=False) -> Tensor(a!)",
         impl=_index_put_,
         infer=written_type,
     )
     op(
         f"aten::index_put{_overload}(Tensor self, {_indices} indices, Tensor values, bool "
-        f"accumulate=False) "
-        "-> Tensor",
+        "accumulate=False) -> Tensor",
         impl=_index_put,
         infer=same_type,
     )
@@ -253,8 +251,7 @@ def refuse_overlap(a: Any) -> None:
     ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory "
-            "location. Please clone() the tensor before performing the operation."
+            "single memory location. Please clone() the tensor before performing the operation."
         )
 
 
@@ -264,8 +261,8 @@ def _explain_broadcast(a: Any, source: Any) -> NoReturn:
         if source.shape[-back] not in (1, own):
             raise RuntimeError(
                 f"The size of tensor a ({own}) must match the size of tensor b "
-                f"({source.shape[-back]}) at "
-                f"non-singleton dimension {max(a.ndim, source.ndim) - back}"
+                f"({source.shape[-back]}) at non-singleton dimension "
+                f"{max(a.ndim, source.ndim) - back}"
             ) from None
     raise RuntimeError(
         f"output with shape {[*a.shape]} doesn't match the broadcast shape {[*source.shape]}"
@@ -315,8 +312,7 @@ def _broadcast_pair(xp: Any, a: Any, b: Any) -> Any:
         )
         raise RuntimeError(
             f"The size of tensor a ({a.shape[-back]}) must match the size of tensor b "
-            f"({b.shape[-back]}) at "
-            f"non-singleton dimension {max(a.ndim, b.ndim) - back}"
+            f"({b.shape[-back]}) at non-singleton dimension {max(a.ndim, b.ndim) - back}"
         ) from None
 
 
@@ -397,8 +393,7 @@ def gather_index(xp: Any, name: str, a: Any, dim: int, index: Any, other: str) -
         if d != at and index.shape[d] > a.shape[d]:
             raise RuntimeError(
                 f"Size does not match at dimension {d} expected index {[*index.shape]} to be no "
-                f"larger than self "
-                f"{[*a.shape]} apart from dimension {at}"
+                f"larger than self {[*a.shape]} apart from dimension {at}"
             )
     check_bounds(xp, index, at, a.shape[at] if a.ndim else 1, kind=RuntimeError)
     return at
@@ -467,11 +462,16 @@ op(
     "aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
     impl=_gather,
     infer=_like_index,
+    grad=lambda m, g, r, a, dim, index, sparse_grad: (
+        m.scatter_add(m.zeros_like(a), dim, index, g),
+        None,
+    ),
 )
 op(
     "aten::index_select(Tensor self, int dim, Tensor index) -> Tensor",
     impl=_index_select,
     infer=_selected_by_index,
+    grad=lambda m, g, r, a, dim, index: (m.index_add(m.zeros_like(a), dim, index, g), None),
 )
 op("aten::take(Tensor self, Tensor index) -> Tensor", impl=_take, infer=_like_index)
 op(

@@ -91,8 +91,7 @@ def _split_sizes(xp: Any, a: Any, split_sizes: Sequence[int], dim: int) -> list[
     if start != a.shape[at]:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {a.shape[at]} (input "
-            f"tensor's size at "
-            f"dimension {at}), but got split_sizes={[*split_sizes]}"
+            f"tensor's size at dimension {at}), but got split_sizes={[*split_sizes]}"
         )
     return _pieces(a, at, bounds)
 
@@ -123,8 +122,7 @@ def _tensor_split_by_tensor(xp: Any, a: Any, sections: Any, dim: int) -> list[An
     if sections.ndim > 1 or sections.dtype != dtypes.int64.numpy:
         raise RuntimeError(
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-            "one-dimensional "
-            "tensor of dtype long"
+            "one-dimensional tensor of dtype long"
         )
     return _tensor_split(xp, a, sections.tolist(), dim)
 
@@ -206,8 +204,7 @@ op(
 )
 op(
     "aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor "
-    "tensor_indices_or_sections, "
-    "int dim=0) -> Tensor(a)[]",
+    "tensor_indices_or_sections, int dim=0) -> Tensor(a)[]",
     impl=_tensor_split_by_tensor,
     infer=list_rule(same_rank),
 )
@@ -267,15 +264,13 @@ for _name, _dims in (("hsplit", (0, 1)), ("vsplit", (0, 0)), ("dsplit", (2, 2)))
         if a.ndim < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a "
-                f"tensor with "
-                f"{a.ndim} dimensions!"
+                f"tensor with {a.ndim} dimensions!"
             )
         at = dims[0] if a.ndim == 1 else dims[1]
         if isinstance(sections, int) and (sections < 1 or a.shape[at] % sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {at}, but the size of the "
-                f"dimension "
-                f"{a.shape[at]} is not divisible by the split_size {sections}!"
+                f"dimension {a.shape[at]} is not divisible by the split_size {sections}!"
             )
         return _tensor_split(xp, a, sections, at)
 
@@ -319,8 +314,8 @@ def _careful_cat(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
             if d != at and a.shape[d] != first.shape[d]:
                 raise RuntimeError(
                     f"Sizes of tensors must match except in dimension {at}. Expected size "
-                    f"{first.shape[d]} but "
-                    f"got size {a.shape[d]} for tensor number {position} in the list."
+                    f"{first.shape[d]} but got size {a.shape[d]} for tensor number {position} in "
+                    "the list."
                 )
     return xp.concatenate([a.astype(dtype, copy=False) for _, a in kept], at)
 
@@ -330,18 +325,19 @@ def _stack(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]
     at = wrap_dim(dim, first.ndim + 1)
+    alike = len({(a.shape, a.dtype) for a in tensors}) == 1
+    if alike and at == 0 and first.ndim:
+        return xp.concatenate(tensors, 0).reshape((len(tensors), *first.shape))
+    if alike:
+        return xp.stack(tensors, at)
     for position, a in enumerate(tensors):
         if a.shape != first.shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {[*first.shape]} at entry 0 "
-                f"and "
-                f"{[*a.shape]} at entry {position}"
+                f"and {[*a.shape]} at entry {position}"
             )
-    if len({a.dtype for a in tensors}) > 1:
-        dtype = result_dtype(tensors)
-        tensors = [a.astype(dtype, copy=False) for a in tensors]
-    place = (*_along(at), None)
-    return xp.concatenate([a[place] for a in tensors], at)
+    dtype = result_dtype(tensors)
+    return xp.stack([a.astype(dtype, copy=False) for a in tensors], at)
 
 
 def joined_element(types: Sequence[Type]) -> TensorType:

@@ -26,28 +26,35 @@ Plan = Callable[..., Any]
 def pointwise_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
     """The kernel of a pointwise row over the array namespace `xp`."""
     plans: dict[Any, Plan] = {}
+    same_dtype: set[Any] = set()
 
     def plan_for(key: Any, *values: Any) -> Plan:
-        plan = plans[key] = _plan(op, xp, exact, values)
+        plan, is_direct = _plan(op, xp, exact, values)
+        plans[key] = plan
+        if is_direct:
+            same_dtype.add(values[0].dtype)
         return plan
 
-    return _keyed_kernel(op, plans, plan_for)
+    ufunc = getattr(xp, traits_of(op).ufunc or "add")
+    scope = {"plans": plans, "plan_for": plan_for, "same_dtype": same_dtype, "ufunc": ufunc}
+    return _generated(_kernel_source(op), "kernel", scope)
 
 
-def _keyed_kernel(
-    op: OpDef, plans: dict[Any, Plan], plan_for: Callable[..., Plan]
-) -> Callable[..., Any]:
-    """`kernel(*arguments)`: find the plan for these arguments and run it.
+def _generated(source: str, name: str, scope: dict[str, Any]) -> Callable[..., Any]:
+    """Functions here are generated: asking each argument in a loop would cost more than a small
+    operator does."""
+    exec(source, scope)
+    made: Callable[..., Any] = scope[name]
+    return made
 
-    The function is generated: looking at each argument in a loop would cost more than a small
-    operator.
-    """
-    arguments = op.schema.arguments
-    names = [f"_{i}" for i in range(len(arguments))]
+
+def _kernel_source(op: OpDef) -> str:
+    """`kernel(*arguments)`: find the plan for arguments of these kinds and run it."""
     roles = roles_of(op)
-    alone = sum(role is not Role.OPTION for role in roles) == 1
+    names = [f"_{i}" for i in range(len(roles))]
     parts: list[str] = []
-    for name, role, argument in zip(names, roles, arguments, strict=True):
+    alone = sum(role is not Role.OPTION for role in roles) == 1
+    for name, role, argument in zip(names, roles, op.schema.arguments, strict=True):
         if role is Role.OPTION:
             parts.append(name)
         elif role in (Role.SCALAR, Role.FACTOR):
@@ -59,26 +66,33 @@ def _keyed_kernel(
         else:
             parts += [f"{name}.dtype", f"{name}.ndim > 0"]
     listed = ", ".join(names)
-    source = (
+    return (
         f"def kernel({listed}):\n"
+        f"{_shortcut(op)}"
         f"    key = {', '.join(parts)}\n"
         f"    try: plan = plans[key]\n"
         f"    except KeyError: plan = plan_for(key, {listed})\n"
         f"    return plan({listed})\n"
     )
-    scope: dict[str, Any] = {"plans": plans, "plan_for": plan_for}
-    exec(source, scope)
-    kernel: Callable[..., Any] = scope["kernel"]
-    kernel.__name__ = op.name.partition("::")[2]
-    return kernel
 
 
-def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
-    """The plan for arguments like these."""
-    assert op.result is not None
-    assert op.body is not None
+def _shortcut(op: OpDef) -> str:
+    """Two tensors of one dtype for which the array function is known to be the row."""
     roles = roles_of(op)
+    if not traits_of(op).ufunc or roles[:2] != (Role.TENSOR, Role.TENSOR):
+        return ""
+    rest = [f" and _{i} == {op.schema.arguments[i].default!r}" for i in range(2, len(roles))]
+    return (
+        f"    dtype = _0.dtype\n"
+        f"    if dtype is _1.dtype and dtype in same_dtype{''.join(rest)}: return ufunc(_0, _1)\n"
+    )
+
+
+def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> tuple[Plan, bool]:
+    """The plan for arguments like these, and whether it is the array function itself."""
+    assert op.result is not None
     traits = traits_of(op)
+    roles = roles_of(op)
     if traits.same_dtype:
         _refuse_mixed(op, values)
     computed = _computed_dtype_of(op.result, roles, values, traits)
@@ -87,18 +101,18 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> Plan:
         raise type(refusal)(*refusal.args)
     if traits.no_bool_operand:
         _refuse_bool(traits.no_bool_operand, roles, values)
-    execute = execution_dtype(computed)
     result = dtypes.bool_ if op.result is Result.BOOL else computed
     if traits.real:
         result = dtypes.to_real(result)
-    body = _read_body(op, xp, exact, execute)
-    casts = tuple(
+    casts = [
         _cast(role, value, computed, traits) for role, value in zip(roles, values, strict=True)
-    )
-    general = _general_plan(body, casts, result)
+    ]
+    function, first = _read_body(op, xp, exact, execution_dtype(computed))
+    general = _general_plan(function, first, casts, result, values)
     if not traits.ufunc:
-        return general
-    return _ufunc_plan(op, xp, general, values, computed, result, exact) or general
+        return general, False
+    direct = _ufunc_plan(op, xp, general, values, computed, result, exact)
+    return direct or general, direct is not None
 
 
 def _refuse_mixed(op: OpDef, values: Sequence[Any]) -> None:
@@ -127,16 +141,14 @@ def _computed_dtype_of(
     return computed_dtype(rule, dimensioned, zero_dim, scalars)
 
 
-def _read_body(op: OpDef, xp: Any, exact: bool, execute: DType) -> Plan:
+def _read_body(op: OpDef, xp: Any, exact: bool, execute: DType) -> tuple[Plan, Any]:
+    """A function of the operands, and what stands before them in its call."""
     if op.impl is not None and not exact:
-        impl = op.impl
-        return lambda *operands: impl(xp, *operands)
-    body = op.body
-    assert body is not None
+        return op.impl, xp
+    assert op.body is not None
     # Complex elementary functions are the array library's own in both modes.
     reading = NumpyAlgebra if exact and not execute.is_complex else FastNumpyAlgebra
-    algebra = reading(xp, execute)
-    return lambda *operands: body(algebra, *operands)
+    return op.body, reading(xp, execute)
 
 
 def _refuse_bool(message: str, roles: Sequence[Role], values: Sequence[Any]) -> None:
@@ -207,20 +219,30 @@ def scalar_operand(scalar: Any, execute: DType, strict: bool = False) -> Any:
     return execute.numpy.type(wrapped)
 
 
-def _general_plan(body: Plan, casts: Sequence[Callable[[Any], Any] | None], result: DType) -> Plan:
-    target = result.numpy
-
-    def run(*values: Any) -> Any:
-        operands = [v if c is None else c(v) for c, v in zip(casts, values, strict=True)]
-        computed = body(*operands)
-        if computed.dtype != target:
-            return computed.astype(target)
-        # A body that returns an operand as it is must not hand out the caller's memory.
-        if any(computed is value for value in values):
-            return computed.copy()
-        return computed
-
-    return run
+def _general_plan(
+    function: Plan,
+    first: Any,
+    casts: Sequence[Callable[[Any], Any] | None],
+    result: DType,
+    values: Sequence[Any],
+) -> Plan:
+    """Cast the operands, read the body, cast the result."""
+    names = [f"_{i}" for i in range(len(casts))]
+    operands = [n if c is None else f"cast{n}({n})" for n, c in zip(names, casts, strict=True)]
+    # A body that returns an operand as it is must not hand out the caller's memory.
+    arrays = [
+        name for name, value in zip(names, values, strict=True) if hasattr(value, "dtype")
+    ]
+    source = (
+        f"def plan({', '.join(names)}):\n"
+        f"    made = function(first, {', '.join(operands)})\n"
+        f"    if made.dtype is not target and made.dtype != target: return made.astype(target)\n"
+        f"    if {' or '.join(f'made is {name}' for name in arrays)}: return made.copy()\n"
+        f"    return made\n"
+    )
+    scope = {"function": function, "first": first, "target": result.numpy}
+    scope |= {f"cast{n}": c for n, c in zip(names, casts, strict=True) if c is not None}
+    return _generated(source, "plan", scope)
 
 
 # Array functions that round correctly, so that they are the body in exact mode too.

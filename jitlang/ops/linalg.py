@@ -83,9 +83,8 @@ def _bmm(xp: Any, a: Any, b: Any) -> Any:
             raise RuntimeError(f"{name} must be a 3D tensor")
     if b.shape[0] != a.shape[0] or b.shape[1] != a.shape[2]:
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: "
-            f"{[a.shape[0], a.shape[2]]} but got: "
-            f"{[*b.shape[:2]]}."
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"{[a.shape[0], a.shape[2]]} but got: {[*b.shape[:2]]}."
         )
     if a.dtype != b.dtype:
         raise RuntimeError(f"expected scalar type {_type_name(a)} but found {_type_name(b)}")
@@ -141,8 +140,7 @@ def _refuse_batches(first: Sequence[int], second: Sequence[int]) -> NoReturn:
         if own != other and 1 not in (own, other):
             raise RuntimeError(
                 f"The size of tensor a ({own}) must match the size of tensor b ({other}) at "
-                f"non-singleton "
-                f"dimension {rank - back}"
+                f"non-singleton dimension {rank - back}"
             ) from None
     raise RuntimeError(f"the batches {[*first]} and {[*second]} cannot be broadcast") from None
 
@@ -158,8 +156,7 @@ def _mv(xp: Any, a: Any, v: Any) -> Any:
     if a.dtype != v.dtype:
         raise RuntimeError(
             f"addmv input tensors must have the same dtype, but got {_type_name(v)}, "
-            f"{_type_name(a)}, and "
-            f"{_type_name(v)}"
+            f"{_type_name(a)}, and {_type_name(v)}"
         )
     return product(xp, a, v)
 
@@ -175,8 +172,7 @@ def _dot(xp: Any, a: Any, b: Any) -> Any:
     if a.shape != b.shape:
         raise RuntimeError(
             f"inconsistent tensor size, expected tensor [{a.size}] and src [{b.size}] to have the "
-            f"same number of "
-            f"elements, but got {a.size} and {b.size} elements respectively"
+            f"same number of elements, but got {a.size} and {b.size} elements respectively"
         )
     return product(xp, a, b)
 
@@ -214,16 +210,15 @@ def _fit(bias: Any, shape: tuple[int, ...]) -> None:
     if bias.ndim > len(shape):
         raise RuntimeError(
             f"expand(Tensor{{{[*bias.shape]}}}, size={[*shape]}): the number of sizes provided "
-            f"({len(shape)}) must "
-            f"be greater or equal to the number of dimensions in the tensor ({bias.ndim})"
+            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({bias.ndim})"
         )
     for back in range(1, bias.ndim + 1):
         if bias.shape[-back] not in (1, shape[-back]):
             raise RuntimeError(
                 f"The expanded size of the tensor ({shape[-back]}) must match the existing size "
                 f"({bias.shape[-back]}) at non-singleton dimension {len(shape) - back}.  Target "
-                f"sizes: "
-                f"{[*shape]}.  Tensor sizes: {[*bias.shape]}"
+                f"sizes: {[*shape]}.  Tensor sizes: {[*bias.shape]}"
             )
 
 
@@ -404,8 +399,8 @@ op(
     infer=_affine_type(3),
 )
 op(
-    "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
-    "Tensor",
+    "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
+    "-> Tensor",
     impl=_addbmm,
 )
 op(

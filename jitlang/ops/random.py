@@ -99,7 +99,7 @@ for _name, _draw in (("rand", _rand), ("randn", _randn)):
     )
     op(
         f"aten::{_name}_like.generator(Tensor self, *, Generator? generator, {_LIKE_TAIL}) -> "
-        f"Tensor",
+        "Tensor",
         impl=_like(_draw, True),
         infer=like_rule(2),
         **_RANDOM,
@@ -136,8 +136,7 @@ for _bounds, _signature, _overload in (
     )
     op(
         f"aten::randint.{_overload}{_joint}generator({_signature}, SymInt[] size, *, Generator? "
-        f"generator, "
-        f"{_LONG_TAIL}) -> Tensor",
+        f"generator, {_LONG_TAIL}) -> Tensor",
         impl=_randint(_bounds, True),
         infer=_randint_type(_bounds, _bounds + 2),
         **_RANDOM,
@@ -162,7 +161,7 @@ op(
 )
 op(
     f"aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, {_LIKE_TAIL}) -> "
-    f"Tensor",
+    "Tensor",
     impl=_randint_like(2),
     infer=like_rule(3),
     **_RANDOM,
@@ -356,7 +355,7 @@ op(
 )
 op(
     f"aten::normal.float_float(float mean, float std, SymInt[] size, *, {_GENERATOR}, {_TAIL}) -> "
-    f"Tensor",
+    "Tensor",
     impl=_normal_sized,
     infer=creation_rule(2, 4),
     **_RANDOM,
@@ -391,7 +390,7 @@ def _multinomial(
 
 op(
     f"aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, {_GENERATOR}) "
-    f"-> Tensor",
+    "-> Tensor",
     impl=_multinomial,
     effect=Effect.RANDOM,
     infer=lambda types, constants: made(tensor_at(types), None, dtypes.int64),

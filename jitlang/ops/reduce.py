@@ -59,8 +59,7 @@ def refuse_empty(name: str, a: Any, axes: Sequence[int], dim: Dims, error: type[
     if dim is None or (not isinstance(dim, int) and not len(dim)):
         raise error(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-            f"the reduction dim "
-            "with the 'dim' argument."
+            "the reduction dim with the 'dim' argument."
         )
     for axis in axes:
         if a.shape[axis] == 0:
@@ -81,8 +80,21 @@ def summed_dtype(a: Any, dtype: Any) -> Any:
     return dtype_of(dtype, dtypes.int64 if own.category < Category.FLOATING else own)
 
 
+_PLAIN = (dtypes.float32.numpy, dtypes.float64.numpy)
+
+
+def _axis(dim: Dims) -> int | tuple[int, ...] | None:
+    """NumPy's `axis` for torch's dimensions."""
+    return dim if dim is None or isinstance(dim, int) else tuple(dim) or None
+
+
 def _accumulate(function: str) -> Callable[..., Any]:
     def impl(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+        if dtype is None and a.dtype in _PLAIN:
+            try:
+                return getattr(a, function)(_axis(dim), keepdims=keepdim)
+            except ValueError:
+                pass  # a bad dimension: the careful way says which
         kind = summed_dtype(a, dtype)
         if kind.kind == "b":
             reduce = {"sum": xp.any, "prod": xp.all}[function]
@@ -98,14 +110,20 @@ _sum, _prod = _accumulate("sum"), _accumulate("prod")
 
 
 def _mean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
+    if dtype is None and a.dtype in _PLAIN and a.size:
+        try:
+            total = a.sum(_axis(dim), keepdims=keepdim)
+        except ValueError:
+            pass  # a bad dimension: the careful way says which
+        else:
+            return total / total.dtype.type(a.size // total.size)
     kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
     result = dtypes.from_numpy(kind)
     if result.category < Category.FLOATING:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
             f"mean(): could not infer output dtype. {which} dtype must be either a floating point "
-            f"or complex "
-            f"dtype. Got: {result.graph_name}"
+            f"or complex dtype. Got: {result.graph_name}"
         )
     wide = compute_dtype(kind)
     axes = axes_of(a, dim)
@@ -200,6 +218,7 @@ op(
     "aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     impl=lambda xp, a, dtype: _sum(xp, a, None, False, dtype),
     infer=reduction_rule(None, None, 1, summed),
+    grad=lambda m, g, r, a, dtype: (m.expand_as(g, a),),
 )
 op(
     "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? "
@@ -222,6 +241,7 @@ op(
     "aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     impl=lambda xp, a, dtype: _mean(xp, a, None, False, dtype),
     infer=reduction_rule(None, None, 1),
+    grad=lambda m, g, r, a, dtype: (m.expand_as(g, a) / m.numel(a),),
 )
 op(
     "aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> "
@@ -264,7 +284,7 @@ def _extremum_dim(name: str) -> Callable[..., Any]:
             raise _not_implemented(f"{name}_cpu", a)
         if a.ndim == 0:
             return a.copy(), xp.zeros((), "int64")
-        found = xp.expand_dims(getattr(xp, f"arg{name}")(wide(a), axis=axes[0]), axes[0])
+        found = getattr(wide(a), f"arg{name}")(axes[0], keepdims=True)
         values = xp.take_along_axis(a, found, axes[0])
         return (values, found) if keepdim else (values.squeeze(axes[0]), found.squeeze(axes[0]))
 
@@ -309,7 +329,7 @@ for _name in ("max", "min"):
     )
     op(
         f"aten::{_name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor "
-        f"indices)",
+        "indices)",
         impl=_extremum_dim(_name),
         infer=pair_rule(1, 2),
     )
@@ -439,9 +459,9 @@ def _softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
     x, axis, kind = _prepared("softmax_lastdim_kernel_impl", a, dim, dtype)
     if x.size == 0 or x.ndim == 0:
         return (x - x + 1).astype(kind)
-    with xp.errstate(invalid="ignore", under="ignore"):
-        raised = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-        raised /= xp.sum(raised, axis=axis, keepdims=True)
+    raised = x - x.max(axis, keepdims=True)
+    xp.exp(raised, raised)
+    raised /= raised.sum(axis, keepdims=True)
     return raised.astype(kind, copy=False)
 
 
@@ -449,9 +469,8 @@ def _log_softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
     x, axis, kind = _prepared("log_softmax_lastdim_kernel_impl", a, dim, dtype)
     if x.size == 0 or x.ndim == 0:
         return (x - x).astype(kind)
-    with xp.errstate(invalid="ignore", under="ignore"):
-        shifted = x - xp.max(x, axis=axis, keepdims=True)
-        shifted -= xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - x.max(axis, keepdims=True)
+    shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
     return shifted.astype(kind, copy=False)
 
 
@@ -473,11 +492,24 @@ def _soft_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return retyped(first, keyword_dtype(constants[2], first.dtype))
 
 
-for _name, _impl in (("softmax", _softmax), ("log_softmax", _log_softmax)):
+def _softmax_grad(m: Any, g: Any, r: Any, a: Any, dim: Any, dtype: Any) -> tuple[Any, ...]:
+    weighted = g * r
+    return (weighted - r * m.sum(weighted, [dim], True),)
+
+
+def _log_softmax_grad(m: Any, g: Any, r: Any, a: Any, dim: Any, dtype: Any) -> tuple[Any, ...]:
+    return (g - m.exp(r) * m.sum(g, [dim], True),)
+
+
+for _name, _impl, _grad in (
+    ("softmax", _softmax, _softmax_grad),
+    ("log_softmax", _log_softmax, _log_softmax_grad),
+):
     op(
         f"aten::{_name}.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
         impl=_impl,
         infer=_soft_type,
+        grad=_grad,
     )
     op(
         f"aten::_{_name}(Tensor self, int dim, bool half_to_float) -> Tensor",

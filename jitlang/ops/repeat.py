@@ -123,8 +123,7 @@ op(
 op("aten::tile(Tensor self, SymInt[] dims) -> Tensor", impl=_tile)
 op(
     "aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? "
-    "output_size=None) "
-    "-> Tensor",
+    "output_size=None) -> Tensor",
     impl=_repeat_interleave,
 )
 op(
@@ -132,7 +131,12 @@ op(
     "output_size=None) -> Tensor",
     impl=_repeat_interleave,
 )
-op("aten::flip(Tensor self, int[] dims) -> Tensor", impl=_flip, infer=same_type)
+op(
+    "aten::flip(Tensor self, int[] dims) -> Tensor",
+    impl=_flip,
+    infer=same_type,
+    grad=lambda m, g, r, a, dims: (m.flip(g, dims),),
+)
 op("aten::fliplr(Tensor self) -> Tensor", impl=_flip_along(1), infer=same_type)
 op("aten::flipud(Tensor self) -> Tensor", impl=_flip_along(0), infer=same_type)
 op(

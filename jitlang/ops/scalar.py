@@ -145,8 +145,7 @@ def _int_power(xp: Any, a: int, b: int) -> int:
             raise ZeroDivisionError("0.0 cannot be raised to a negative power")
         raise ValueError(
             f"{a} ** {b}: the result is a float, but the exponent of an int power must not be "
-            f"negative; "
-            "write float(a) ** b"
+            "negative; write float(a) ** b"
         )
     if b < 64 or -2 < a < 2:
         result = a**b if b < 64 else a ** (b & 1 or 2)

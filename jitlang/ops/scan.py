@@ -64,11 +64,16 @@ def _running_pair(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[T
     return made(first, first.sizes), retyped(first, dtypes.int64)
 
 
-for _name in ("cumsum", "cumprod"):
+def _cumsum_grad(m: Any, g: Any, r: Any, a: Any, dim: Any, dtype: Any) -> tuple[Any, ...]:
+    return (m.flip(m.cumsum(m.flip(g, [dim]), dim), [dim]),)
+
+
+for _name, _grad in (("cumsum", _cumsum_grad), ("cumprod", None)):
     op(
         f"aten::{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
         impl=_running(_name),
         infer=_running_type,
+        grad=_grad,
     )
 for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
     op(

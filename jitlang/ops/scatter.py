@@ -142,9 +142,8 @@ def _index_copy(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
     target, key = _slices(xp, "index_copy", a, dim, index)
     if source.dtype != a.dtype:
         raise RuntimeError(
-            f"index_copy_(): self and source expected to have the same dtype, but got (self) "
-            f"{a.dtype} and "
-            f"(source) {source.dtype}"
+            "index_copy_(): self and source expected to have the same dtype, but got (self) "
+            f"{a.dtype} and (source) {source.dtype}"
         )
     _fit(xp, target, key, source)
     target[key] = source

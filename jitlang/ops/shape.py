@@ -110,8 +110,7 @@ def resolve_shape(shape: Sequence[int], numel: int) -> tuple[int, ...]:
     if known == 0 and numel == 0:
         raise RuntimeError(
             f"cannot reshape tensor of 0 elements into shape {[*shape]} because the unspecified "
-            f"dimension "
-            "size -1 can be any value and is ambiguous"
+            "dimension size -1 can be any value and is ambiguous"
         )
     if known == 0 or numel % known:
         raise RuntimeError(f"shape '{[*shape]}' is invalid for input of size {numel}")
@@ -134,8 +133,7 @@ def _view(xp: Any, a: Any, size: Sequence[int]) -> Any:
         return made
     raise RuntimeError(
         "view size is not compatible with input tensor's size and stride (at least one dimension "
-        "spans "
-        "across two contiguous subspaces). Use .reshape(...) instead."
+        "spans across two contiguous subspaces). Use .reshape(...) instead."
     )
 
 
@@ -192,8 +190,7 @@ def _unflatten(xp: Any, a: Any, dim: int, sizes: Sequence[int]) -> Any:
     except RuntimeError:
         raise RuntimeError(
             f"unflatten: Provided sizes {[*sizes]} don't multiply up to the size of dim {at} "
-            f"({length}) in the "
-            "input tensor"
+            f"({length}) in the input tensor"
         ) from None
     return _view(xp, a, (*a.shape[:at], *inner, *a.shape[at + 1 :]))
 
@@ -206,13 +203,13 @@ op(
     impl=_view,
     infer=_reshape_rule,
     function=None,
-    grad=lambda m, g, r, a, size: (m.reshape(g, m.shape(a)), None),
+    grad=lambda m, g, r, a, size: (m.reshape_as(g, a),),
 )
 op(
     "aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)",
     impl=_reshape,
     infer=_reshape_rule,
-    grad=lambda m, g, r, a, shape: (m.reshape(g, m.shape(a)), None),
+    grad=lambda m, g, r, a, shape: (m.reshape_as(g, a),),
 )
 op(
     "aten::view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
@@ -235,7 +232,7 @@ op(
     "aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
     impl=_flatten,
     infer=sizes_rule(_flattened_sizes),
-    grad=lambda m, g, r, a, start, end: (m.reshape(g, m.shape(a)), None, None),
+    grad=lambda m, g, r, a, start, end: (m.reshape_as(g, a),),
 )
 op("aten::unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", impl=_unflatten)
 op(
@@ -256,7 +253,7 @@ op(
     impl=_contiguous,
     infer=same_type,
     function=None,
-    grad=lambda m, g, r, a, memory_format: (g, None),
+    grad=lambda m, g, r, a, memory_format: (g,),
 )
 op("aten::detach(Tensor(a) self) -> Tensor(a)", impl=lambda xp, a: a, infer=same_type)
 op("aten::alias(Tensor(a) self) -> Tensor(a)", impl=lambda xp, a: a, infer=same_type, method=None)
@@ -301,9 +298,8 @@ def _permute(xp: Any, a: Any, dims: Sequence[int]) -> Any:
     if len(dims) != a.ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
-            "length of the "
-            f"desired ordering of dimensions i.e. input.dim() = {a.ndim} is not equal to "
-            f"len(dims) = {len(dims)}"
+            f"length of the desired ordering of dimensions i.e. input.dim() = {a.ndim} is not "
+            f"equal to len(dims) = {len(dims)}"
         )
     for dim in dims:
         wrap_dim(dim, a.ndim)
@@ -336,8 +332,7 @@ def _movedim(xp: Any, a: Any, source: Any, destination: Any) -> Any:
     if len(source) != len(destination):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({[*source]} dims) should "
-            f"contain the same "
-            f"number of dims as destination ({[*destination]} dims)"
+            f"contain the same number of dims as destination ({[*destination]} dims)"
         )
     for name, dims in (("source", source), ("destination", destination)):
         wrapped = [wrap_dim(dim, a.ndim) for dim in dims]
@@ -353,7 +348,7 @@ op(
     "aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
     impl=_transpose,
     infer=_swap_rule,
-    grad=lambda m, g, r, a, dim0, dim1: (m.transpose(g, dim0, dim1), None, None),
+    grad=lambda m, g, r, a, dim0, dim1: (m.transpose(g, dim0, dim1),),
 )
 op(
     "aten::swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)",
@@ -379,6 +374,7 @@ op(
 op(
     "aten::numpy_T(Tensor(a) self) -> Tensor(a)",
     impl=lambda xp, a: a.T,
+    grad=lambda m, g, r, a: (m.numpy_T(g),),
     infer=sizes_rule(_reversed_sizes),
     **HIDDEN,
 )
@@ -456,13 +452,13 @@ op(
     "aten::squeeze(Tensor(a) self) -> Tensor(a)",
     impl=_squeeze,
     infer=sizes_rule(_squeezed_sizes),
-    grad=lambda m, g, r, a: (m.reshape(g, m.shape(a)),),
+    grad=lambda m, g, r, a: (m.reshape_as(g, a),),
 )
 op(
     "aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
     impl=_squeeze_dim,
     infer=sizes_rule(_squeezed_dim_sizes),
-    grad=lambda m, g, r, a, dim: (m.reshape(g, m.shape(a)), None),
+    grad=lambda m, g, r, a, dim: (m.reshape_as(g, a),),
 )
 op(
     "aten::squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
@@ -473,5 +469,5 @@ op(
     "aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)",
     impl=_unsqueeze,
     infer=sizes_rule(_unsqueezed_sizes),
-    grad=lambda m, g, r, a, dim: (m.reshape(g, m.shape(a)), None),
+    grad=lambda m, g, r, a, dim: (m.reshape_as(g, a),),
 )

@@ -101,8 +101,7 @@ op(
 )
 op(
     "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> "
-    "(Tensor values, "
-    "Tensor indices)",
+    "(Tensor values, Tensor indices)",
     impl=lambda xp, a, stable, dim, descending: _sort(xp, a, dim, descending),
     infer=_pair_like,
 )
@@ -119,8 +118,7 @@ op(
 )
 op(
     "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> "
-    "(Tensor values, "
-    "Tensor indices)",
+    "(Tensor values, Tensor indices)",
     impl=_topk,
     infer=_topk_type,
 )
@@ -146,8 +144,7 @@ def _searchsorted(
     if not hasattr(values, "shape") or sequence.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
-            "dimensions of "
-            "boundaries tensor and input value tensor must match"
+            "dimensions of boundaries tensor and input value tensor must match"
         )
     if sorter is not None:
         sequence = xp.take_along_axis(sequence, sorter, -1)
@@ -231,8 +228,7 @@ def _triangle_indices(name: str) -> Callable[..., Any]:
 for _name in ("tril", "triu"):
     op(
         f"aten::{_name}_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? "
-        f"layout=None, "
-        "Device? device=None, bool? pin_memory=None) -> Tensor",
+        "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
         impl=_triangle_indices(_name),
         method=None,
     )

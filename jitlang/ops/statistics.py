@@ -73,8 +73,7 @@ for _name, _root in (("var", False), ("std", True)):
         )
         op(
             f"aten::{_name}{_suffix}.dim(Tensor self, int[1]? dim, bool unbiased=True, bool "
-            f"keepdim=False) -> "
-            f"{_returns}",
+            f"keepdim=False) -> {_returns}",
             impl=lambda xp, a, dim, unbiased, keep, impl=_impl: impl(
                 xp, a, dim, int(unbiased), keep
             ),
@@ -83,8 +82,7 @@ for _name, _root in (("var", False), ("std", True)):
         )
         op(
             f"aten::{_name}{_suffix}.correction(Tensor self, int[1]? dim=None, *, Scalar? "
-            f"correction=None, bool "
-            f"keepdim=False) -> {_returns}",
+            f"correction=None, bool keepdim=False) -> {_returns}",
             impl=lambda xp, a, dim, correction, keep, impl=_impl: impl(
                 xp, a, dim, 1 if correction is None else correction, keep
             ),
@@ -105,7 +103,7 @@ def vector_norm(xp: Any, a: Any, order: Any, dim: Dims, keepdim: bool, dtype: An
     own = dtypes.from_numpy(a.dtype)
     if own.category < Category.FLOATING:
         raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
             f"{own.graph_name}"
         )
     kind = dtypes.to_real(dtypes.from_numpy(dtype_of(dtype, own))).numpy
@@ -114,8 +112,7 @@ def vector_norm(xp: Any, a: Any, order: Any, dim: Dims, keepdim: bool, dtype: An
     if (math.isinf(order) or order < 0) and any(a.shape[axis] == 0 for axis in axes):
         raise RuntimeError(
             f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the "
-            f"operation does "
-            "not have an identity"
+            "operation does not have an identity"
         )
     if math.isinf(order):
         pick = xp.max if order > 0 else xp.min
@@ -171,9 +168,8 @@ op(
     infer=_norm_type(None, None, 2),
 )
 op(
-    "aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
-    "ScalarType? "
-    "dtype=None) -> Tensor",
+    "aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, "
+    "*, ScalarType? dtype=None) -> Tensor",
     impl=vector_norm,
     infer=_norm_type(2, 3, 4),
     method=None,

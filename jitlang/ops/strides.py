@@ -32,8 +32,8 @@ def expand(xp: Any, a: Any, size: Sequence[int]) -> Any:
     if missing < 0:
         raise RuntimeError(
             f"expand(Tensor{{{[*a.shape]}}}, size={[*size]}): the number of sizes provided "
-            f"({len(size)}) must be "
-            f"greater or equal to the number of dimensions in the tensor ({a.ndim})"
+            f"({len(size)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({a.ndim})"
         )
     shape, strides = [*size], [0] * len(size)
     for at in range(len(size)):
@@ -43,16 +43,14 @@ def expand(xp: Any, a: Any, size: Sequence[int]) -> Any:
         elif wanted < 0:
             raise RuntimeError(
                 f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, "
-                f"non-existing "
-                f"dimension {at}"
+                f"non-existing dimension {at}"
             )
         if shape[at] == own and at >= missing:
             strides[at] = a.strides[at - missing]
         elif own != 1:
             raise RuntimeError(
                 f"The expanded size of the tensor ({wanted}) must match the existing size ({own}) "
-                f"at "
-                f"non-singleton dimension {at}.  Target sizes: {[*size]}.  Tensor sizes: "
+                f"at non-singleton dimension {at}.  Target sizes: {[*size]}.  Tensor sizes: "
                 f"{[*a.shape]}"
             )
     if tuple(shape) == a.shape:
@@ -110,8 +108,7 @@ def _as_strided(
     if 0 not in size and (start < 0 or last >= a.size or min(stride, default=0) < 0):
         raise RuntimeError(
             f"setStorage: sizes {[*size]}, strides {[*stride]}, storage offset {start} are out of "
-            f"bounds for "
-            f"storage of {a.size} elements"
+            f"bounds for storage of {a.size} elements"
         )
     width = a.dtype.itemsize
     flat = a.reshape((-1,))[start:]

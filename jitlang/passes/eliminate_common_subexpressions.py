@@ -15,7 +15,7 @@ as an object of its own.
 
 from __future__ import annotations
 
-import math
+import struct
 from collections.abc import Hashable
 from typing import Any
 
@@ -113,8 +113,9 @@ class _Merger:
             return False
         if self.analysis.is_written(earlier) or self.analysis.is_written(later):
             return False
-        shares = any(self.analysis.may_alias(later, value) for value in later.node.inputs)
-        return not _is_told_apart(later) and (shares or not self.analysis.escapes(later))
+        # A view has no memory of its own: what is seen of it is its base's.
+        is_view = later.node.op.schema.returns[later.offset].alias is not None
+        return not _is_told_apart(later) and (is_view or not self.analysis.escapes(later))
 
 
 def _is_told_apart(value: Value) -> bool:
@@ -135,10 +136,10 @@ def _reads_contents(node: Node, index: int) -> bool:
 def _frozen(value: Any) -> Hashable | None:
     """A hashable stand-in that is equal for equal attributes only; None where there is none.
 
-    0.0 and -0.0, 1 and 1.0 and True, and nan and itself are told apart or together as bits are.
+    0.0 and -0.0, 1 and True, and nan and itself are told apart or together as their bits are.
     """
     if isinstance(value, float):
-        return "float", value.hex() if not math.isnan(value) else "nan"
+        return "float", struct.pack("d", value)
     if isinstance(value, complex):
         return "complex", _frozen(value.real), _frozen(value.imag)
     if isinstance(value, bool | int | str | DType | ty.Type) or value is None:

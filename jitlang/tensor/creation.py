@@ -40,14 +40,24 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: str | Device | None = None) -> Tensor:
-    """A tensor over `data`, without a copy where it has the dtype and device already."""
+    """A tensor over `data`, without a copy where it has the dtype and device already.
+
+    Args:
+        data: a tensor or array of any shape, a number, or nested sequences of numbers.
+        dtype: the element type; by default that of `data`, for Python data as torch infers it.
+        device: where it lives; by default where `data` lives.
+
+    Raises:
+        ValueError: sequences of unequal length.
+        TypeError: an element is not a number, or the array's dtype is not one of tensors.
+    """
     if isinstance(data, Tensor) and dtype in (None, data.dtype) and device is None:
         return data
     return box(_on_device(_to_array(data, dtype), device))
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor that shares the array's memory.
+    """A tensor of the array's shape and dtype that shares its memory.
 
     Raises:
         TypeError: not an array, or of a dtype that tensors do not have.
@@ -59,7 +69,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the memory of an object with `__dlpack__`."""
+    """A tensor of the same shape and dtype that shares the memory of an object with `__dlpack__`.
+
+    Raises:
+        AttributeError: the object does not have `__dlpack__`.
+        BufferError: NumPy cannot take its memory over (another device, an unknown dtype).
+    """
     return box(np.from_dlpack(source))
 
 

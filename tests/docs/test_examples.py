@@ -1,20 +1,24 @@
 """The examples in README.md and docs/ run, and show what the text says that they show.
 
-Every file is read from top to bottom; its examples share one namespace. What counts is the word after
-the three backquotes:
+Every file is read from top to bottom; its examples share one namespace. What counts is the word
+after the three backquotes:
 
-    python          run. A line `expression  # -> text` shows the repr of the expression. If the next
-                    fence is `text`, it holds exactly what the example printed; `...` stands for anything.
-    python error    run; the last statement must raise, and the next `text` fence shows the class, the
-                    message and the notes.
+    python          run. A line `expression  # -> text` shows the repr of the expression. If the
+                    next fence is `text`, it holds exactly what the example printed; `...` stands
+                    for anything.
+    python error    run; the last statement must raise, and the next `text` fence shows the class,
+                    the message and the notes.
     python warns    run; warnings are printed as `Class: message` after the output.
-    ir NAME         written to the file NAME, for the commands that follow. Any word but `python`,
-    (or py NAME)    `text` and `console` will do.
-    console         `$ command` lines, each followed by its output, run in the folder of those files.
+    ir NAME         (or any other word with a name) written to the file NAME, for the commands that
+                    follow.
+    golden NAME     cases in the format of `golden_loader.py`; they must hold.
+    console         `$ command` lines, each followed by its output, run in the folder of those
+                    files.
 
-`pytest --update tests/docs` writes what the code shows now into the `text` fences that have no `...`; read
-the difference before committing it. A fence of another kind is for reading only. The source of each example is known to `linecache`, so that it
-can be scripted; in output its file is called `example.py`, and its lines count from the fence.
+`pytest --update tests/docs` writes what the code shows now into the `text` fences that have no
+`...`; read the difference before committing it. A fence of another kind is for reading only. The
+source of each example is known to `linecache`, so that it can be scripted; in output its file is
+called `example.py`, and its lines count from the fence.
 """
 
 from __future__ import annotations
@@ -29,30 +33,39 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import types
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import jitlang
+from golden_loader import outcomes, read_cases
+from jitlang.ir.opdef import OPS
+from jitlang.passes.manager import PASSES
+from jitlang.passes.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 SHOWN = re.compile(r"#\s*->\s*(?P<text>.*)$")
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
 @dataclass
 class Fence:
-    """One fenced block: the words after the backquotes, its text, and where it stands in the file."""
+    """One fenced block: the words after the backquotes, its text, and where it stands."""
 
     words: list[str]
     body: str
     line: int
+    indent: str
     span: tuple[int, int]
 
     @property
@@ -74,27 +87,38 @@ class Reader:
     def run(self) -> None:
         """Run all fences; in update mode write what they show back into the file."""
         fences = fences_of(self.path)
+        rows, passes, rules = set(OPS), dict(PASSES), list(RULES)
+        names = set(vars(jitlang))
         module = types.ModuleType(f"example_of_{self.path.stem.replace('-', '_')}")
         sys.modules[module.__name__] = module
         try:
-            for fence, following in zip(fences, [*fences[1:], None], strict=True):
+            for fence, following in pairwise([*fences, Fence([], "", 0, "", (0, 0))]):
                 self.run_fence(module, fence, following)
         finally:
             del sys.modules[module.__name__]
+            for row in set(OPS) - rows:
+                OPS.remove(row)
+            for name in set(vars(jitlang)) - names:
+                delattr(jitlang, name)
+            PASSES.clear()
+            PASSES.update(passes)
+            RULES[:] = rules
         text = self.path.read_text("utf-8")
         for fence, shown in reversed(self.edits):
-            text = text[: fence.span[0]] + shown + text[fence.span[1] :]
+            drawn = textwrap.indent(shown, fence.indent)
+            text = text[: fence.span[0]] + drawn + text[fence.span[1] :]
         if self.edits:
             self.path.write_text(text, "utf-8")
 
-    def run_fence(self, module: types.ModuleType, fence: Fence, following: Fence | None) -> None:
+    def run_fence(self, module: types.ModuleType, fence: Fence, following: Fence) -> None:
         if fence.kind == "python":
-            shows = following is not None and following.kind == "text"
-            self.run_python(module, fence, following if shows else None)
+            self.run_python(module, fence, following if following.kind == "text" else None)
         elif fence.kind == "console":
             self.run_console(fence)
         elif len(fence.words) == 2 and fence.kind != "text":
             (self.folder / fence.words[1]).write_text(fence.body)
+        if fence.kind == "golden":
+            self.run_golden(fence)
 
     def problem(self, line: int, what: str) -> None:
         self.problems.append(f"{self.path.relative_to(ROOT)}:{line}: {what}")
@@ -151,6 +175,12 @@ class Reader:
             return
         self.problem(fence.line, f"shows\n{tidy(expected)}and prints\n{tidy(got)}")
 
+    def run_golden(self, fence: Fence) -> None:
+        for case in read_cases(self.folder / fence.words[1]):
+            for section, found in outcomes(case):
+                if section.text != found:
+                    self.problem(fence.line, f"[case {case.name}] [{section.word}] is\n{found}")
+
     # Commands -----------------------------------------------------------------------------------
 
     def run_console(self, fence: Fence) -> None:
@@ -164,10 +194,17 @@ class Reader:
                 name, _, value = words.pop(0).partition("=")
                 environment[name] = value
                 words[0] = sys.executable if words[0] == "python" else words[0]
+            environment["PYTHONUNBUFFERED"] = "1"  # output and errors in the order they come
             done = subprocess.run(
-                words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
+                words,
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=60,
             )
-            self.compare(fence, expected, done.stdout + done.stderr)
+            self.compare(fence, expected, done.stdout.replace(f"{self.folder}/", ""))
 
 
 def fences_of(path: Path) -> list[Fence]:
@@ -176,8 +213,9 @@ def fences_of(path: Path) -> list[Fence]:
     return [
         Fence(
             found["info"].split(),
-            found["body"],
+            re.sub(f"^{found['indent']}", "", found["body"], flags=re.MULTILINE),
             text.count("\n", 0, found.start()) + 1,
+            found["indent"],
             found.span("body"),
         )
         for found in FENCE.finditer(text)
@@ -230,12 +268,3 @@ def test_the_examples_of_a_file_run(
 def test_every_file_has_examples() -> None:
     bare = [path.name for path in FILES if not any(f.kind == "python" for f in fences_of(path))]
     assert not bare, f"no example runs in {bare}"
-
-
-LINK = re.compile(r"\]\((?P<target>[^)#:]+)(?:#[^)]*)?\)")
-
-
-def test_links_between_the_files_lead_somewhere() -> None:
-    for path in FILES:
-        for found in LINK.finditer(FENCE.sub("", path.read_text("utf-8"))):
-            assert (path.parent / found["target"]).exists(), f"{path.name}: {found['target']}"

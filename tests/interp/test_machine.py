@@ -358,3 +358,39 @@ def test_bounds_of_checked_integers(a: int, b: int, fits: bool) -> None:
         return
     with pytest.raises(OverflowError):
         run(text, a, b)
+
+
+def test_expressions_stand_in_the_line_of_their_only_reader() -> None:
+    text = """
+    graph(%a : int, %b : int, %l : int[]):
+      %zero : int = prim::Constant[value=0]()
+      %r : int = aten::remainder(%a, %b) # first.py:1:0
+      %c : bool = aten::eq(%r, %zero) # second.py:2:0
+      %x : int = prim::If(%c)
+        block0():
+          %s : int[] = aten::add(%l, %l)
+          %n : int = aten::len(%s)
+          -> (%n)
+        block1():
+          -> (%zero)
+      return (%x)
+    """
+    routine = assemble(parse_graph(text))
+    assert "if (r0 % r1) == 0:" in routine.source or "if ((r0 % r1) == 0):" in routine.source
+    assert routine(4, 2, [1]) == 2
+    with pytest.raises(ZeroDivisionError) as caught:
+        routine(1, 0, [1])
+    assert "first.py" in caught.value.__notes__[0]
+
+
+def test_only_one_part_of_a_line_may_fail() -> None:
+    text = """
+    graph(%l : int[], %i : int, %b : int):
+      %r : int = aten::__getitem__(%l, %i) # first.py:1:0
+      %c : int = aten::remainder(%r, %b) # second.py:2:0
+      return (%c)
+    """
+    for args, file in ((([1], 5, 1), "first.py"), (([1], 0, 0), "second.py")):
+        with pytest.raises((IndexError, ZeroDivisionError)) as caught:
+            run(text, *args)
+        assert file in caught.value.__notes__[0]

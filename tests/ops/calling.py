@@ -1,4 +1,4 @@
-"""How the tests call rows: by name and Python arguments, through overload resolution or directly."""
+"""How the tests call rows: by name through overload resolution, or directly."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from jitlang.ops.rows import kernel_of
 def type_of(value):
     """The graph type of a Python value."""
     simple = {
-        bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR, type(None): ty.NONE,
-        DType: ty.DTYPE, Device: ty.DEVICE,
-    }  # fmt: skip
+        bool: ty.BOOL,
+        int: ty.INT,
+        float: ty.FLOAT,
+        complex: ty.COMPLEX,
+        str: ty.STR,
+        type(None): ty.NONE,
+        DType: ty.DTYPE,
+        Device: ty.DEVICE,
+    }
     if type(value) in simple:
         return simple[type(value)]
     if isinstance(value, np.ndarray):
@@ -45,9 +51,12 @@ def _takes_any(op):
 
 
 _CONVERSIONS = {
-    Convert.INT_TO_FLOAT: float, Convert.BOOL_TO_INT: int, Convert.BOOL_TO_FLOAT: float,
-    Convert.TO_COMPLEX: complex, Convert.TUPLE_TO_LIST: list,
-}  # fmt: skip
+    Convert.INT_TO_FLOAT: float,
+    Convert.BOOL_TO_INT: int,
+    Convert.BOOL_TO_FLOAT: float,
+    Convert.TO_COMPLEX: complex,
+    Convert.TUPLE_TO_LIST: list,
+}
 
 
 def resolve(name, args, kwargs=None):
@@ -84,10 +93,15 @@ def call(name, *args, **kwargs):
     return kernel_of(op, np)(*given)
 
 
+def complete(op, args):
+    """The arguments with the schema's defaults behind them."""
+    return [*args, *(a.default for a in op.schema.arguments[len(args) :])]
+
+
 def run(full_name, *args):
     """The result of a row's kernel, with the schema's defaults behind the arguments."""
     op = OPS.find(full_name)
-    return kernel_of(op, np)(*args, *(a.default for a in op.schema.arguments[len(args) :]))
+    return kernel_of(op, np)(*complete(op, args))
 
 
 def outcome_of(function, *args, **kwargs):

@@ -12,7 +12,7 @@ from jitlang.ir.builder import Builder
 from jitlang.ir.graph import Graph
 from jitlang.ir.opdef import OPS, OpDef, Result
 from jitlang.ops.algebra import FastNumpyAlgebra, GraphAlgebra, NumpyAlgebra
-from jitlang.ops.elementary import EXP_64
+from jitlang.ops.elementary.exponential import EXP_64
 from jitlang.ops.rows import inplace_schema
 from jitlang.ops.symbolic import SymbolicAlgebra, Term, read_body
 from jitlang.ops.traits import Role, Traits, describe, rejects, roles_of

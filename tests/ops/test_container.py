@@ -1,4 +1,4 @@
-"""Rows over lists, dicts and tuples against Python's own: results, effects, exceptions and messages."""
+"""Rows over lists, dicts and tuples against Python: results, effects, exceptions, messages."""
 
 import copy
 
@@ -15,10 +15,16 @@ def effect(function, container, *args, **kwargs):
 
 
 LIST_METHODS = {
-    "extend": [([4, 5],), ([],)], "insert": [(0, 9), (9, 9), (-1, 9)], "pop": [(), (0,), (-1,), (7,)],
-    "remove": [(2,), (9,)], "reverse": [()], "clear": [()], "count": [(1,), (9,)], "index": [(2,), (9,), (1, 1), (2, 0, 1)],
+    "extend": [([4, 5],), ([],)],
+    "insert": [(0, 9), (9, 9), (-1, 9)],
+    "pop": [(), (0,), (-1,), (7,)],
+    "remove": [(2,), (9,)],
+    "reverse": [()],
+    "clear": [()],
+    "count": [(1,), (9,)],
+    "index": [(2,), (9,), (1, 1), (2, 0, 1)],
     "copy": [()],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LIST_METHODS)
@@ -29,10 +35,11 @@ def test_list_methods(name, values):
         assert ours == effect(getattr(list, name), values, *args), args
 
 
-def test_append_returns_the_list_itself():
+def test_append_returns_none_in_python_and_the_list_in_torch():
     values = [1]
-    assert call("append", values, 2) is values
-    assert values == [1, 2]
+    assert call("append", values, 2) is None
+    assert call("aten::append.t", values, 3) is values
+    assert values == [1, 2, 3]
 
 
 def test_errors_of_empty_lists():
@@ -41,7 +48,9 @@ def test_errors_of_empty_lists():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("values", [[3, 1, 2], [2.5, -1.0], ["b", "a", "B"], [True, False], [(2, "a"), (1, "b")]])
+@pytest.mark.parametrize(
+    "values", [[3, 1, 2], [2.5, -1.0], ["b", "a", "B"], [True, False], [(2, "a"), (1, "b")]]
+)
 def test_sorting(values, reverse):
     assert call("sorted", values, reverse=reverse) == sorted(values, reverse=reverse)
     target = list(values)
@@ -51,14 +60,25 @@ def test_sorting(values, reverse):
 
 def test_list_items():
     for index in [0, -1, 3, -4]:
-        assert outcome_of(call, "__getitem__", [1, 2, 3], index) == outcome_of([1, 2, 3].__getitem__, index)
+        assert outcome_of(call, "__getitem__", [1, 2, 3], index) == outcome_of(
+            [1, 2, 3].__getitem__, index
+        )
         ours = effect(lambda t, i: call("_set_item", t, i, 9) and None, [1, 2, 3], index)
         assert ours == effect(lambda t, i: t.__setitem__(i, 9), [1, 2, 3], index)
         ours = effect(lambda t, i: call("Delete", t, i), [1, 2, 3], index)
         assert ours == effect(list.__delitem__, [1, 2, 3], index)
 
 
-BOUNDS = [(None, None, 1), (1, None, 1), (None, -1, 1), (None, None, -1), (5, 0, -2), (0, 9, 2), (3, 1, 1), (0, 3, 0)]
+BOUNDS = [
+    (None, None, 1),
+    (1, None, 1),
+    (None, -1, 1),
+    (None, None, -1),
+    (5, 0, -2),
+    (0, 9, 2),
+    (3, 1, 1),
+    (0, 3, 0),
+]
 
 
 @pytest.mark.parametrize("bounds", BOUNDS)
@@ -164,6 +184,8 @@ def test_unpacking():
         a, *b, c = values
 
     for values in ([], [1], [1, 2], [1, 2, 3]):
-        assert outcome_of(call, "jit::check_unpack", list(values) or (), 2) == outcome_of(two, values)
+        assert outcome_of(call, "jit::check_unpack", list(values) or (), 2) == outcome_of(
+            two, values
+        )
         ours = outcome_of(call, "jit::check_unpack.star", list(values) or (), 1, 1)
         assert ours == outcome_of(starred, values)

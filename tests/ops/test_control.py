@@ -45,7 +45,10 @@ def test_facts():
 def test_devices():
     assert call("device", "cpu") == Device("cpu")
     assert call("device", "cuda", 1) == Device("cuda:1")
-    assert call("prim::type", Device("cuda:1")) == "cuda" and call("prim::index", Device("cpu")) is None
+    assert (
+        call("prim::type", Device("cuda:1")) == "cuda"
+        and call("prim::index", Device("cpu")) is None
+    )
     assert outcome_of(call, "device", "abacus")[0] is RuntimeError
 
 
@@ -54,7 +57,9 @@ def test_optionals():
     assert outcome_of(call, "_unwrap_optional", None) == (RuntimeError, "Unwrapping null optional")
 
 
-@pytest.mark.parametrize(("lo", "hi", "step"), [(0, 5, 1), (5, 0, -2), (0, 0, 1), (0, 7, 3), (3, 1, 1)])
+@pytest.mark.parametrize(
+    ("lo", "hi", "step"), [(0, 5, 1), (5, 0, -2), (0, 0, 1), (0, 7, 3), (3, 1, 1)]
+)
 def test_ranges(lo, hi, step):
     length = call("__range_length", lo, hi, step)
     assert [call("__derive_index", i, lo, step) for i in range(length)] == list(range(lo, hi, step))

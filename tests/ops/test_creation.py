@@ -11,7 +11,9 @@ FLOAT = np.float32
 
 
 def test_default_dtypes():
-    assert call("zeros", [2, 3]).dtype == call("ones", [1]).dtype == call("rand", [2]).dtype == FLOAT
+    assert (
+        call("zeros", [2, 3]).dtype == call("ones", [1]).dtype == call("rand", [2]).dtype == FLOAT
+    )
     assert call("full", [2], 3).dtype == "int64"
     assert call("full", [2], True).dtype == "bool"
     assert call("full", [2], 1.5).dtype == FLOAT
@@ -43,8 +45,9 @@ def test_arange():
     assert call("arange", 2, 2).shape == (0,)
     assert outcome_of(call, "arange", 0, 5, 0) == (RuntimeError, "step must be nonzero")
     assert outcome_of(call, "arange", 5, 0) == (
-        RuntimeError, "upper bound and lower bound inconsistent with step sign",
-    )  # fmt: skip
+        RuntimeError,
+        "upper bound and lower bound inconsistent with step sign",
+    )
     assert outcome_of(call, "arange", 0, float("nan"))[0] is RuntimeError
 
 
@@ -53,7 +56,10 @@ def test_linspace_ends_exactly():
         found = call("linspace", -3, 5, steps)
         assert found.shape == (steps,) and (steps < 2 or found[-1] == 5)
     assert call("linspace", 0, 10, 5, dtype=dtypes.int64).tolist() == [0, 2, 5, 7, 10]
-    assert outcome_of(call, "linspace", 0, 1, -1) == (RuntimeError, "number of steps must be non-negative")
+    assert outcome_of(call, "linspace", 0, 1, -1) == (
+        RuntimeError,
+        "number of steps must be non-negative",
+    )
 
 
 def test_tensor_of_lists():
@@ -65,8 +71,9 @@ def test_tensor_of_lists():
     assert run("aten::tensor", []).dtype == FLOAT
     assert run("aten::tensor", [[], []]).shape == (2, 0)
     assert outcome_of(run, "aten::tensor", [[1, 2], [3]]) == (
-        ValueError, "expected sequence of length 2 at dim 1 (got 1)",
-    )  # fmt: skip
+        ValueError,
+        "expected sequence of length 2 at dim 1 (got 1)",
+    )
     assert run("aten::tensor", [np.array(1.0), np.array(2.0)]).tolist() == [1, 2]
 
 
@@ -83,7 +90,10 @@ def test_like_another():
     assert call("full_like", base, 7).tolist() == [[7] * 3] * 2
     assert call("ones_like", base, dtype=dtypes.float64).dtype == "float64"
     assert call("new_full", base, [2], 3).tolist() == [3, 3]
-    assert outcome_of(call, "zeros", [-1]) == (RuntimeError, "zeros: Dimension size must be non-negative.")
+    assert outcome_of(call, "zeros", [-1]) == (
+        RuntimeError,
+        "zeros: Dimension size must be non-negative.",
+    )
 
 
 def test_conversion_keeps_what_needs_no_change():

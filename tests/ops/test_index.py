@@ -11,7 +11,15 @@ I8 = np.int64
 def test_advanced_indexing_is_numpys():
     z = np.arange(120).reshape(2, 3, 4, 5)
     i, j = np.array([0, 1]), np.array([[1], [0]])
-    for key in ([i], [None, i], [i, j], [i, None, j], [None, None, i, j], [z > 50], [None, np.array([True, False, True])]):
+    for key in (
+        [i],
+        [None, i],
+        [i, j],
+        [i, None, j],
+        [None, None, i, j],
+        [z > 50],
+        [None, np.array([True, False, True])],
+    ):
         numpy_key = tuple(slice(None) if k is None else k for k in key)
         found = run("aten::index.Tensor", z, key)
         assert np.array_equal(found, z[numpy_key]) and not np.shares_memory(found, z)
@@ -28,7 +36,8 @@ ERRORS = [
     ([np.array([0])] * 3, "too many indices for tensor of dimension 2"),
     (
         [np.array([True, False])],
-        "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3, 4] at index 0",
+        "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3, "
+        "4] at index 0",
     ),
     (
         [np.array([0, 1]), np.array([0, 1, 2])],
@@ -40,7 +49,10 @@ ERRORS = [
 @pytest.mark.parametrize(("key", "message"), ERRORS)
 def test_errors(key, message):
     assert outcome_of(run, "aten::index.Tensor", X, key) == (IndexError, message)
-    assert outcome_of(run, "aten::index_put_", X.copy(), key, np.array(1.0)) == (IndexError, message)
+    assert outcome_of(run, "aten::index_put_", X.copy(), key, np.array(1.0)) == (
+        IndexError,
+        message,
+    )
 
 
 def test_index_put():
@@ -53,7 +65,8 @@ def test_index_put():
     assert added.tolist() == [0, 6]
     assert outcome_of(run, "aten::index_put_", target, [np.array([0])], np.zeros(7)) == (
         RuntimeError,
-        "shape mismatch: value tensor of shape [7] cannot be broadcast to indexing result of shape [1, 4]",
+        "shape mismatch: value tensor of shape [7] cannot be broadcast to indexing result of "
+        "shape [1, 4]",
     )
 
 
@@ -62,10 +75,13 @@ def test_copy():
     assert call("copy_", target, np.array([1.9, 2.0, 3.0])) is target
     assert target.tolist() == [[1, 2, 3], [1, 2, 3]]
     assert outcome_of(call, "copy_", target, np.zeros(5)) == (
-        RuntimeError, "The size of tensor a (3) must match the size of tensor b (5) at non-singleton dimension 1",
-    )  # fmt: skip
+        RuntimeError,
+        "The size of tensor a (3) must match the size of tensor b (5) at non-singleton dimension 1",
+    )
     expanded = call("expand", np.zeros((1, 3)), [2, 3])
-    assert outcome_of(call, "copy_", expanded, np.zeros(3))[1].startswith("unsupported operation: more than one")
+    assert outcome_of(call, "copy_", expanded, np.zeros(3))[1].startswith(
+        "unsupported operation: more than one"
+    )
 
 
 def test_masks():
@@ -82,9 +98,13 @@ def test_along_a_dimension():
     assert call("index_select", X, 1, np.array([3, 0])).tolist() == X[:, [3, 0]].tolist()
     assert call("take", X, np.array([-1, 0])).tolist() == [11, 0]
     assert outcome_of(call, "gather", X, 0, np.array([[9]])) == (
-        RuntimeError, "index 9 is out of bounds for dimension 0 with size 3",
-    )  # fmt: skip
-    assert outcome_of(call, "index_select", X, 0, np.array([9])) == (IndexError, "index out of range in self")
+        RuntimeError,
+        "index 9 is out of bounds for dimension 0 with size 3",
+    )
+    assert outcome_of(call, "index_select", X, 0, np.array([9])) == (
+        IndexError,
+        "index out of range in self",
+    )
 
 
 def test_scatter():
@@ -96,7 +116,9 @@ def test_scatter():
     assert twice.tolist() == [[2, 0, 0], [0, 0, 2]]
     assert not zeros.any()
     assert call("scatter_", zeros, 0, index, 1) is zeros and zeros.sum() == 3
-    assert call("index_add", np.zeros((2, 2)), 0, np.array([1, 1]), np.ones((2, 2)), alpha=3).tolist() == [[0, 0], [6, 6]]
+    assert call(
+        "index_add", np.zeros((2, 2)), 0, np.array([1, 1]), np.ones((2, 2)), alpha=3
+    ).tolist() == [[0, 0], [6, 6]]
     assert call("index_fill", X, 1, np.array([-1]), 0)[:, 3].tolist() == [0, 0, 0]
     assert call("index_copy", X, 0, np.array([2]), X[:1]).tolist()[2] == X[0].tolist()
 

@@ -8,10 +8,39 @@ from calling import call, outcome_of
 
 VALUES = [0, 1, -1, 2, 170, 0.5, -0.5, 1e-300, 710.0, -746.0, math.inf, -math.inf, math.nan, 1e308]
 UNARY = [
-    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "ceil", "cos", "cosh", "degrees", "erf", "erfc", "exp",
-    "exp2", "expm1", "fabs", "floor", "gamma", "lgamma", "log", "log10", "log1p", "log2", "radians", "sin", "sinh",
-    "sqrt", "tan", "tanh", "trunc", "ulp",
-]  # fmt: skip
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cbrt",
+    "ceil",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "floor",
+    "gamma",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+    "ulp",
+]
 BINARY = ["atan2", "copysign", "fmod", "hypot", "log", "nextafter"]
 
 
@@ -28,7 +57,11 @@ def test_unary(name):
 def test_binary(name):
     for a in VALUES:
         for b in VALUES:
-            assert outcome_of(call, name, a, b) == outcome_of(getattr(math, name), a, b), (name, a, b)
+            assert outcome_of(call, name, a, b) == outcome_of(getattr(math, name), a, b), (
+                name,
+                a,
+                b,
+            )
 
 
 @pytest.mark.parametrize("name", ["isfinite", "isinf", "isnan"])

@@ -17,10 +17,11 @@ KNOWN = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
     (
-        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
         (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
@@ -35,7 +36,10 @@ def test_elements_are_words_of_consecutive_counters():
     expected = philox(counters, (0x89ABCDEF, 0x01234567)).reshape(-1)[:10]
     assert np.array_equal(words, expected)
     assert generator.offset == 3
-    assert np.array_equal(generator.words(1), philox(np.array([[3, 0, 0, 0]], "uint64"), (0x89ABCDEF, 0x01234567))[0, :1])
+    assert np.array_equal(
+        generator.words(1),
+        philox(np.array([[3, 0, 0, 0]], "uint64"), (0x89ABCDEF, 0x01234567))[0, :1],
+    )
 
 
 def test_counters_carry_into_the_second_word():

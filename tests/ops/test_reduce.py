@@ -27,8 +27,8 @@ def test_result_dtypes():
 def test_mean_of_integers_is_refused():
     assert outcome_of(call, "mean", INTS.astype("int64")) == (
         RuntimeError,
-        "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-        "Long",
+        "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+        "complex dtype. Got: Long",
     )
     assert call("mean", INTS, dtype=dtypes.float64) == 2.5
 
@@ -50,14 +50,16 @@ def test_dimensions():
 def test_bad_dimensions(name):
     dim = 5 if name in ("softmax", "cumsum") else [5]
     assert outcome_of(call, name, X, dim) == (
-        IndexError, "Dimension out of range (expected to be in range of [-2, 1], but got 5)",
-    )  # fmt: skip
+        IndexError,
+        "Dimension out of range (expected to be in range of [-2, 1], but got 5)",
+    )
 
 
 def test_repeated_dimensions():
     assert outcome_of(call, "sum", X, [0, -2]) == (
-        RuntimeError, "dim 0 appears multiple times in the list of dims",
-    )  # fmt: skip
+        RuntimeError,
+        "dim 0 appears multiple times in the list of dims",
+    )
 
 
 def test_nothing():
@@ -68,8 +70,9 @@ def test_nothing():
     assert bool(call("all", empty)) is True
     assert outcome_of(call, "max", empty)[0] is RuntimeError
     assert outcome_of(call, "max", empty, 0) == (
-        IndexError, "max(): Expected reduction dim 0 to have non-zero size.",
-    )  # fmt: skip
+        IndexError,
+        "max(): Expected reduction dim 0 to have non-zero size.",
+    )
     assert call("max", empty, 1)[0].shape == (0,)
     assert outcome_of(call, "argmax", empty)[0] is IndexError
     assert call("softmax", empty, 0).shape == (0, 3)
@@ -91,7 +94,10 @@ def test_half_types_accumulate_in_float32(dtype):
     assert float(call("sum", x)) == 4.0
     assert float(call("mean", x)) == 1.0 / 1024
     spread = np.array([1e4, 1e4 + 64], dtype.numpy).astype("float32")
-    assert abs(float(call("var", spread.astype(dtype.numpy))) - spread.var(ddof=1)) <= 0.01 * spread.var(ddof=1) + 1
+    assert (
+        abs(float(call("var", spread.astype(dtype.numpy))) - spread.var(ddof=1))
+        <= 0.01 * spread.var(ddof=1) + 1
+    )
 
 
 def test_variance():
@@ -100,8 +106,9 @@ def test_variance():
     assert np.isnan(call("var", X[:1, :1]))
     assert np.allclose(call("var", X, [1], correction=0, keepdim=True), X.var(1, keepdims=True))
     assert outcome_of(call, "std", INTS) == (
-        RuntimeError, "std and var only support floating point and complex dtypes",
-    )  # fmt: skip
+        RuntimeError,
+        "std and var only support floating point and complex dtypes",
+    )
     spread, mean = call("std_mean", X, [0])
     assert np.allclose(mean, X.mean(0))
 

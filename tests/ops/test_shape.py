@@ -1,6 +1,7 @@
 """Views: what shares memory, what is written through, and the errors of what cannot be viewed.
 
-Values against torch stand in tests/interop/test_rows.py; here is what a machine without torch must see.
+Values against torch stand in tests/interop/test_rows.py; here is what a machine without torch must
+see.
 """
 
 import numpy as np
@@ -12,11 +13,27 @@ from jitlang.ir import types as ty
 X = np.arange(24.0, dtype="float32").reshape(2, 3, 4)
 
 VIEWS = [
-    ("view", ([6, 4],)), ("reshape", ([-1, 3],)), ("flatten", ()), ("squeeze", ()), ("unsqueeze", (1,)),
-    ("transpose", (0, 1)), ("permute", ([2, 0, 1],)), ("expand", ([5, 2, 3, 4],)), ("numpy_T", ()), ("mT", ()),
-    ("movedim", (0, 2)), ("select", (1, 2)), ("slice", (2, 1, None, 2)), ("narrow", (2, 1, 2)), ("diagonal", ()),
-    ("unfold", (2, 2, 1)), ("detach", ()), ("unflatten", (2, [2, 2])), ("contiguous", ()), ("ravel", ()),
-]  # fmt: skip
+    ("view", ([6, 4],)),
+    ("reshape", ([-1, 3],)),
+    ("flatten", ()),
+    ("squeeze", ()),
+    ("unsqueeze", (1,)),
+    ("transpose", (0, 1)),
+    ("permute", ([2, 0, 1],)),
+    ("expand", ([5, 2, 3, 4],)),
+    ("numpy_T", ()),
+    ("mT", ()),
+    ("movedim", (0, 2)),
+    ("select", (1, 2)),
+    ("slice", (2, 1, None, 2)),
+    ("narrow", (2, 1, 2)),
+    ("diagonal", ()),
+    ("unfold", (2, 2, 1)),
+    ("detach", ()),
+    ("unflatten", (2, [2, 2])),
+    ("contiguous", ()),
+    ("ravel", ()),
+]
 
 
 @pytest.mark.parametrize(("name", "args"), VIEWS)
@@ -58,22 +75,45 @@ ERRORS = [
     ("view", ([5],), RuntimeError, "shape '[5]' is invalid for input of size 24"),
     ("view", ([-1, -1],), RuntimeError, "only one dimension can be inferred"),
     ("reshape", ([-2],), RuntimeError, "invalid shape dimension -2 at index 0 of shape [-2]"),
-    ("transpose", (0, 5), IndexError, "Dimension out of range (expected to be in range of [-3, 2], but got 5)"),
+    (
+        "transpose",
+        (0, 5),
+        IndexError,
+        "Dimension out of range (expected to be in range of [-3, 2], but got 5)",
+    ),
     ("permute", ([0, 0, 1],), RuntimeError, "permute(): duplicate dims are not allowed."),
-    ("expand", ([2, 3, 5],), RuntimeError,
-     "The expanded size of the tensor (5) must match the existing size (4) at non-singleton dimension 2.  Target "
-     "sizes: [2, 3, 5].  Tensor sizes: [2, 3, 4]"),
-    ("flatten", (2, 1), RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim"),
+    (
+        "expand",
+        ([2, 3, 5],),
+        RuntimeError,
+        "The expanded size of the tensor (5) must match the existing size (4) at non-singleton "
+        "dimension 2.  Target sizes: [2, 3, 5].  Tensor sizes: [2, 3, 4]",
+    ),
+    (
+        "flatten",
+        (2, 1),
+        RuntimeError,
+        "flatten() has invalid args: start_dim cannot come after end_dim",
+    ),
     ("t", (), RuntimeError, "t() expects a tensor with <= 2 dimensions, but self is 3D"),
     ("chunk", (0,), RuntimeError, "chunk expects `chunks` to be greater than 0, got: 0"),
-    ("split_with_sizes", ([1, 2],), RuntimeError,
-     "split_with_sizes expects split_sizes to sum exactly to 2 (input tensor's size at dimension 0), but got "
-     "split_sizes=[1, 2]"),
+    (
+        "split_with_sizes",
+        ([1, 2],),
+        RuntimeError,
+        "split_with_sizes expects split_sizes to sum exactly to 2 (input tensor's size at "
+        "dimension 0), but got split_sizes=[1, 2]",
+    ),
     ("narrow", (0, 1, 5), RuntimeError, "start (1) + length (5) exceeds dimension size (2)."),
     ("select", (0, 5), IndexError, "index 5 is out of bounds for dimension 0 with size 2"),
     ("slice", (0, 0, 1, -1), ValueError, "step must be greater than zero"),
-    ("size", (5,), IndexError, "Dimension out of range (expected to be in range of [-3, 2], but got 5)"),
-]  # fmt: skip
+    (
+        "size",
+        (5,),
+        IndexError,
+        "Dimension out of range (expected to be in range of [-3, 2], but got 5)",
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "args", "kind", "message"), ERRORS)
@@ -86,8 +126,9 @@ def test_joining_promotes():
     assert call("cat", [ints, floats]).dtype == "float32"
     assert call("stack", [ints, floats]).shape == (2, 2)
     assert outcome_of(call, "aten::cat", [X, X[0]]) == (
-        RuntimeError, "Tensors must have same number of dimensions: got 3 and 2",
-    )  # fmt: skip
+        RuntimeError,
+        "Tensors must have same number of dimensions: got 3 and 2",
+    )
 
 
 def test_facts():

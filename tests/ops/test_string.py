@@ -3,23 +3,73 @@
 import pytest
 from calling import call, outcome_of
 
-TEXTS = ["", "a", "abc", " Ab c\t\n", "ÄÖ ß", "aXbXc", "12", "½", "tab\tbed", "x\r\ny", "a b  c", "abcabc"]
+TEXTS = [
+    "",
+    "a",
+    "abc",
+    " Ab c\t\n",
+    "ÄÖ ß",
+    "aXbXc",
+    "12",
+    "½",
+    "tab\tbed",
+    "x\r\ny",
+    "a b  c",
+    "abcabc",
+]
 NO_ARGUMENTS = [
-    "upper", "lower", "capitalize", "title", "swapcase", "casefold", "isalnum", "isalpha", "isascii", "isdecimal",
-    "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper", "strip",
-    "lstrip", "rstrip", "split", "rsplit", "splitlines", "expandtabs",
-]  # fmt: skip
+    "upper",
+    "lower",
+    "capitalize",
+    "title",
+    "swapcase",
+    "casefold",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "strip",
+    "lstrip",
+    "rstrip",
+    "split",
+    "rsplit",
+    "splitlines",
+    "expandtabs",
+]
 CALLS = {
-    "strip": [("ab",), (" a",)], "lstrip": [("a",)], "rstrip": [("c",)],
-    "split": [("X",), (" ", 1), ("",), ("b", -1)], "rsplit": [("X", 1), (" ",)], "splitlines": [(True,)],
-    "expandtabs": [(4,)], "center": [(7,), (7, "*"), (2,), (5, "ab")], "ljust": [(6, ".")], "rjust": [(6,)],
-    "zfill": [(5,), (0,)], "join": [(["1", "2"],)], "partition": [("X",), ("",)], "rpartition": [("X",)],
-    "replace": [("a", "zz"), ("a", "", 1), ("", "-")], "removeprefix": [("a",), ("x",)], "removesuffix": [("c",)],
-    "find": [("b",), ("b", 1), ("c", 0, -1), ("", 9)], "rfind": [("a",), ("a", 0, 2)],
-    "index": [("b",), ("zz",), ("b", 0, -1)], "rindex": [("c",), ("q",)],
-    "count": [("a",), ("",), ("c", 0, -1)], "startswith": [("a",), ("b", 1), ("",)],
+    "strip": [("ab",), (" a",)],
+    "lstrip": [("a",)],
+    "rstrip": [("c",)],
+    "split": [("X",), (" ", 1), ("",), ("b", -1)],
+    "rsplit": [("X", 1), (" ",)],
+    "splitlines": [(True,)],
+    "expandtabs": [(4,)],
+    "center": [(7,), (7, "*"), (2,), (5, "ab")],
+    "ljust": [(6, ".")],
+    "rjust": [(6,)],
+    "zfill": [(5,), (0,)],
+    "join": [(["1", "2"],)],
+    "partition": [("X",), ("",)],
+    "rpartition": [("X",)],
+    "replace": [("a", "zz"), ("a", "", 1), ("", "-")],
+    "removeprefix": [("a",), ("x",)],
+    "removesuffix": [("c",)],
+    "find": [("b",), ("b", 1), ("c", 0, -1), ("", 9)],
+    "rfind": [("a",), ("a", 0, 2)],
+    "index": [("b",), ("zz",), ("b", 0, -1)],
+    "rindex": [("c",), ("q",)],
+    "count": [("a",), ("",), ("c", 0, -1)],
+    "startswith": [("a",), ("b", 1), ("",)],
     "endswith": [("c",), ("b", 0, -1)],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NO_ARGUMENTS)
@@ -32,7 +82,9 @@ def test_methods_without_arguments(name):
 def test_methods(name):
     for text in TEXTS:
         for args in CALLS[name]:
-            assert outcome_of(call, name, text, *args) == outcome_of(getattr(str, name), text, *args), (text, args)
+            assert outcome_of(call, name, text, *args) == outcome_of(
+                getattr(str, name), text, *args
+            ), (text, args)
 
 
 def test_keywords():
@@ -62,15 +114,29 @@ def test_operators():
 def test_items():
     for index in [0, -1, 3, -4]:
         assert outcome_of(call, "__getitem__", "abc", index) == outcome_of("abc".__getitem__, index)
-    for bounds in [(None, None, 1), (1, None, 1), (None, None, -1), (-2, 9, 1), (2, 0, -1), (0, 3, 2)]:
+    for bounds in [
+        (None, None, 1),
+        (1, None, 1),
+        (None, None, -1),
+        (-2, 9, 1),
+        (2, 0, -1),
+        (0, 3, 2),
+    ]:
         assert call("slice", "abcde", *bounds) == "abcde"[slice(*bounds)]
     assert outcome_of(call, "slice", "abc", 0, 2, 0) == outcome_of(lambda: "abc"[0:2:0])
 
 
 FORMATS = [
-    ("{:.2f} {0}", (1.5,)), ("{} {}", (1, "a")), ("{1} {0:>4}", (1, 2)), ("{{}}", ()), ("{:,}", (12345,)), ("{} {}", (1,)),
-    ("{!r:>5}", ("a",)), ("{:d}", (1.5,)), ("{", ()),
-]  # fmt: skip
+    ("{:.2f} {0}", (1.5,)),
+    ("{} {}", (1, "a")),
+    ("{1} {0:>4}", (1, 2)),
+    ("{{}}", ()),
+    ("{:,}", (12345,)),
+    ("{} {}", (1,)),
+    ("{!r:>5}", ("a",)),
+    ("{:d}", (1.5,)),
+    ("{", ()),
+]
 
 
 @pytest.mark.parametrize(("text", "values"), FORMATS)
@@ -79,9 +145,16 @@ def test_format(text, values):
 
 
 PERCENT = [
-    ("%d %s", (1, "a")), ("%.2f", (1.5,)), ("%5d|%-5s|", (1, "a")), ("%s", ()), ("%d", ("a",)), ("%x", (255,)), ("%%", ()),
-    ("%s %s", (1, 2, 3)), ("%(a)s", ({"a": 1},)),
-]  # fmt: skip
+    ("%d %s", (1, "a")),
+    ("%.2f", (1.5,)),
+    ("%5d|%-5s|", (1, "a")),
+    ("%s", ()),
+    ("%d", ("a",)),
+    ("%x", (255,)),
+    ("%%", ()),
+    ("%s %s", (1, 2, 3)),
+    ("%(a)s", ({"a": 1},)),
+]
 
 
 @pytest.mark.parametrize(("text", "values"), PERCENT)

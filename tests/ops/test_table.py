@@ -3,9 +3,9 @@
 - its schema prints and parses back;
 - it has exactly one source for its kernel;
 - its Python expression reads only its arguments, builtins and `math`;
-- its type rule raises for no arguments, states nothing that a run contradicts, and knows at least what it
-  knew from less;
-- what the schema does not mark as written stays as it was, and what shares memory is marked.
+- its type rule raises for no arguments, states nothing that a run contradicts, and knows at least
+what it knew from less; - what the schema does not mark as written stays as it was, and what shares
+memory is marked.
 
 Arguments are made from the schema's types at random; calls that the kernel refuses teach nothing.
 """
@@ -42,7 +42,11 @@ def test_schemas_round_trip():
 
 def test_every_row_has_exactly_one_kernel_source():
     for op in ROWS:
-        sources = [op.impl is not None and base_of(op) is None, op.python is not None, base_of(op) is not None]
+        sources = [
+            op.impl is not None and base_of(op) is None,
+            op.python is not None,
+            base_of(op) is not None,
+        ]
         # A pointwise row may have an `impl` beside its body: the form that is safer on arrays.
         assert op.body is not None or sum(sources) == 1, op
         assert not (op.body is not None and op.python is not None), op
@@ -75,7 +79,17 @@ def test_effects_stand_where_they_should():
 # Random arguments ---------------------------------------------------------------------------------
 
 SHAPES = [(), (1,), (3,), (0,), (2, 3), (3, 2), (3, 3), (1, 3), (2, 3, 4), (2, 4, 3), (2, 0)]
-DTYPES = ["float32", "float32", "float64", "int64", "bool", "uint8", "float16", "bfloat16", "complex64"]
+DTYPES = [
+    "float32",
+    "float32",
+    "float64",
+    "int64",
+    "bool",
+    "uint8",
+    "float16",
+    "bfloat16",
+    "complex64",
+]
 
 
 class Maker:
@@ -102,7 +116,9 @@ class Maker:
         if isinstance(type_, ty.OptionalType):
             return None if self.random.random() < 0.5 else self.value(type_.element, name, size)
         if isinstance(type_, ty.TensorType):
-            return self.array("int64" if name in ("index", "indices") and self.random.random() < 0.8 else None)
+            return self.array(
+                "int64" if name in ("index", "indices") and self.random.random() < 0.8 else None
+            )
         if isinstance(type_, ty.ListType):
             return self.list(type_, size)
         if isinstance(type_, ty.DictType):
@@ -113,12 +129,18 @@ class Maker:
         if isinstance(type_, ty.VarType):
             return self.value(ty.INT if type_.name == "k" else self.element)
         return {
-            ty.INT: lambda: pick([0, 1, 2, -1, 3]), ty.FLOAT: lambda: pick([0.5, 1.0, 2.0, -1.5]),
-            ty.BOOL: lambda: pick([True, False]), ty.STR: lambda: pick(["a", "b", "ab c", "12", "ij", "add", "cpu"]),
-            ty.NUMBER: lambda: pick([1, 2, 0.5, True]), ty.COMPLEX: lambda: 1 + 2j, ty.NONE: lambda: None,
-            ty.DTYPE: lambda: pick([dtypes.float32, dtypes.int64, dtypes.float64]), ty.DEVICE: lambda: Device("cpu"),
-            ty.GENERATOR: lambda: Generator(), ty.ANY: lambda: pick([1, "a", (1, 2), [1]]),
-        }[type_]()  # fmt: skip
+            ty.INT: lambda: pick([0, 1, 2, -1, 3]),
+            ty.FLOAT: lambda: pick([0.5, 1.0, 2.0, -1.5]),
+            ty.BOOL: lambda: pick([True, False]),
+            ty.STR: lambda: pick(["a", "b", "ab c", "12", "ij", "add", "cpu"]),
+            ty.NUMBER: lambda: pick([1, 2, 0.5, True]),
+            ty.COMPLEX: lambda: 1 + 2j,
+            ty.NONE: lambda: None,
+            ty.DTYPE: lambda: pick([dtypes.float32, dtypes.int64, dtypes.float64]),
+            ty.DEVICE: lambda: Device("cpu"),
+            ty.GENERATOR: lambda: Generator(),
+            ty.ANY: lambda: pick([1, "a", (1, 2), [1]]),
+        }[type_]()
 
     def list(self, type_, size):
         if type_.element is ty.INT and size is None and self.random.random() < 0.3:
@@ -152,7 +174,14 @@ def type_of(value, declared, refined=True):
                 found = ty.unify(found, type_of(other, ty.TENSOR, refined)) or ty.TENSOR
             return ty.ListType(found)
         return ty.ListType(type_of(value[0], element) if value else element)
-    simple = {bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR, type(None): ty.NONE}
+    simple = {
+        bool: ty.BOOL,
+        int: ty.INT,
+        float: ty.FLOAT,
+        complex: ty.COMPLEX,
+        str: ty.STR,
+        type(None): ty.NONE,
+    }
     if type(value) in simple:
         return simple[type(value)]
     if isinstance(value, tuple):
@@ -177,8 +206,18 @@ def run(op, values):
     return result if len(op.schema.returns) > 1 else (result,)
 
 
-SKIPPED = {"prim::Print", "prim::RaiseException", "aten::warn", "aten::manual_seed", "jit::dynamic_call"}
-TYPED = [op for op in ROWS if op.full_name not in SKIPPED and not op.schema.is_vararg and op.schema.returns]
+SKIPPED = {
+    "prim::Print",
+    "prim::RaiseException",
+    "aten::warn",
+    "aten::manual_seed",
+    "jit::dynamic_call",
+}
+TYPED = [
+    op
+    for op in ROWS
+    if op.full_name not in SKIPPED and not op.schema.is_vararg and op.schema.returns
+]
 NEVER_RAN: Counter[str] = Counter()
 
 
@@ -238,7 +277,9 @@ def check_aliases(op, before, values, results):
     for argument, old, new in zip(op.schema.arguments, before, values, strict=True):
         written = argument.alias is not None and argument.alias.is_write
         if isinstance(new, np.ndarray) and not written:
-            same = old.shape == new.shape and bool(np.array_equal(old, new, equal_nan=old.dtype.kind in "fc"))
+            same = old.shape == new.shape and bool(
+                np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
+            )
             assert same, (op, argument.name)
     if any(r.alias is not None or r.element_alias is not None for r in op.schema.returns):
         return

@@ -239,7 +239,7 @@ LIST_CALLS = (
     ("aten::append", TENSORS, ty.TENSOR), ("aten::len", TENSORS), ("aten::__getitem__", TENSORS, ty.INT),
     ("aten::pop", TENSORS), ("aten::_set_item", INTS, ty.INT, ty.INT), ("aten::add", INTS, INTS),
     ("aten::_set_item", TENSORS, ty.INT, ty.TENSOR), ("aten::extend", TENSORS, TENSORS),
-    ("aten::sum", INTS), ("aten::__is__", INTS, INTS),
+    ("aten::sum", INTS), ("aten::__is__", INTS, INTS), ("aten::list", INTS), ("aten::copy", TENSORS),
 )  # fmt: skip
 STATEMENTS = (
     Generator.scalar, Generator.scalar, Generator.tensor, Generator.tensor, Generator.containers,
@@ -288,8 +288,7 @@ def arguments() -> list[Any]:
 
 
 def canonical(value: Any, seen: dict[int, int] | None = None) -> Any:
-    """A value as plain data in which every mutable object has the number of its first occurrence.
-    """
+    """A value as plain data in which every mutable object has the number of its first occurrence."""
     seen = {} if seen is None else seen
     if isinstance(value, float):
         return ("float", value.hex())

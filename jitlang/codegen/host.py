@@ -1,0 +1,569 @@
+"""A whole graph as one native function with CPython's calling convention.
+
+The generated function is `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t count)`. Ints, floats and bools
+live in registers; every other value is a Python object in a slot that owns one reference. Structure (branches,
+loops, tuples) and scalar rows are machine code; any other node is a call of a Python callable that runs just
+that node, its *callback*. A scalar node whose fast path does not hold (overflow, division by zero, a domain
+error) asks its callback too: it gives Python's result or raises Python's error, with the script's stack.
+
+Error edges: every call that can fail jumps to one block that releases all slots and returns NULL. Slots start
+empty, are overwritten by releasing what they held, and are released exactly once at the end, so whatever path is
+taken, nothing leaks and nothing is released twice.
+
+Back edges count down and every `POLL_INTERVAL` passes let Python handle signals and other threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from llvmlite import ir as ll
+
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
+from ..ir.types import Type
+from ..passes.liveness import Liveness, find_last_uses
+from .llvm import Library, compile_module
+from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
+
+POLL_INTERVAL = 1 << 14
+UNLIMITED = 2**63 - 1
+ENTRY = "jitlang_entry"
+TABLE = "jitlang_table"
+
+POINTER = ll.IntType(8).as_pointer()
+I32 = ll.IntType(32)
+VOID = ll.VoidType()
+_POINTERS = POINTER.as_pointer()
+
+# What generated code uses of CPython's stable interface: result and parameter types.
+_PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
+    "Py_IncRef": (VOID, [POINTER]),
+    "Py_DecRef": (VOID, [POINTER]),
+    "PyLong_FromLongLong": (POINTER, [I64]),
+    "PyLong_AsLongLong": (I64, [POINTER]),
+    "PyFloat_FromDouble": (POINTER, [DOUBLE]),
+    "PyFloat_AsDouble": (DOUBLE, [POINTER]),
+    "PyBool_FromLong": (POINTER, [I64]),
+    "PyObject_IsTrue": (I32, [POINTER]),
+    "PyErr_Occurred": (POINTER, []),
+    "PyErr_CheckSignals": (I32, []),
+    "PyEval_SaveThread": (POINTER, []),
+    "PyEval_RestoreThread": (VOID, [POINTER]),
+    "PyObject_Vectorcall": (POINTER, [POINTER, _POINTERS, I64, POINTER]),
+    "PyTuple_New": (POINTER, [I64]),
+    "PyTuple_SetItem": (I32, [POINTER, I64, POINTER]),
+    "PyTuple_GetItem": (POINTER, [POINTER, I64]),
+    "PyList_New": (POINTER, [I64]),
+    "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
+    "PyList_Append": (I32, [POINTER, POINTER]),
+    "PyObject_Size": (I64, [POINTER]),
+}
+
+Callback = Callable[..., Any]
+
+
+@dataclass
+class HostFunction:
+    """A compiled graph. Call `function` with one argument per graph input.
+
+    Attributes:
+        function: a builtin function object.
+        callbacks: the nodes that are called back, in the order of the graph.
+        text: the LLVM module as it was generated.
+    """
+
+    function: Callable[..., Any]
+    callbacks: Sequence[Node]
+    text: str
+    library: Library
+    _kept: Any = field(repr=False, default=None)
+
+
+def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostFunction:
+    """Compile a graph.
+
+    Args:
+        graph: a graph without calls to inline.
+        callback_of: makes the callable that runs one node: positional arguments are the node's inputs that are
+            not constants, the result is its output, a tuple of them, or None.
+
+    Raises:
+        RuntimeError: LLVM rejects the code (a bug).
+    """
+    emitter = _HostEmitter(graph, callback_of)
+    text = emitter.emit()
+    table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
+    imports = {TABLE: ctypes.addressof(table)}
+    imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
+    library = compile_module(text, [ENTRY], imports)
+    function = _builtin(graph.name or "graph", library.addresses[ENTRY], len(graph.inputs))
+    kept = (table, emitter.table, library)
+    return HostFunction(function, emitter.called_back, text, library, kept)
+
+
+_libm = ctypes.CDLL(None)
+
+
+def _address(name: str) -> int:
+    source: Any = ctypes.pythonapi if name in _PYTHON else _libm
+    address = ctypes.cast(getattr(source, name), ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+# The function object ------------------------------------------------------------------------------
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_METH_FASTCALL = 0x0080
+_new_function = ctypes.pythonapi.PyCFunction_NewEx
+_new_function.restype = ctypes.py_object
+_new_function.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+
+
+class _Keeper:
+    """The `self` of a builtin function: keeps its definition and code alive as long as the function is."""
+
+    def __init__(self, definition: _MethodDef) -> None:
+        self.definition = definition
+        self.library: Any = None
+
+
+def _builtin(name: str, address: int, count: int) -> Callable[..., Any]:
+    definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
+    made: Callable[..., Any] = _new_function(
+        ctypes.addressof(definition), _Keeper(definition), None
+    )
+    return made
+
+
+# Code ---------------------------------------------------------------------------------------------
+
+
+class _HostEmitter:
+    """Emits one graph."""
+
+    def __init__(self, graph: Graph, callback_of: Callable[[Node], Callback]) -> None:
+        self.graph = graph
+        self.callback_of = callback_of
+        self.module = ll.Module(name=graph.name or "graph")
+        self.used: dict[str, ll.Function] = {}
+        self.table: list[Any] = []
+        self.table_index: dict[int, int] = {}
+        self.called_back: list[Node] = []
+        self.slots: dict[Value, ll.AllocaInstr] = {}
+        self.owned: list[ll.AllocaInstr] = []
+        self.borrowed: set[Value] = set(graph.inputs)
+        self.liveness: Liveness = find_last_uses(graph)
+        self.checked = graph.integers == "checked"
+
+    def emit(self) -> str:
+        """The module as text."""
+        type_ = ll.FunctionType(POINTER, [POINTER, _POINTERS, I64])
+        function = ll.Function(self.module, type_, ENTRY)
+        self.table_global = ll.GlobalVariable(self.module, POINTER, TABLE)
+        self.entry = ll.IRBuilder(function.append_basic_block("entry"))
+        self.failure = function.append_basic_block("failure")
+        self.b = ll.IRBuilder(function.append_basic_block("start"))
+        self.countdown = self.entry.alloca(I64, name="countdown")
+        self.entry.store(I64(POLL_INTERVAL), self.countdown)
+        for index, value in enumerate(self.graph.inputs):
+            argument = self.b.load(self.b.gep(function.args[1], [I64(index)]))
+            self.store(value, self.unboxed(argument, value.type))
+        with self.block(self.graph.block):
+            result = self.boxed(self.graph.outputs[0])
+        self.release_all(self.b)
+        self.b.ret(result)
+        self.entry.branch(function.blocks[2])
+        failure = ll.IRBuilder(self.failure)
+        self.release_all(failure)
+        failure.ret(POINTER(None))
+        return str(self.module)
+
+    # Plumbing -----------------------------------------------------------------------------------
+
+    def declare(self, name: str, type_: ll.FunctionType) -> ll.Function:
+        """An imported function."""
+        if name not in self.used:
+            self.used[name] = ll.Function(self.module, type_, name)
+        return self.used[name]
+
+    def python(self, name: str, *args: ll.Value) -> ll.Value:
+        """Call a function of CPython."""
+        result, parameters = _PYTHON[name]
+        return self.b.call(self.declare(name, ll.FunctionType(result, parameters)), args)
+
+    def fail_if(self, condition: ll.Value) -> None:
+        """Leave with the exception that is set, where the condition holds."""
+        following = self.b.append_basic_block("go_on")
+        branch = self.b.cbranch(condition, self.failure, following)
+        branch.set_weights([1, 1000])
+        self.b.position_at_end(following)
+
+    def checked_object(self, value: ll.Value) -> ll.Value:
+        """An object that a call returned; NULL means that it failed."""
+        self.fail_if(self.b.icmp_unsigned("==", value, POINTER(None)))
+        return value
+
+    def release_all(self, builder: ll.IRBuilder) -> None:
+        decref = self.declare("Py_DecRef", ll.FunctionType(VOID, [POINTER]))
+        for slot in self.owned:
+            builder.call(decref, [builder.load(slot)])
+
+    def object(self, value: Any) -> ll.Value:
+        """A borrowed reference to an object of the table."""
+        index = self.table_index.setdefault(id(value), len(self.table))
+        if index == len(self.table):
+            self.table.append(value)
+        return self.b.load(self.b.gep(self.table_global, [I64(index)]))
+
+    # Values -------------------------------------------------------------------------------------
+
+    def slot(self, value: Value) -> ll.AllocaInstr:
+        """Where a value lives."""
+        found = self.slots.get(value)
+        if found is None:
+            kind = SCALAR_TYPES.get(value.type, POINTER)
+            found = self.slots[value] = self.entry.alloca(kind)
+            self.entry.store(ll.Constant(kind, None if kind is POINTER else 0), found)
+            if kind is POINTER and value not in self.borrowed:
+                self.owned.append(found)
+        return found
+
+    def load(self, value: Value) -> ll.Value:
+        """A scalar, or a borrowed reference."""
+        if value.node.kind == CONSTANT:
+            return self.constant(value)
+        return self.b.load(self.slot(value))
+
+    def constant(self, value: Value) -> ll.Value:
+        found = value.constant()
+        kind = SCALAR_TYPES.get(value.type)
+        if kind is not None:
+            return ll.Constant(kind, int(found) if kind is not DOUBLE else float(found))
+        return self.object(found.value if isinstance(found, ObjectRef) else found)
+
+    def store(self, value: Value, made: ll.Value) -> None:
+        """Set a value; an object comes with a reference that the slot takes over."""
+        slot = self.slot(value)
+        if made.type is not POINTER or value in self.borrowed:
+            self.b.store(made, slot)
+            return
+        old = self.b.load(slot)
+        self.b.store(made, slot)
+        self.python("Py_DecRef", old)
+
+    def clear(self, value: Value) -> None:
+        """Release an object that nobody reads any more."""
+        slot = self.slots.get(value)
+        if slot is not None and slot in self.owned:
+            old = self.b.load(slot)
+            self.b.store(POINTER(None), slot)
+            self.python("Py_DecRef", old)
+
+    def boxed(self, value: Value) -> ll.Value:
+        """A new reference to a value as an object."""
+        loaded = self.load(value)
+        made = self.box(loaded)
+        if loaded.type is POINTER:
+            self.python("Py_IncRef", loaded)
+            return loaded
+        return self.checked_object(made)
+
+    def box(self, loaded: ll.Value) -> ll.Value:
+        if loaded.type == I64:
+            return self.python("PyLong_FromLongLong", loaded)
+        if loaded.type == DOUBLE:
+            return self.python("PyFloat_FromDouble", loaded)
+        if loaded.type == I1:
+            return self.python("PyBool_FromLong", self.b.zext(loaded, I64))
+        return loaded
+
+    def unboxed(self, given: ll.Value, type_: Type) -> ll.Value:
+        """A borrowed object as a value of this type: a scalar, or the object itself."""
+        if type_ is ty.INT:
+            return self._checked_scalar(self.python("PyLong_AsLongLong", given), I64(-1))
+        if type_ is ty.FLOAT:
+            return self._checked_scalar(self.python("PyFloat_AsDouble", given), DOUBLE(-1.0))
+        if type_ is ty.BOOL:
+            truth = self.python("PyObject_IsTrue", given)
+            self.fail_if(self.b.icmp_signed("<", truth, I32(0)))
+            return self.b.icmp_signed("!=", truth, I32(0))
+        return given
+
+    def _checked_scalar(self, value: ll.Value, mark: ll.Constant) -> ll.Value:
+        """A scalar that CPython converted; the mark may mean that it could not."""
+        is_float = value.type == DOUBLE
+        compare = self.b.fcmp_ordered if is_float else self.b.icmp_signed
+        suspect = compare("==", value, mark)
+        with self.b.if_then(suspect, likely=False):
+            self.fail_if(self.b.icmp_unsigned("!=", self.python("PyErr_Occurred"), POINTER(None)))
+        return value
+
+    def take(self, value: Value, given: ll.Value) -> None:
+        """Set a value from a new reference, unboxing where it lives in a register."""
+        if value.type not in SCALAR_TYPES:
+            self.store(value, given)
+            return
+        # Released before the check: the number has been read by then.
+        scalar = self._unchecked(given, value.type)
+        self.python("Py_DecRef", given)
+        self.store(value, scalar())
+
+    def _unchecked(self, given: ll.Value, type_: Type) -> Callable[[], ll.Value]:
+        if type_ is ty.BOOL:
+            truth = self.python("PyObject_IsTrue", given)
+
+            def finish() -> ll.Value:
+                self.fail_if(self.b.icmp_signed("<", truth, I32(0)))
+                return self.b.icmp_signed("!=", truth, I32(0))
+
+            return finish
+        name, mark = (
+            ("PyLong_AsLongLong", I64(-1)) if type_ is ty.INT else ("PyFloat_AsDouble", DOUBLE(-1.0))
+        )
+        value = self.python(name, given)
+        return lambda: self._checked_scalar(value, mark)
+
+    def copy(self, target: Value, source: Value) -> None:
+        """Set one value to another, which may live elsewhere (an int joined with None)."""
+        if source.node.kind == UNINITIALIZED:
+            return
+        if target.type in SCALAR_TYPES and source.type in SCALAR_TYPES:
+            self.store(target, self.load(source))
+        elif target.type in SCALAR_TYPES:
+            self.store(target, self.unboxed(self.load(source), target.type))
+        else:
+            self.store(target, self.boxed(source))
+
+    # Structure ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def block(self, block: Block) -> Iterator[None]:
+        """Emit a block; its results are read inside the `with` statement, then they may go."""
+        for value in self.liveness.at_start.get(block, ()):
+            self.clear(value)
+        for node in block.nodes:
+            self.node(node)
+        yield
+        for value in self.liveness.at_end.get(block, ()):
+            self.clear(value)
+
+    def node(self, node: Node) -> None:
+        if node.kind in (CONSTANT, UNINITIALIZED):
+            return
+        if node.kind == IF:
+            self.branch(node)
+        elif node.kind == LOOP:
+            self.loop(node)
+        else:
+            _LOWERINGS.get(node.kind, _HostEmitter.operator)(self, node)
+        for value in self.liveness.at.get(node, ()):
+            self.clear(value)
+
+    def branch(self, node: Node) -> None:
+        test = self.load(node.inputs[0])
+        for value in self.liveness.on_entry.get(node, ()):
+            self.clear(value)
+        with self.b.if_else(test) as arms:
+            for arm, block in zip(arms, node.blocks, strict=True):
+                with arm, self.block(block):
+                    for target, source in zip(node.outputs, block.outputs, strict=True):
+                        self.copy(target, source)
+
+    def loop(self, node: Node) -> None:
+        (body,) = node.blocks
+        trips, going = node.inputs[0], node.inputs[1]
+        index_slot = self.slot(body.inputs[0])
+        going_slot = self.entry.alloca(I1)
+        limit = self.load(trips)
+        self.b.store(I64(0), index_slot)
+        self.b.store(self.load(going), going_slot)
+        for target, source in zip(body.inputs[1:], node.inputs[2:], strict=True):
+            self.copy(target, source)
+        for value in self.liveness.on_entry.get(node, ()):
+            self.clear(value)
+        head, inside, after = (self.b.append_basic_block(n) for n in ("head", "body", "after"))
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        index = self.b.load(index_slot)
+        more = self.b.load(going_slot)
+        if trips.constant() != UNLIMITED:
+            more = self.b.and_(more, self.b.icmp_signed("<", index, limit))
+        self.b.cbranch(more, inside, after)
+        self.b.position_at_end(inside)
+        with self.block(body):
+            pairs = zip(body.inputs[1:], body.outputs[1:], strict=True)
+            ends = [self.end_value(target, source) for target, source in pairs]
+            self.b.store(self.load(body.outputs[0]), going_slot)
+        for target, end in zip(body.inputs[1:], ends, strict=True):
+            if end is not None:
+                self.store(target, end)
+        self.b.store(self.b.add(self.b.load(index_slot), I64(1)), index_slot)
+        self.poll()
+        self.b.branch(head)
+        self.b.position_at_end(after)
+        for target, source in zip(node.outputs, body.inputs[1:], strict=True):
+            self.copy(target, source)
+
+    def end_value(self, target: Value, source: Value) -> ll.Value | None:
+        """What a carried variable becomes: read before any of them is written."""
+        if source.node.kind == UNINITIALIZED:
+            return None
+        if target.type not in SCALAR_TYPES:
+            return self.boxed(source)
+        loaded = self.load(source)
+        return loaded if source.type in SCALAR_TYPES else self.unboxed(loaded, target.type)
+
+    def poll(self) -> None:
+        """Every so often, handle signals and let other threads run."""
+        left = self.b.sub(self.b.load(self.countdown), I64(1))
+        self.b.store(left, self.countdown)
+        with self.b.if_then(self.b.icmp_signed("==", left, I64(0)), likely=False):
+            self.b.store(I64(POLL_INTERVAL), self.countdown)
+            self.python("PyEval_RestoreThread", self.python("PyEval_SaveThread"))
+            self.fail_if(self.b.icmp_signed("<", self.python("PyErr_CheckSignals"), I32(0)))
+
+    # Nodes --------------------------------------------------------------------------------------
+
+    def operator(self, node: Node) -> None:
+        """A row: machine code where its template can be read, else a callback."""
+        types = [v.type for v in node.inputs]
+        op = node.op
+        if op is None or len(node.outputs) != 1 or not can_read(op, types, node.output.type):
+            self.call_back(node)
+            return
+        assert op is not None
+        names = [a.name for a in op.schema.arguments]
+        loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
+        checked = self.checked or not op.checked_integer
+        reading = Reading(self.b, loaded, checked, self.declare)
+        place = self.b.block
+        try:
+            value = read_row(reading, op, node.output.type)
+        except NotLowered:
+            self.b.position_at_end(place)
+            self.call_back(node)
+            return
+        if not reading.trouble:
+            self.store(node.output, value)
+            return
+        trouble = reading.trouble[0]
+        for condition in reading.trouble[1:]:
+            trouble = self.b.or_(trouble, condition)
+        with self.b.if_else(trouble, likely=False) as (rare, usual):
+            with rare:
+                self.call_back(node)
+            with usual:
+                self.store(node.output, value)
+
+    def call_back(self, node: Node) -> None:
+        """Run a node in Python."""
+        self.called_back.append(node)
+        given = [v for v in node.inputs if v.node.kind != CONSTANT]
+        vector = self.entry.alloca(POINTER, size=max(len(given), 1))
+        fresh = []
+        for index, value in enumerate(given):
+            loaded = self.load(value)
+            made = loaded if loaded.type is POINTER else self.checked_object(self.box(loaded))
+            if loaded.type is not POINTER:
+                fresh.append(made)
+            self.b.store(made, self.b.gep(vector, [I64(index)]))
+        callee = self.object(self.callback_of(node))
+        result = self.python(
+            "PyObject_Vectorcall", callee, vector, I64(len(given)), POINTER(None)
+        )
+        for made in fresh:
+            self.python("Py_DecRef", made)
+        self.checked_object(result)
+        if len(node.outputs) == 1:
+            self.take(node.output, result)
+            return
+        for index, value in enumerate(node.outputs):
+            self.take_item(value, result, index)
+        self.python("Py_DecRef", result)
+
+    def take_item(self, value: Value, container: ll.Value, index: int) -> None:
+        item = self.checked_object(self.python("PyTuple_GetItem", container, I64(index)))
+        if value.type in SCALAR_TYPES:
+            self.store(value, self.unboxed(item, value.type))
+            return
+        self.python("Py_IncRef", item)
+        self.store(value, item)
+
+    def tuple_construct(self, node: Node) -> None:
+        type_ = node.output.type
+        if isinstance(type_, ty.TupleType) and type_.field_names:
+            self.call_back(node)
+            return
+        self._construct(node, "PyTuple_New", "PyTuple_SetItem")
+
+    def list_construct(self, node: Node) -> None:
+        self._construct(node, "PyList_New", "PyList_SetItem")
+
+    def _construct(self, node: Node, create: str, set_item: str) -> None:
+        made = self.checked_object(self.python(create, I64(len(node.inputs))))
+        self.store(node.output, made)  # owned at once, so that a failing element releases it
+        for index, value in enumerate(node.inputs):
+            self.python(set_item, made, I64(index), self.boxed(value))
+
+    def tuple_unpack(self, node: Node) -> None:
+        container = self.load(node.inputs[0])
+        for index, value in enumerate(node.outputs):
+            self.take_item(value, container, index)
+
+    def unchecked_cast(self, node: Node) -> None:
+        self.copy(node.output, node.inputs[0])
+
+    def is_none(self, node: Node) -> None:
+        """`x is None`, by the address."""
+        sides = [v for v in node.inputs if v.type is not ty.NONE]
+        if len(sides) != 1 or sides[0].type in SCALAR_TYPES:
+            self.call_back(node)
+            return
+        none = self.object(None)
+        predicate = "==" if node.kind == "aten::__is__" else "!="
+        self.store(node.output, self.b.icmp_unsigned(predicate, self.load(sides[0]), none))
+
+    def append(self, node: Node) -> None:
+        """`xs.append(x)`; a use of its result is the list itself."""
+        container, element = node.inputs
+        made = self.boxed(element)
+        failed = self.python("PyList_Append", self.load(container), made)
+        self.python("Py_DecRef", made)
+        self.fail_if(self.b.icmp_signed("<", failed, I32(0)))
+        if node.outputs and node.output.uses:
+            self.copy(node.output, container)
+
+    def length(self, node: Node) -> None:
+        if node.inputs[0].type in SCALAR_TYPES or isinstance(node.inputs[0].type, ty.TensorType):
+            self.call_back(node)
+            return
+        count = self.python("PyObject_Size", self.load(node.inputs[0]))
+        self.fail_if(self.b.icmp_signed("<", count, I64(0)))
+        self.store(node.output, count)
+
+
+_LOWERINGS: dict[str, Callable[[_HostEmitter, Node], None]] = {
+    "prim::TupleConstruct": _HostEmitter.tuple_construct,
+    "prim::ListConstruct": _HostEmitter.list_construct,
+    "prim::TupleUnpack": _HostEmitter.tuple_unpack,
+    "prim::unchecked_cast": _HostEmitter.unchecked_cast,
+    "aten::__is__": _HostEmitter.is_none,
+    "aten::__isnot__": _HostEmitter.is_none,
+    "aten::append": _HostEmitter.append,
+    "aten::len": _HostEmitter.length,
+}
