@@ -30,6 +30,8 @@ class Config:
     dump: str = _flag("", "print the graph at these points: front, after:PASS, final", "DUMP")
     opt_limit: int = _flag(-1, "stop optimising after this many pass runs (bisection)", "OPT_LIMIT")
     strict: bool = _flag(False, "refuse calls back into Python")
+    native: bool = _flag(True, "compile functions natively once they have been called often enough")
+    num_profiled_runs: int = _flag(2, "calls of a signature that the interpreter serves first", "WARMUP")
     max_specializations: int = _flag(64, "signatures of one function kept compiled")
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")

@@ -232,14 +232,20 @@ def attach_script_stack(error: BaseException, spans: Iterable[SourceSpan | None]
     error.add_note("\n".join([SCRIPT_STACK_TITLE, *frames]))
 
 
-NEAR, VERY_NEAR = 0.6, 0.76
+NEAR, VERY_NEAR, MUCH_WORSE = 0.6, 0.76, 0.15
 
 
 def nearest_names(
     name: str, candidates: Iterable[str], limit: int = 3, cutoff: float = NEAR
 ) -> list[str]:
-    """Names that the user may have meant, best first."""
-    return difflib.get_close_matches(name, sorted(set(candidates)), limit, cutoff)
+    """Names that the user may have meant, best first; none that are much worse than the best."""
+    near = difflib.get_close_matches(name, sorted(set(candidates)), limit, cutoff)
+    ratios = [difflib.SequenceMatcher(None, found, name).ratio() for found in near]
+    return [
+        found
+        for found, ratio in zip(near, ratios, strict=True)
+        if ratio > ratios[0] - MUCH_WORSE and not (found[-1] == "_" and found[:-1] in near)
+    ]
 
 
 def did_you_mean(name: str, candidates: Iterable[str], far: Iterable[str] = ()) -> str | None:

@@ -29,7 +29,7 @@ from .frontend.function import (
     effective_type,
     static,
 )
-from .interp.machine import Routine, assemble
+from .interp.executor import Executor, Explanation
 from .ir import types as ty
 from .ir.graph import Graph
 from .ir.schema import FunctionSchema
@@ -44,18 +44,11 @@ Key = tuple[Any, ...]
 
 @dataclass
 class _Version:
-    """One signature compiled: its graph, and a routine for each mode of the interpreter."""
+    """One signature compiled: its graph as written, the graph that runs, and what runs it."""
 
     compiled: CompiledFunction
     optimized: Graph
-    routines: dict[bool, Routine]
-
-    def routine(self, exact: bool) -> Routine:
-        """The routine that runs the optimised graph."""
-        found = self.routines.get(exact)
-        if found is None:
-            found = self.routines[exact] = assemble(self.optimized, exact=exact)
-        return found
+    executor: Executor
 
     def is_valid(self) -> bool:
         """Whether all that was folded is still so."""
@@ -107,7 +100,7 @@ class ScriptFunction:
             return self.__jitlang_function__(*args, **kwargs)
         given, inputs, all_raw = self._enter(args, kwargs)
         version = self._version(given)
-        result = version.routine(settings.exact)(*inputs)
+        result = version.executor.run(inputs)
         return unwrap(result) if all_raw else result
 
     def _version(self, given: Mapping[str, Any]) -> _Version:
@@ -129,7 +122,7 @@ class ScriptFunction:
             self._warn(compiled.fallbacks)
             optimized = compiled.graph.copy()
             optimize(optimized)
-            return _Version(compiled, optimized, {})
+            return _Version(compiled, optimized, Executor(optimized))
 
     def _warn(self, fallbacks: Sequence[Fallback]) -> None:
         """Warn of calls back into Python at the lines that make them, once per place."""
@@ -198,6 +191,10 @@ class ScriptFunction:
         compiled = self._shown().compiled
         source = to_source(compiled.graph, compiled.name, compiled.schema)
         return source.text, source.constants
+
+    def explain(self) -> Explanation:
+        """What became of the latest signature: its phase, and why it is or is not native."""
+        return self._shown().executor.explain()
 
     @property
     def fallbacks(self) -> Sequence[Fallback]:

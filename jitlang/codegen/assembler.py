@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..dtypes import DType, bfloat16, bool_, float16, float32, float64
+from ..dtypes import DType, bfloat16, bool_, float16, float64
 
 HALVES = (float16, bfloat16)
 
@@ -295,8 +295,3 @@ class _Exit:
         self.assembler.branch(condition, inside, self.after)
         self.assembler.open(inside)
 
-
-__all__ = [
-    "HALVES", "Assembler", "Lane", "constant", "float32", "integer", "register_type", "stored_type", "suffix",
-    "vector_type",
-]  # fmt: skip

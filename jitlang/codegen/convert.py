@@ -8,8 +8,8 @@ helpers that are absent on others.
 
 from __future__ import annotations
 
-from .. import dtypes
 from ..dtypes import DType, bfloat16, bool_, float16, float32, float64
+from ..fuser.plan import Unsupported
 from .assembler import HALVES, Assembler, Lane, constant, integer, register_type
 
 
@@ -55,7 +55,7 @@ class Converter:
         if src is dst:
             return x
         if src.is_complex or dst.is_complex:
-            raise NotImplementedError("complex numbers")
+            raise Unsupported("complex numbers")
         if dst is bool_:
             return self._truth(x, src)
         if dst in HALVES:
@@ -181,5 +181,3 @@ class Converter:
     def _shift_right(self, x: Lane, count: int) -> Lane:
         return self.a.binary("lshr", x, self._bits(count, x))
 
-
-__all__ = ["Converter", "bfloat16", "dtypes", "float16"]

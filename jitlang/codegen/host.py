@@ -18,7 +18,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir as ll
@@ -27,7 +27,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.types import Type
 from ..passes.liveness import Liveness, find_last_uses
-from .llvm import Library, compile_module
+from .llvm import compile_module
 from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
 
 POLL_INTERVAL = 1 << 14
@@ -73,15 +73,13 @@ class HostFunction:
 
     Attributes:
         function: a builtin function object.
-        callbacks: the nodes that are called back, in the order of the graph.
+        callbacks: the nodes that are always run in Python.
         text: the LLVM module as it was generated.
     """
 
     function: Callable[..., Any]
     callbacks: Sequence[Node]
     text: str
-    library: Library
-    _kept: Any = field(repr=False, default=None)
 
 
 def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostFunction:
@@ -101,9 +99,9 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     imports = {TABLE: ctypes.addressof(table)}
     imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
     library = compile_module(text, [ENTRY], imports)
-    function = _builtin(graph.name or "graph", library.addresses[ENTRY], len(graph.inputs))
     kept = (table, emitter.table, library)
-    return HostFunction(function, emitter.called_back, text, library, kept)
+    function = _builtin(graph.name or "graph", library.addresses[ENTRY], kept)
+    return HostFunction(function, emitter.called_back, text)
 
 
 _libm = ctypes.CDLL(None)
@@ -137,15 +135,15 @@ _new_function.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
 class _Keeper:
     """The `self` of a builtin function: keeps its definition and code alive as long as the function is."""
 
-    def __init__(self, definition: _MethodDef) -> None:
+    def __init__(self, definition: _MethodDef, kept: object) -> None:
         self.definition = definition
-        self.library: Any = None
+        self.kept = kept
 
 
-def _builtin(name: str, address: int, count: int) -> Callable[..., Any]:
+def _builtin(name: str, address: int, kept: object) -> Callable[..., Any]:
     definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     made: Callable[..., Any] = _new_function(
-        ctypes.addressof(definition), _Keeper(definition), None
+        ctypes.addressof(definition), _Keeper(definition, kept), None
     )
     return made
 
@@ -441,23 +439,15 @@ class _HostEmitter:
 
     def operator(self, node: Node) -> None:
         """A row: machine code where its template can be read, else a callback."""
-        types = [v.type for v in node.inputs]
         op = node.op
-        if op is None or len(node.outputs) != 1 or not can_read(op, types, node.output.type):
-            self.call_back(node)
+        if op is None or not reads_as_machine_code(node):
+            self.give_up(node)
             return
-        assert op is not None
         names = [a.name for a in op.schema.arguments]
         loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
         checked = self.checked or not op.checked_integer
         reading = Reading(self.b, loaded, checked, self.declare)
-        place = self.b.block
-        try:
-            value = read_row(reading, op, node.output.type)
-        except NotLowered:
-            self.b.position_at_end(place)
-            self.call_back(node)
-            return
+        value = read_row(reading, op, node.output.type)
         if not reading.trouble:
             self.store(node.output, value)
             return
@@ -470,9 +460,13 @@ class _HostEmitter:
             with usual:
                 self.store(node.output, value)
 
+    def give_up(self, node: Node) -> None:
+        """Run a node in Python, always."""
+        self.called_back.append(node)
+        self.call_back(node)
+
     def call_back(self, node: Node) -> None:
         """Run a node in Python."""
-        self.called_back.append(node)
         given = [v for v in node.inputs if v.node.kind != CONSTANT]
         vector = self.entry.alloca(POINTER, size=max(len(given), 1))
         fresh = []
@@ -507,7 +501,7 @@ class _HostEmitter:
     def tuple_construct(self, node: Node) -> None:
         type_ = node.output.type
         if isinstance(type_, ty.TupleType) and type_.field_names:
-            self.call_back(node)
+            self.give_up(node)
             return
         self._construct(node, "PyTuple_New", "PyTuple_SetItem")
 
@@ -532,7 +526,7 @@ class _HostEmitter:
         """`x is None`, by the address."""
         sides = [v for v in node.inputs if v.type is not ty.NONE]
         if len(sides) != 1 or sides[0].type in SCALAR_TYPES:
-            self.call_back(node)
+            self.give_up(node)
             return
         none = self.object(None)
         predicate = "==" if node.kind == "aten::__is__" else "!="
@@ -550,7 +544,7 @@ class _HostEmitter:
 
     def length(self, node: Node) -> None:
         if node.inputs[0].type in SCALAR_TYPES or isinstance(node.inputs[0].type, ty.TensorType):
-            self.call_back(node)
+            self.give_up(node)
             return
         count = self.python("PyObject_Size", self.load(node.inputs[0]))
         self.fail_if(self.b.icmp_signed("<", count, I64(0)))
@@ -567,3 +561,41 @@ _LOWERINGS: dict[str, Callable[[_HostEmitter, Node], None]] = {
     "aten::append": _HostEmitter.append,
     "aten::len": _HostEmitter.length,
 }
+
+
+def is_machine_code(node: Node) -> bool:
+    """Whether a node runs without Python, but for rare cases."""
+    if node.kind in (CONSTANT, UNINITIALIZED, IF, LOOP):
+        return True
+    if node.kind in ("aten::__is__", "aten::__isnot__"):
+        bare = [v for v in node.inputs if v.type is not ty.NONE]
+        return len(bare) == 1 and bare[0].type not in SCALAR_TYPES
+    if node.kind == "aten::len":
+        return not isinstance(node.inputs[0].type, ty.TensorType)
+    if node.kind == "prim::TupleConstruct":
+        return not getattr(node.output.type, "field_names", ())
+    return node.kind in _LOWERINGS or reads_as_machine_code(node)
+
+
+def reads_as_machine_code(node: Node) -> bool:
+    """Whether the row's template can be read for these types."""
+    if node.op is None or len(node.outputs) != 1:
+        return False
+    types = [v.type for v in node.inputs]
+    if not can_read(node.op, types, node.output.type):
+        return False
+    module = ll.Module()
+    kinds = [SCALAR_TYPES[t] for t in types]
+    function = ll.Function(module, ll.FunctionType(VOID, kinds), "trial")
+    names = [a.name for a in node.op.schema.arguments]
+    arguments = dict(zip(names, function.args, strict=True))
+    builder = ll.IRBuilder(function.append_basic_block())
+
+    def declare(name: str, type_: ll.FunctionType) -> ll.Function:
+        return module.globals.get(name) or ll.Function(module, type_, name)
+
+    try:
+        read_row(Reading(builder, arguments, True, declare), node.op, node.output.type)
+    except NotLowered:
+        return False
+    return True

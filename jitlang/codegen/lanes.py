@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import DType
+from ..fuser.plan import Unsupported
 from ..ops.algebra import BuildingAlgebra, Expression
 from .assembler import Assembler, Lane, constant, integer, register_type, suffix
 
@@ -20,10 +21,6 @@ _INTEGERS = {"add": "add", "sub": "sub", "mul": "mul", "and": "and", "or": "or",
 _BOOLS = {**_INTEGERS, "add": "or", "mul": "and"}
 _COMPARE = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
 _INTRINSICS = ("sqrt", "floor", "ceil", "trunc", "rint")
-
-
-class Unsupported(Exception):
-    """The generator has no code for this; the reference kernels have."""
 
 
 class LaneAlgebra(BuildingAlgebra):

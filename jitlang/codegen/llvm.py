@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import os
 import struct
 import threading
@@ -24,10 +25,17 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-import llvmlite
-import llvmlite.binding as binding
-
 from .cache import ObjectCache, open_cache
+
+
+class _Lazy:
+    """LLVM itself, imported when something is first compiled: `import jitlang` must stay quick."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("llvmlite.binding"), name)
+
+
+binding: Any = _Lazy()
 
 FORMAT = b"1"
 """Changes whenever what `compile_module` does to the same text changes."""
@@ -149,7 +157,8 @@ def forget_libraries() -> None:
 def module_key(text: str) -> bytes:
     """What an object depends on: the text, the processor and the compiler."""
     target = host()
-    parts = (text, target.triple, target.cpu, target.features, llvmlite.__version__)
+    version = ".".join(map(str, binding.llvm_version_info))
+    parts = (text, target.triple, target.cpu, target.features, version)
     return hashlib.sha256(FORMAT + "\0".join(parts).encode()).digest()
 
 

@@ -92,7 +92,10 @@ def _generic(annotation: Any, namespace: Mapping[str, Any]) -> Type | None:
         plain = [arg for arg in args if arg != ()]
         return ty.TupleType(tuple(_stated(arg, namespace) for arg in plain))
     spelled = getattr(annotation, "__name__", None) or repr(annotation)
-    raise NoType(f"the language has no type '{spelled}'", _SUBSTITUTES.get(str(spelled)))
+    hint = _SUBSTITUTES.get(str(spelled))
+    if hint is None and isinstance(annotation, type):
+        hint = "make it a NamedTuple, or pass what is needed of it one by one"
+    raise NoType(f"the language has no type '{spelled}'", hint)
 
 
 _SUBSTITUTES = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 
-from ..errors import ErrorKind
+from ..errors import ErrorKind, did_you_mean
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.matching import as_torch
@@ -47,12 +48,8 @@ def value_attribute(e: Emitter, value: Value, name: str) -> Sugar:
         return found
     type_ = value.type
     if isinstance(type_, ty.OptionalType):
-        raise e.error(
-            ErrorKind.OPTIONAL_NOT_REFINED,
-            f"this may be None, which has no attribute '{name}'",
-            found=ty.annotation(type_),
-            hint="test `is not None` before this line",
-        )
+        owner = e.node.value if isinstance(e.node, ast.Attribute) else None
+        raise e.not_refined(owner, type_, f"which has no attribute '{name}'")
     hint = hints.for_attribute(type_, name, _known_names(type_))
     raise e.undefined_attribute(f"a value of type {ty.annotation(type_)}", name, (), hint)
 
@@ -116,7 +113,13 @@ def _replaced(e: Emitter, value: Value, args: Arguments) -> Sugar:
     parts = dict(zip(type_.field_names, e.builder.unpack(value), strict=True))
     for name, meaning in args.keywords.items():
         if name not in parts:
-            raise e.error(ErrorKind.UNKNOWN_KEYWORD, f"there is no field '{name}'")
+            raise e.error(
+                ErrorKind.UNKNOWN_KEYWORD,
+                f"there is no field '{name}'",
+                args.keyword_nodes.get(name),
+                expected=" or ".join(type_.field_names),
+                hint=did_you_mean(name, type_.field_names),
+            )
         parts[name] = meaning.value(e)
     return Plain(e.builder.value("prim::TupleConstruct", list(parts.values()), type_))
 

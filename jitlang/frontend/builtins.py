@@ -14,6 +14,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
+from . import hints
 from .calls import apply_rows
 from .conditions import isinstance_test, truth_condition
 from .emitter import Emitter
@@ -148,6 +149,7 @@ def _as_int(e: Emitter, meaning: Sugar, label: str) -> Value:
             f"'{label}' takes integers",
             found=ty.annotation(value.type),
             expected="int",
+            hint=hints.for_conversion(value.type, ty.INT),
         )
     return value
 

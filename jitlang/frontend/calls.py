@@ -181,13 +181,16 @@ def bind(e: Emitter, label: str, parameters: Sequence[Parameter], args: Argument
     return bound
 
 
+_PREFIXES: Mapping[object, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
+
+
 def _signature_text(label: str, parameters: Sequence[Parameter]) -> str:
     parts = []
     for parameter in parameters:
-        prefix = {
-            inspect.Parameter.VAR_POSITIONAL: "*",
-            inspect.Parameter.VAR_KEYWORD: "**",
-        }.get(parameter.kind, "")
+        prefix = _PREFIXES.get(parameter.kind, "")
         stated = f": {ty.annotation(parameter.declared)}" if parameter.declared else ""
         default = f" = {parameter.default!r}" if parameter.default is not EMPTY else ""
         parts.append(f"{prefix}{parameter.name}{stated}{default}")
@@ -339,7 +342,7 @@ def _check_appended(
         return
     raise e.error(
         ErrorKind.ELEMENT_TYPE,
-        "the appended value and the list's elements have different types",
+        "the appended value does not have the type of the list's elements",
         node,
         found=ty.annotation(item.type),
         expected=ty.annotation(owner.type.element),
@@ -369,19 +372,18 @@ def apply_rows(
     bare = [ty.without_none(t) or t for t in types]
     if bare != types and isinstance(match_overloads(rows, bare, keyword_types), Match):
         position = next(i for i, t in enumerate(types) if bare[i] is not t)
-        raise e.error(
-            ErrorKind.OPTIONAL_NOT_REFINED,
-            f"argument {_argument_name(rows, position)} of '{label}' may be None",
-            found=ty.annotation(types[position]),
-            hint="test it with `is not None` before this line",
-        )
+        raise e.not_refined(_argument(e, values, position), types[position], f"which '{label}' does not take")
     raise no_overload(label, values, keywords, outcome, e.span())
 
 
-def _argument_name(rows: Sequence[OpDef], position: int) -> str:
-    """What the variants call an argument, where they agree."""
-    named = [r.schema.arguments[position].name for r in rows if len(r.schema.arguments) > position]
-    return f"'{named[0]}'" if len(set(named)) == 1 else str(position + 1)
+def _argument(e: Emitter, values: Sequence[Value], position: int) -> ast.expr | None:
+    """The syntax of an argument; the first value of a method call is its owner."""
+    call = e.node
+    if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
+        return None
+    is_method = len(values) == len(call.args) + 1 and isinstance(call.func, ast.Attribute)
+    written = [call.func.value, *call.args] if is_method else call.args  # type: ignore[attr-defined]
+    return written[position] if position < len(written) else None
 
 
 def _result(e: Emitter, op: OpDef, outputs: Sequence[Value]) -> Sugar:

@@ -12,6 +12,7 @@ import inspect
 import linecache
 import re
 import types
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -174,9 +175,24 @@ def _defined_below(source: FunctionSource, name: str) -> str | None:
 
 
 def _shown(callee: types.FunctionType, signature: inspect.Signature) -> str:
-    """A signature with annotations as they are written, not quoted."""
-    text = str(signature)
-    for annotation in callee.__annotations__.values():
-        if isinstance(annotation, str):
-            text = text.replace(repr(annotation), annotation)
-    return f"{callee.__name__}{text}"
+    """A signature with annotations as people write them."""
+    parameters = [
+        p.replace(annotation=_Written(p.annotation)) if p.annotation is not p.empty else p
+        for p in signature.parameters.values()
+    ]
+    returns = signature.return_annotation
+    if returns is not signature.empty:
+        returns = _Written(returns)
+    return f"{callee.__name__}{signature.replace(parameters=parameters, return_annotation=returns)}"
+
+
+class _Written(str):
+    """The text of an annotation, which `inspect` shows by its repr."""
+
+    def __new__(cls, annotation: object) -> _Written:
+        if isinstance(annotation, type) and not typing.get_args(annotation):
+            return super().__new__(cls, annotation.__name__)
+        return super().__new__(cls, re.sub(r"\b[a-z_]+(\.[a-z_]+)*\.(?=[A-Z])", "", str(annotation)))
+
+    def __repr__(self) -> str:
+        return str(self)

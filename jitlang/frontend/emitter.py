@@ -35,6 +35,7 @@ from .sugar import Iterable as IterableSugar
 
 STABLE_MODULES = ("numpy", "math", "cmath", "jitlang", "builtins", "typing", "collections")
 """Modules that nobody rebinds or changes: their names are folded without a guard."""
+LONGEST_NAME = 40  # an expression up to this length is named in a message
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -178,6 +179,18 @@ class Emitter:
         """A rejection at a place."""
         return CompileError(kind, message, self.span(node), **details)  # type: ignore[arg-type]
 
+    def not_refined(self, node: ast.AST | None, type_: Type, cannot: str) -> CompileError:
+        """The rejection of a value that may be None, where that does not do."""
+        text = ast.unparse(node) if isinstance(node, ast.expr) else ""
+        named = f"'{text}'" if 0 < len(text) <= LONGEST_NAME else "this"
+        return self.error(
+            ErrorKind.OPTIONAL_NOT_REFINED,
+            f"{named} may be None, {cannot}",
+            node,
+            found=ty.annotation(type_),
+            hint=hints.for_optional(node),
+        )
+
     def undefined_attribute(
         self, owner: str, name: str, known: Iterable[str], hint: str | None = None
     ) -> CompileError:
@@ -260,17 +273,6 @@ class Emitter:
         except TypeError as error:
             raise self.error(ErrorKind.UNSUPPORTED_VALUE, f"'{label}': {error}") from None
 
-    def lookup_joined(self, name: str, what: str) -> Sugar:
-        """A made-up variable that both arms of an expression assigned."""
-        meaning = self.scope.lookup(name)
-        if isinstance(meaning, Unusable):
-            reason = meaning.reason.replace(f"'{name}' is", f"the {what} are").replace(
-                " on one branch", ""
-            ).replace(" on the other", "")
-            raise self.error(ErrorKind.BRANCH_TYPE, reason, hint="give both the same type")
-        assert meaning is not None
-        return meaning
-
     def fresh(self, stem: str) -> str:
         """A name that no program can write."""
         self.temporaries += 1
@@ -342,9 +344,11 @@ class Emitter:
 
     def check_elements(self, values: Sequence[Value], wanted: Type, what: str) -> None:
         """Reject parts of a display that are not of the declared type (ELEMENT_TYPE)."""
-        for value in values:
+        for position, value in enumerate(values):
             if not ty.is_subtype(value.type, wanted):
-                raise self.element_error(what, value.type, wanted)
+                message = f"not all {what} have the declared type"
+                node = _part_of(self.node, what, position, len(values))
+                raise self.element_error(message, value.type, wanted, node)
 
     def common_type(self, values: Sequence[Value], what: str) -> Type:
         """The type that all values share.
@@ -353,20 +357,22 @@ class Emitter:
             CompileError: they share none (ELEMENT_TYPE).
         """
         common = values[0].type
-        for value in values[1:]:
+        for position, value in enumerate(values):
             joined = ty.unify(common, value.type)
             if joined is None:
-                raise self.element_error(what, value.type, common)
+                node = _part_of(self.node, what, position, len(values))
+                message = f"the {what} have different types"
+                raise self.element_error(message, value.type, common, node)
             common = joined
         return common
 
     def element_error(
-        self, what: str, found: Type, expected: Type, node: ast.AST | None = None
+        self, message: str, found: Type, expected: Type, node: ast.AST | None = None
     ) -> CompileError:
-        """The rejection of a display whose parts have different types."""
+        """The rejection of a part that does not have the type of a list or dict."""
         return self.error(
             ErrorKind.ELEMENT_TYPE,
-            f"the {what} have different types",
+            message,
             node,
             found=ty.annotation(found),
             expected=ty.annotation(expected),
@@ -428,3 +434,13 @@ class Emitter:
     def collect(self, iterable: IterableSugar) -> Value:
         """The elements of an iterable as a list."""
         return self.grammar.collect(self, iterable)
+
+
+def _part_of(display: ast.AST, what: str, position: int, count: int) -> ast.expr | None:
+    """The syntax of one part of a display, where it can be told."""
+    parts: Sequence[ast.expr | None] = ()
+    if isinstance(display, ast.List | ast.Tuple):
+        parts = display.elts
+    elif isinstance(display, ast.Dict):
+        parts = display.keys if what.startswith("keys") else display.values
+    return parts[position] if len(parts) == count else None

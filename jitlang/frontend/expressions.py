@@ -34,9 +34,9 @@ EXCLUDED: dict[type[ast.expr], tuple[str, str | None]] = {
     ast.Lambda: ("a lambda", "define a function at module level"),
     ast.Set: ("a set", "use a list, or a dict with True as values"),
     ast.SetComp: ("a set comprehension", "use a list comprehension"),
-    ast.Await: ("await", None),
-    ast.Yield: ("yield", "return a list"),
-    ast.YieldFrom: ("yield from", "return a list"),
+    ast.Await: ("`await`", None),
+    ast.Yield: ("`yield`", "return a list"),
+    ast.YieldFrom: ("`yield from`", "return a list"),
 }
 
 
@@ -101,7 +101,16 @@ def binary(
 def _binary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
     assert isinstance(node, ast.BinOp)
     lhs = e.expression(node.left, expected if isinstance(expected, ty.ListType) else None)
-    return binary(e, node.op, lhs, e.expression(node.right))
+    rhs = e.expression(node.right)
+    return binary(e, node.op, _settled(e, lhs, node.left), _settled(e, rhs, node.right))
+
+
+def _settled(e: Emitter, meaning: Sugar, node: ast.expr) -> Sugar:
+    """An operand as a value, so that what cannot be one is reported at its own place."""
+    if meaning.elements(e) is not None:
+        return meaning
+    with e.at(node):
+        return Plain(meaning.value(e))
 
 
 def _unary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
@@ -194,7 +203,7 @@ def _operand_of(e: Emitter, node: ast.BoolOp, operands: list[ast.expr], stop_on:
 
     arms = (stop, go_on) if stop_on else (go_on, stop)
     branch(e, tested, arms[0], arms[1], test.if_true, test.if_false)
-    return e.lookup_joined(name, "operands")
+    return e.lookup(name)
 
 
 def _ternary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
@@ -216,7 +225,7 @@ def _ternary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
         return emit
 
     branch(e, test.as_value(e), arm(node.body), arm(node.orelse), test.if_true, test.if_false)
-    return e.lookup_joined(name, "results")
+    return e.lookup(name)
 
 
 def _walrus(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
@@ -321,7 +330,7 @@ def _spread_dict(e: Emitter, node: ast.Dict, wanted: Type | None) -> Value:
             result = e.builder.op("aten::copy", piece)
             continue
         if not isinstance(result.type, ty.DictType) or ty.unify(result.type, piece.type) is None:
-            raise e.element_error("parts of this dict", piece.type, result.type)
+            raise e.element_error("the parts of this dict have different types", piece.type, result.type)
         decide_empty(piece, result.type)
         decide_empty(result, piece.type)
         e.builder.call("aten::update", [result, piece])
@@ -409,8 +418,9 @@ def _check_spec(e: Emitter, piece: ast.FormattedValue, value: Value, spec: Value
         raise e.error(
             ErrorKind.FORMAT_SPEC,
             f"the format spec does not fit the value: {error}",
-            piece,
+            piece.value,
             found=f"{text!r} for {ty.annotation(value.type)}",
+            hint="d is for int, e f g are for float, s is for str",
         ) from None
 
 
@@ -439,7 +449,8 @@ def arguments_of(e: Emitter, node: ast.Call) -> Arguments:
         meaning = e.expression(item.value)
         parts = meaning.elements(e)
         if parts is None:
-            args.positional.append(e.starred(meaning))
+            with e.at(item):
+                args.positional.append(e.starred(meaning))
             args.nodes.append(item)
             continue
         args.positional += parts

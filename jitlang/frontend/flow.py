@@ -162,7 +162,7 @@ def _join_meanings(
         return
     joined = join_types(e, name, values[0], values[1])
     if joined is None:
-        e.scope.assign(name, _two_types(name, values[0].type, values[1].type))
+        e.scope.assign(name, _two_types(name, values[0], values[1]))
         return
     _output(e, node, name, values[0], values[1], joined)
 
@@ -209,20 +209,31 @@ def undefined_after_loop(name: str) -> Unusable:
     )
 
 
-def _two_types(name: str, a: Type, b: Type) -> Unusable:
+def _two_types(name: str, a: Value, b: Value) -> Unusable:
+    types = f"{ty.annotation(a.type)} and {ty.annotation(b.type)}"
     if name == RESULT:
         return Unusable(
             name,
             ErrorKind.RETURN_TYPE,
-            f"the function returns {ty.annotation(a)} on one path and {ty.annotation(b)} on another",
+            f"the function returns {_placed(a)} on one path and {_placed(b)} on another",
             "return one type, or annotate the result with a Union",
         )
+    if name.startswith("$"):
+        reason = f"the two results of this expression are {types}"
+        return Unusable(name, ErrorKind.BRANCH_TYPE, reason, "give both the same type")
     return Unusable(
         name,
         ErrorKind.BRANCH_TYPE,
-        f"'{name}' is {ty.annotation(a)} on one branch and {ty.annotation(b)} on the other",
+        f"'{name}' is {_placed(a)} on one branch and {_placed(b)} on the other",
         "give it one type on both branches, or two names",
     )
+
+
+def _placed(value: Value) -> str:
+    """The type of a value, and the line that makes it."""
+    span = value.node.span
+    where = f" (line {span.line})" if span is not None and not value.is_block_input else ""
+    return f"{ty.annotation(value.type)}{where}"
 
 
 def _two_meanings(name: str, a: Sugar, b: Sugar) -> Unusable:

@@ -206,7 +206,7 @@ def _effective(
                 node,
                 found=ty.annotation(actual),
                 expected=ty.annotation(declared),
-                hint="test it with `is not None` before the call",
+                hint=hints.for_optional(node.value if isinstance(node, ast.keyword) else node),
             )
         raise e.error(
             ErrorKind.ARGUMENT_TYPE,

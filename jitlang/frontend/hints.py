@@ -5,12 +5,14 @@ A hint is a short imperative; None where nothing better can be said than what wa
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterable, Mapping
 
 from ..errors import did_you_mean
 from ..ir import types as ty
 from ..ir.types import Type
+from .scope import path_of
 
 NUMBERS = (ty.INT, ty.FLOAT, ty.BOOL, ty.COMPLEX, ty.NUMBER)
 
@@ -19,7 +21,7 @@ def for_conversion(found: Type, expected: Type) -> str | None:
     """How a value of one type becomes one of another."""
     wanted = ty.without_none(expected) or expected
     if found is ty.NONE:
-        return f"return or give a value, or declare Optional[{ty.annotation(expected)}]"
+        return f"give a value, or declare Optional[{ty.annotation(expected)}]"
     if ty.without_none(found) is not found and ty.without_none(found) is not None:
         return "test it with `is not None` before this line"
     if (found, wanted) == (ty.FLOAT, ty.INT):
@@ -49,6 +51,16 @@ def _for_elements(found: Type, wanted: Type) -> str | None:
     if wanted in (ty.FLOAT, ty.INT, ty.STR):
         return f"lists are not converted; write [{ty.annotation(wanted)}(v) for v in xs]"
     return "lists are not converted; build a list of the wanted elements"
+
+
+def for_optional(node: ast.AST | None) -> str:
+    """How to prove that a value is not None."""
+    if isinstance(node, ast.Name):
+        return f"test `{node.id} is not None` before this line"
+    if isinstance(node, ast.expr) and path_of(node) is not None:
+        text = ast.unparse(node)
+        return f"name it, as in `value = {text}`, and test the name: a write may change `{text}`"
+    return "give it a name, and test that with `is not None`"
 
 
 _ELSEWHERE: Mapping[tuple[str, str], str] = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
+from . import hints
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty
 from .operators import call_rows, rows_named
@@ -24,7 +25,12 @@ def load_item(e: Emitter, node: ast.Subscript) -> Sugar:
     if isinstance(owner, Keywords):
         key = e.value_of(node.slice).constant()
         if key not in owner.items:
-            raise e.error(ErrorKind.UNKNOWN_KEYWORD, f"there is no keyword argument {key!r}")
+            raise e.error(
+                ErrorKind.UNKNOWN_KEYWORD,
+                f"there is no keyword argument {key!r} in this call",
+                expected=" or ".join(map(repr, owner.items)) or "none",
+                hint="write options.get(name, default) for one that may be missing",
+            )
         return owner.items[key]
     parts = owner.elements(e)
     if parts is not None:
@@ -66,9 +72,10 @@ def _check_key(e: Emitter, owner: Value, key: Value) -> None:
     if not ty.is_subtype(key.type, wanted) and not (wanted is ty.INT and key.type is ty.BOOL):
         raise e.error(
             ErrorKind.NOT_SUBSCRIPTABLE,
-            f"{ty.annotation(type_)} is not subscripted by this",
+            f"{ty.annotation(type_)} is not subscripted by {ty.annotation(key.type)}",
             found=ty.annotation(key.type),
             expected=ty.annotation(wanted),
+            hint=hints.for_conversion(key.type, wanted),
         )
 
 
@@ -77,12 +84,8 @@ def _reject_unsubscriptable(e: Emitter, owner: Value) -> None:
     if isinstance(type_, ty.ListType | ty.SequenceType | ty.DictType) or type_ in (ty.STR, ty.ANY):
         return
     if isinstance(type_, ty.OptionalType):
-        raise e.error(
-            ErrorKind.OPTIONAL_NOT_REFINED,
-            "this may be None and cannot be subscripted",
-            found=ty.annotation(type_),
-            hint="test `is not None` first",
-        )
+        node = e.node.value if isinstance(e.node, ast.Subscript) else None
+        raise e.not_refined(node, type_, "which cannot be subscripted")
     raise e.error(
         ErrorKind.NOT_SUBSCRIPTABLE,
         "this value cannot be subscripted",
@@ -115,6 +118,7 @@ def _tuple_item(e: Emitter, node: ast.Subscript, owner: Sugar, parts: Sequence[S
         raise e.error(
             ErrorKind.TUPLE_INDEX,
             f"index {index} is out of range for a tuple of {len(parts)}",
+            expected=f"an index from {-len(parts)} to {len(parts) - 1}" if parts else None,
         )
     return parts[index]
 
@@ -235,7 +239,7 @@ def _index_parts(e: Emitter, key: ast.expr) -> list[object]:
 def _index_part(e: Emitter, node: ast.expr) -> list[object]:
     if isinstance(node, ast.Slice):
         return [SliceBounds(*_bounds(e, node))]
-    if isinstance(node, ast.Constant) and node.value in (None, Ellipsis) and node.value is not True:
+    if isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis):
         return [node.value]
     meaning = e.expression(node)
     elements = meaning.elements(e)
@@ -324,7 +328,8 @@ def _check_stored(e: Emitter, owner: Value, value: Value) -> None:
     wanted = type_.value if isinstance(type_, ty.DictType) else type_.children[-1]
     decide_empty(value, wanted)
     if not ty.is_subtype(value.type, wanted) and not ty.is_subtype(ty.unshaped(value.type), wanted):
-        raise e.element_error("stored value and the container's values", value.type, wanted)
+        message = "the stored value does not have the type of the others"
+        raise e.element_error(message, value.type, wanted)
 
 
 def _store_tensor(e: Emitter, owner: Value, key: ast.expr, value: Value) -> None:

@@ -264,7 +264,7 @@ def _value_at_end(e: Emitter, statement: ast.stmt, body: _Body, name: str) -> Va
 def _changes_type(
     e: Emitter, statement: ast.stmt, name: str, before: Type, after: Type
 ) -> Exception:
-    hint = f"give '{name}' one type"
+    hint = f"start '{name}' as {ty.annotation(after)}, or use another name inside the loop"
     if (before, after) == (ty.INT, ty.FLOAT):
         hint = f"start '{name}' as a float, such as 0.0"
     return e.error(
@@ -415,12 +415,7 @@ def value_iterable(e: Emitter, value: Value) -> Iterable:
         value = e.builder.op("jit::list", value)
     elif not isinstance(type_, ty.ListType | ty.SequenceType) and type_ is not ty.STR:
         if isinstance(type_, ty.OptionalType):
-            raise e.error(
-                ErrorKind.OPTIONAL_NOT_REFINED,
-                "this may be None and cannot be iterated over",
-                found=ty.annotation(type_),
-                hint="test `is not None` first",
-            )
+            raise e.not_refined(e.node, type_, "which cannot be iterated over")
         raise e.error(
             ErrorKind.NOT_ITERABLE,
             "this cannot be iterated over",
@@ -596,7 +591,9 @@ def _comprehend(
         for position, generator in reversed(list(enumerate(generators))):
             for test in reversed(generator.ifs):
                 statement = ast.If(test, [statement], [])
-            walked = ast.Name(source, ast.Load()) if position == 0 else generator.iter
+            walked = generator.iter
+            if position == 0:
+                walked = ast.copy_location(ast.Name(source, ast.Load()), generator.iter)
             statement = ast.For(generator.target, walked, [statement], [])
         hidden = e.locals
         e.locals = e.locals | frozenset(targets)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..errors import CompileError, ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
-from ..ir.matching import Match, match_overloads
+from ..ir.matching import Match, conversion, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
 from . import hints, surface
@@ -32,6 +32,7 @@ COMPARE: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Gt: ("gt", ">"), ast.GtE: ("ge", ">="), ast.In: ("__contains__", "in"),
     ast.NotIn: ("__contains__", "not in"), ast.Is: ("__is__", "is"), ast.IsNot: ("__isnot__", "is not"),
 }  # fmt: skip
+_MEMBERSHIP = ("in", "not in")
 _SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _COMMUTES = ("add", "mul", "__and__", "__or__", "__xor__")
 _IN_PLACE = {
@@ -126,20 +127,43 @@ def _one(e: Emitter, names: Sequence[str], symbol: str, *operands: Value) -> Val
 
 def operator_error(e: Emitter, symbol: str, types: Sequence[Type]) -> CompileError:
     """The rejection of operands that no row takes; an operand that may be None is named first."""
-    for type_ in types:
+    for node, type_ in zip(_operands(e.node, len(types)), types, strict=True):
         if isinstance(type_, ty.OptionalType):
-            return e.error(
-                ErrorKind.OPTIONAL_NOT_REFINED,
-                f"an operand of '{symbol}' may be None",
-                found=" and ".join(map(ty.annotation, types)),
-                hint="test it with `is not None` before this line",
-            )
+            return e.not_refined(node, type_, f"which '{symbol}' does not take")
     return e.error(
         ErrorKind.OPERATOR_TYPE,
         f"'{symbol}' does not take {'these operands' if len(types) > 1 else 'this operand'}",
         found=" and ".join(map(ty.annotation, types)),
+        expected=_partners(symbol, types[0]) if len(types) == 2 else None,
         hint=hints.for_operands(symbol, types[0], types[-1]),
     )
+
+
+def _partners(symbol: str, lhs: Type) -> str | None:
+    """What may stand on the right of an operator whose left operand is known."""
+    name = next((n for n, s in [*BINARY.values(), *COMPARE.values()] if s == symbol), "")
+    partners: dict[str, None] = {}
+    for row in rows_named(name):
+        arguments, bindings = row.schema.arguments, dict[str, Type]()
+        if len(arguments) > 1 and conversion(arguments[0], lhs, bindings, implicit=False):
+            partners[ty.annotation(ty.substitute(arguments[1].type, bindings))] = None
+    if symbol in _MEMBERSHIP or not partners:
+        return None
+    return f"{ty.annotation(lhs)} and {' or '.join(partners)}"
+
+
+def _operands(node: ast.AST, count: int) -> Sequence[ast.AST | None]:
+    """The syntax of the operands, where it is that of one operator."""
+    match node:
+        case ast.BinOp() if count == 2:
+            return (node.left, node.right)
+        case ast.AugAssign() if count == 2:
+            return (node.target, node.value)
+        case ast.Compare(comparators=[right]) if count == 2:
+            return (node.left, right)
+        case ast.UnaryOp() if count == 1:
+            return (node.operand,)
+    return (None,) * count
 
 
 def unary_value(e: Emitter, operator: ast.unaryop, operand: Value) -> Value:

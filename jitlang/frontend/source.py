@@ -65,7 +65,7 @@ _KEYWORDS: dict[type[ast.stmt], int] = {
 
 def _end_of(node: ast.AST, line: int) -> tuple[int, int]:
     """Where the drawn part of a node ends: bodies are left out."""
-    if not isinstance(node, ast.stmt) or not hasattr(node, "body"):
+    if not isinstance(node, ast.stmt) or not (hasattr(node, "body") or hasattr(node, "cases")):
         return getattr(node, "end_lineno", None) or line, getattr(node, "end_col_offset", None) or 0
     if type(node) in _KEYWORDS:
         return line, node.col_offset + _KEYWORDS[type(node)] + len(getattr(node, "name", ""))

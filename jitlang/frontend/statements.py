@@ -64,18 +64,18 @@ def _handler(e: Emitter, statement: ast.stmt) -> Callable[[Emitter, ast.stmt], O
 
 
 EXCLUDED: dict[type[ast.stmt], tuple[str, str | None]] = {
-    ast.Try: ("try", "test for the condition first, or move the statement into a @jl.ignore function"),
-    ast.With: ("with", "move the statement into a @jl.ignore function"),
+    ast.Try: ("`try`", "test for the condition first, or move the statement into a @jl.ignore function"),
+    ast.With: ("`with`", "move the statement into a @jl.ignore function"),
     ast.FunctionDef: ("a nested function", "define it at module level and pass what it closes over"),
     ast.AsyncFunctionDef: ("an async function", "write a plain `def`"),
     ast.ClassDef: ("a nested class", "define it at module level"),
-    ast.Import: ("import", "import at module level"),
-    ast.ImportFrom: ("import", "import at module level"),
-    ast.Global: ("global", "pass the value in and return the new one"),
-    ast.Nonlocal: ("nonlocal", "pass the value in and return the new one"),
-    ast.AsyncFor: ("async for", "write a plain `for`"),
-    ast.AsyncWith: ("async with", None),
-    ast.Match: ("match", "write if/elif"),
+    ast.Import: ("`import`", "import at module level"),
+    ast.ImportFrom: ("`import`", "import at module level"),
+    ast.Global: ("`global`", "pass the value in and return the new one"),
+    ast.Nonlocal: ("`nonlocal`", "pass the value in and return the new one"),
+    ast.AsyncFor: ("`async for`", "write a plain `for`"),
+    ast.AsyncWith: ("`async with`", None),
+    ast.Match: ("`match`", "write if/elif"),
 }
 
 
@@ -188,17 +188,20 @@ def _as_declared(e: Emitter, value: Value, expected: Type, statement: ast.Return
         return checked_cast(e, value, expected)
     if accepts(expected, value.type):
         return value
+    hint: str | None
     if statement.value is None:
         message = "the function ends here without a value, but declares a result"
+        hint = f"return a value on every path, or declare Optional[{ty.annotation(expected)}]"
     else:
         message = "the returned value does not have the declared type"
+        hint = hints.for_conversion(value.type, expected)
     raise e.error(
         ErrorKind.RETURN_TYPE,
         message,
         statement.value or statement,
         found=ty.annotation(value.type),
         expected=ty.annotation(expected),
-        hint=hints.for_conversion(value.type, expected),
+        hint=hint,
     )
 
 
@@ -369,20 +372,24 @@ def unpack(e: Emitter, meaning: Sugar, count: int, star: int | None) -> Sequence
             raise e.error(
                 ErrorKind.UNPACK,
                 f"{few} values to unpack",
-                found=f"{len(parts)} values",
-                expected=f"{count} values",
+                found=_counted(len(parts)),
+                expected=_counted(count),
             )
         return parts
     if len(parts) < count - 1:
         raise e.error(
             ErrorKind.UNPACK,
             "not enough values to unpack",
-            found=f"{len(parts)} values",
-            expected=f"at least {count - 1} values",
+            found=_counted(len(parts)),
+            expected=f"at least {_counted(count - 1)}",
         )
     stop = len(parts) - (count - 1 - star)
     middle = e.list_display([part.value(e) for part in parts[star:stop]])
     return [*parts[:star], Plain(middle), *parts[stop:]]
+
+
+def _counted(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"
 
 
 def _unpack_at_run_time(
@@ -395,12 +402,7 @@ def _unpack_at_run_time(
     elif isinstance(value.type, ty.DictType):
         value = e.builder.op("aten::keys", value)
     if isinstance(value.type, ty.OptionalType):
-        raise e.error(
-            ErrorKind.OPTIONAL_NOT_REFINED,
-            "this may be None and cannot be unpacked",
-            found=ty.annotation(value.type),
-            hint="test `is not None` first",
-        )
+        raise e.not_refined(None, value.type, "which cannot be unpacked")
     if not isinstance(value.type, ty.ListType | ty.SequenceType):
         raise e.error(
             ErrorKind.UNPACK,

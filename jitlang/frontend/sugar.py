@@ -90,12 +90,8 @@ class Plain(Sugar):
         if type_ is ty.ANY:
             return e.call_dynamic(self.plain, args)
         if isinstance(type_, ty.OptionalType):
-            raise e.error(
-                ErrorKind.OPTIONAL_NOT_REFINED,
-                "this may be None and cannot be called",
-                found=ty.annotation(type_),
-                hint="test `is not None` first",
-            )
+            node = getattr(e.node, "func", None)
+            raise e.not_refined(node, type_, "which cannot be called")
         raise e.error(
             ErrorKind.NOT_CALLABLE, f"{self.describe()} is not callable", hint=hints.for_call(type_)
         )

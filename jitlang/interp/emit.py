@@ -15,6 +15,7 @@ from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..passes.effects import is_pure, may_raise
+from ..tensor.dispatch import _MAY_RETURN_SELF as MAY_RETURN_SELF
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -178,7 +179,8 @@ class _Emitter:
         base = viewed(node, index)
         if base is None or not has_forms(base.type):
             return box(value.type, text)
-        return box(value.type, text, self.text(arguments[node.inputs.index(base)]))
+        view = "view_or_self" if node.kind in MAY_RETURN_SELF else "view"
+        return box(value.type, text, self.text(arguments[node.inputs.index(base)]), view)
 
     def unbox(self, output: Operand, node: Node) -> None:
         """Bring what was given as an object into the form of its register."""

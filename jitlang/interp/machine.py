@@ -29,11 +29,14 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
+from ..arrays import ignore_float_errors, restore_float_errors
 from ..errors import SourceSpan, attach_script_stack
+from ..ir import types as ty
 from ..ir.graph import Graph, Node
 from ..tensor import Tensor
 from .emit import emit
 from .linearize import Instruction, linearize
+from .representation import holds_tensor
 from .text import Emitted, Kernel
 
 _numbers = count(1)
@@ -52,6 +55,8 @@ class Routine:
         program = linearize(graph)
         self.instructions: list[Instruction] = program.instructions
         self.exact = exact
+        # NumPy's floating-point warnings are for arrays; torch's tensors give none.
+        self._has_tensors = any(map(_holds_tensor, graph.walk()))
         self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
         self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact))
         self._code: CodeType = compile(self.source, self.filename, "exec")
@@ -78,11 +83,15 @@ class Routine:
         function = self._host
         if "cupy" in sys.modules and any(map(_is_on_device, args)):
             function = self._on_device()
+        token = ignore_float_errors() if self._has_tensors else None
         try:
             return function(*args)
         except Exception as error:
             self._note(error)
             raise
+        finally:
+            if token is not None:
+                restore_float_errors(token)
 
     def _bind(self, xp: ModuleType) -> FunctionType:
         """The generated function over one array namespace."""
@@ -135,6 +144,11 @@ def assemble(graph: Graph, *, exact: bool = False) -> Routine:
         NotImplementedError: an operator has no kernel.
     """
     return Routine(graph, exact=exact)
+
+
+def _holds_tensor(node: Node) -> bool:
+    values = (*node.inputs, *node.outputs)
+    return any(holds_tensor(part) for value in values for part in ty.walk(value.type))
 
 
 def _is_on_device(value: object) -> bool:

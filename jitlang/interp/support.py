@@ -10,26 +10,27 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node
 from ..ir.types import Type
 from ..ops.control import exception_class
-from ..tensor import Tensor, box
+from ..tensor import Tensor, box, bump_version
 from ..values import conforms
 
 
-def view(array: Any, base: Tensor | None) -> Tensor:
-    """A tensor that shares the memory of another one; the very same one if the array is its own."""
-    if base is None:
+def view(array: Any, source: Tensor) -> Tensor:
+    """A tensor that shares the memory of another one, unless the row had to copy."""
+    if array.base is None and array is not source._array:
         return box(array)
-    if array is base._array:
-        return base
-    made = box(array)
-    if array.base is None:
-        return made  # the row had to copy
-    made._base = base if base._base is None else base._base
-    return made
+    return box(array, source if source._base is None else source._base)
 
 
-def box_optional(array: Any, base: Tensor | None = None) -> Tensor | None:
+def view_or_self(array: Any, source: Tensor) -> Tensor:
+    """The same where there was nothing to do: the very tensor that was given."""
+    return source if array is source._array else view(array, source)
+
+
+def box_optional(array: Any, source: Tensor | None = None) -> Tensor | None:
     """A tensor, or None where there is no array."""
-    return None if array is None else view(array, base)
+    if array is None:
+        return None
+    return box(array) if source is None else view(array, source)
 
 
 def as_tuple(values: Any) -> Any:
@@ -38,10 +39,10 @@ def as_tuple(values: Any) -> Any:
 
 
 def bump(written: Any) -> None:
-    """Note that a tensor, and so all that share its memory, has been written to."""
-    if isinstance(written, Tensor):
-        owner = written if written._base is None else written._base
-        owner._version += 1
+    """Count a write to a tensor, or to each of a list."""
+    for tensor in written if isinstance(written, list | tuple) else [written]:
+        if tensor is not None:
+            bump_version(tensor)
 
 
 def overflow(kind: str, where: str) -> OverflowError:

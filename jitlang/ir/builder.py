@@ -216,8 +216,17 @@ def no_overload(
         f"no variant of '{base}' takes these arguments",
         span,
         found=f"({', '.join(found)})",
-        expected=f"one of\n{text}",
+        expected=_first_types(nearest) or f"one of\n{text}",
     )
+
+
+def _first_types(mismatches: Sequence[Any]) -> str | None:
+    """What the first argument must be, where several variants fail at it."""
+    if len(mismatches) < 2 or any(m.fitted or "expects" not in m.reason for m in mismatches):
+        return None
+    types = [ty.annotation(m.op.schema.arguments[0].type) for m in mismatches]
+    *firsts, last = dict.fromkeys(types)
+    return f"a first argument of type {', '.join(firsts)}{' or ' if firsts else ''}{last}"
 
 
 MAX_VARIANTS = 5

@@ -240,8 +240,6 @@ def result_types(
         ruled = op.infer(types, constants)
         ruled = [ruled] if isinstance(ruled, Type) else list(ruled)
         declared = ruled if len(ruled) == len(declared) or op.schema.is_varret else declared
-    if types and isinstance(types[0], ty.SequenceType):
-        declared = [ty.SequenceType(t.element) if isinstance(t, ListType) else t for t in declared]
     by_variable = [ty.has_variables(r.type) for r in op.schema.returns]
     return [
         t if i < len(by_variable) and by_variable[i] else on_surface(t, surface)

@@ -6,9 +6,10 @@ import importlib
 
 # In order of registration: the overloads of a name are tried in this order.
 FAMILIES = (
-    "pointwise", "compare", "activation", "scalar", "string", "container", "control", "math",
-    "shape", "strides", "join", "repeat", "index", "scatter", "sort", "reduce", "scan",
-    "statistics", "linalg", "creation", "convert", "random", "dynamic", "arrays", "numpy_rows",
+    "pointwise", "compare", "activation", "trigonometry", "arithmetic", "scalar", "string",
+    "container", "control", "math", "shape", "strides", "join", "repeat", "index", "scatter",
+    "sort", "reduce", "softmax", "scan", "statistics", "linalg", "contract", "creation", "convert",
+    "random", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -145,3 +145,47 @@ pointwise(
     rejects=_floats_only("mish"),
     method=None,
 )
+
+for _name, _schema, _body, _factors in (
+    (
+        "threshold",
+        "Scalar threshold, Scalar value",
+        lambda m, x, threshold, value: m.select(x <= threshold, value, x),
+        ("threshold", "value"),
+    ),
+    (
+        "hardshrink",
+        "Scalar lambd=0.5",
+        lambda m, x, bound: m.select((x >= -bound) & (x <= bound), x * 0, x),
+        ("lambd",),
+    ),
+    (
+        "softshrink",
+        "Scalar lambd=0.5",
+        lambda m, x, bound: m.select(x > bound, x - bound, m.select(x < -bound, x + bound, x * 0)),
+        ("lambd",),
+    ),
+    (
+        "celu",
+        "Scalar alpha=1.0",
+        lambda m, x, alpha: m.select(x > 0, x, m.expm1(x / alpha) * alpha),
+        ("alpha",),
+    ),
+):
+    pointwise(
+        f"aten::{_name}(Tensor self, {_schema}) -> Tensor",
+        _body,
+        rejects=_floats_only(_name)
+        if _name != "threshold"
+        else not_implemented("threshold_cpu", Category.BOOL, Category.COMPLEX),
+        factors=_factors,
+        inplace=_name in ("threshold", "celu"),
+        method="hardshrink" if _name == "hardshrink" else None,
+    )
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+pointwise(
+    "aten::selu(Tensor self) -> Tensor",
+    lambda m, x: m.select(x > 0, x * _SELU_SCALE, m.expm1(x) * (_SELU_ALPHA * _SELU_SCALE)),
+    rejects=_floats_only("selu"),
+    method=None,
+)

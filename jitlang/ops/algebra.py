@@ -7,9 +7,9 @@ number takes the dtype of the operand beside it. Every operation rounds to its o
 nothing is contracted.
 
 Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant
-floor_divide remainder truncated_remainder integer_power natural_power widen narrow bits from_bits to_integer
-to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in the
-primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
+floor_divide remainder truncated_remainder integer_power natural_power widen narrow bits from_bits
+to_integer to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in
+the primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
 
 Readings: `NumpyAlgebra` here (exact, or fast with the array library's functions), `GraphAlgebra`
 here (a body becomes calls of rows), `symbolic.SymbolicAlgebra` (expression trees), later generated
@@ -170,8 +170,8 @@ class NumpyAlgebra(Algebra):
 _NUMPY_NAMES = {
     name: name
     for name in (
-        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sinh", "cosh", "sin", "cos",
-        "tan", "hypot", "maximum", "minimum",
+        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sinh", "cosh", "sin",
+        "cos", "tan", "hypot", "maximum", "minimum",
     )
 } | {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh",
@@ -329,8 +329,17 @@ _ROW_OF = {
 
 # Rows cannot express these: they work on the representation, or have no row of their own.
 _WITHOUT_ROW = frozenset(
-    ("widen", "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup", "integer_power",
-     "natural_power")
+    (
+        "widen",
+        "narrow",
+        "bits",
+        "from_bits",
+        "to_integer",
+        "to_floating",
+        "lookup",
+        "integer_power",
+        "natural_power",
+    )
 )
 _COMMUTED = {"sub": "aten::rsub", "add": "aten::add", "mul": "aten::mul"}
 

@@ -154,6 +154,7 @@ pointwise(
     "aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
     lambda m, x, mask, value: m.select(mask, value, x),
     grad=lambda m, g, r, x, mask, value: (m.select(mask, g * 0, g), m.select(mask, g, g * 0)),
+    zero_dim=("value",),
     result=Result.FIRST,
 )
 

@@ -20,6 +20,17 @@ from .rows import op, scalar
 
 # Lists --------------------------------------------------------------------------------------------
 
+
+def _same_container(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """A part, sum or multiple of a tuple is a tuple."""
+    container = next(t for t in types if t.children)
+    element = container.children[0]
+    for other in types:
+        if other.children and other is not container:
+            element = ty.unify(element, other.children[0]) or element
+    return container.with_children([element])
+
+
 scalar("aten::list.t(t[] l) -> t[]", "[*l]")
 scalar("aten::copy.t(t[](a) self) -> t[]", "self[:]")
 scalar("aten::len.t(t[] a) -> int", "len(a)")
@@ -63,7 +74,9 @@ scalar(
 )
 scalar("aten::Delete.t(t[](a!) self, int idx) -> ()", "self.__delitem__(idx)")
 scalar(
-    "aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]", "l[start:end:step]"
+    "aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]",
+    "l[start:end:step]",
+    infer=_same_container,
 )
 scalar(
     "jit::_set_item.slice(t[](a!) l, t[](b -> *) v, int? start, int? end, int? step) -> ()",
@@ -74,10 +87,10 @@ scalar(
     "l.__delitem__(slice(start, end, step))",
 )
 
-scalar("aten::add.t(t[] a, t[] b) -> t[]", "a + b")
+scalar("aten::add.t(t[] a, t[] b) -> t[]", "a + b", infer=_same_container)
 scalar("aten::add_.t(t[](a!) self, t[] b) -> t[](a!)", "self.__iadd__(b)")
-scalar("aten::mul.left_t(t[] l, int n) -> t[]", "l * n")
-scalar("aten::mul.right_(int n, t[] l) -> t[]", "n * l")
+scalar("aten::mul.left_t(t[] l, int n) -> t[]", "l * n", infer=_same_container)
+scalar("aten::mul.right_(int n, t[] l) -> t[]", "n * l", infer=_same_container)
 scalar("aten::mul_.t(t[](a!) l, int n) -> t[](a!)", "l.__imul__(n)")
 
 for _kind in ("int", "float", "str"):

@@ -178,7 +178,9 @@ def _can_cast(a: dtypes.DType, b: dtypes.DType) -> bool:
 
 
 scalar(
-    "aten::__range_length(int lo, int hi, int step) -> int", "len(range(lo, hi, step))", checked=True
+    "aten::__range_length(int lo, int hi, int step) -> int",
+    "len(range(lo, hi, step))",
+    checked=True,
 )
 scalar("aten::__derive_index(int index, int start, int step) -> int", "start + index * step")
 scalar("aten::is_scripting() -> bool", "True")

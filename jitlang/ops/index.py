@@ -194,7 +194,7 @@ def _index_put_(
 def _index_put(
     xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Any:
-    return _index_put_(xp, a.copy(), indices, values, accumulate)
+    return _index_put_(xp, xp.array(a), indices, values, accumulate)
 
 
 def _unknown(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -346,7 +346,7 @@ def _of_dtype(dtype: DType, rank: int | None = None) -> Any:
 
 
 def _index_list(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    return ty.ListType(made(tensor_at(types), (None,), int64))
+    return ty.SequenceType(made(tensor_at(types), (None,), int64))
 
 
 op(

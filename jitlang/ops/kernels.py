@@ -17,6 +17,7 @@ from .. import dtypes
 from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.opdef import OpDef, Result
+from ..ir.schema import Argument
 from .algebra import FastNumpyAlgebra, NumpyAlgebra
 from .traits import Role, Traits, computed_dtype, execution_dtype, roles_of, traits_of
 
@@ -95,6 +96,8 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> tuple[Plan,
     roles = roles_of(op)
     if traits.same_dtype:
         _refuse_mixed(op, values)
+    if traits.zero_dim:
+        _refuse_dimensions(op, traits.zero_dim, values)
     computed = _computed_dtype_of(op.result, roles, values, traits)
     refusal = traits.rejects.get(computed.category)
     if refusal is not None:
@@ -105,7 +108,8 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> tuple[Plan,
     if traits.real:
         result = dtypes.to_real(result)
     casts = [
-        _cast(role, value, computed, traits) for role, value in zip(roles, values, strict=True)
+        _cast(argument, role, value, computed, traits)
+        for argument, role, value in zip(op.schema.arguments, roles, values, strict=True)
     ]
     function, first = _read_body(op, xp, exact, execution_dtype(computed))
     general = _general_plan(function, first, casts, result, values)
@@ -113,6 +117,16 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> tuple[Plan,
         return general, False
     direct = _ufunc_plan(op, xp, general, values, computed, result, exact)
     return direct or general, direct is not None
+
+
+def _refuse_dimensions(op: OpDef, names: Sequence[str], values: Sequence[Any]) -> None:
+    """Raises RuntimeError where a tensor that stands for a number has dimensions."""
+    for argument, value in zip(op.schema.arguments, values, strict=True):
+        if argument.name in names and value.ndim:
+            raise RuntimeError(
+                f"{op.name.partition('::')[2]} only supports a 0-dimensional {argument.name}"
+                f" tensor, but got tensor with {value.ndim} dimension(s)."
+            )
 
 
 def _refuse_mixed(op: OpDef, values: Sequence[Any]) -> None:
@@ -159,7 +173,9 @@ def _refuse_bool(message: str, roles: Sequence[Role], values: Sequence[Any]) -> 
             raise RuntimeError(message)
 
 
-def _cast(role: Role, value: Any, computed: DType, traits: Traits) -> Callable[[Any], Any] | None:
+def _cast(
+    argument: Argument, role: Role, value: Any, computed: DType, traits: Traits
+) -> Callable[[Any], Any] | None:
     """How one argument becomes an operand; None where it is one already.
 
     Operands are rounded to the computed dtype even where a half type is then widened to float32,
@@ -172,13 +188,16 @@ def _cast(role: Role, value: Any, computed: DType, traits: Traits) -> Callable[[
     if role is Role.MASK:
         return None if value.dtype == np.bool_ else _mask_operand
     if role is Role.FACTOR:
-        return lambda scalar: _factor_operand(scalar, execute, traits.strict_scalars)
+        name = argument.name if argument.kwarg_only else ""
+        return lambda scalar: _factor_operand(name, scalar, execute, traits.strict_scalars)
     if role is Role.SCALAR and (traits.wide_scalars or execute is computed):
         return lambda scalar: scalar_operand(scalar, execute, traits.strict_scalars)
     if role is Role.SCALAR:
         return lambda scalar: rounded.type(scalar).astype(target)
     if value.dtype == target and execute is computed:
         return None
+    if value.dtype.kind == "c" and not computed.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {computed.name} without overflow")
     if value.dtype == rounded or execute is computed:
         return lambda array: array.astype(target)
     return lambda array: array.astype(rounded).astype(target)
@@ -191,11 +210,14 @@ def _mask_operand(array: Any) -> Any:
     raise RuntimeError(f"expected a boolean tensor as mask, but got a tensor with dtype {dtype}")
 
 
-def _factor_operand(scalar: Any, execute: DType, strict: bool) -> Any:
-    if isinstance(scalar, float | complex) and execute.category <= Category.INTEGRAL:
-        raise RuntimeError(
-            "For integral input tensors, argument alpha must not be a floating point number."
-        )
+def _factor_operand(name: str, scalar: Any, execute: DType, strict: bool) -> Any:
+    """`alpha` and `value` may not be floats for integers; other factors are truncated."""
+    if isinstance(scalar, float) and execute.category <= Category.INTEGRAL:
+        if name:
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number."
+            )
+        scalar = int(scalar)
     return scalar_operand(scalar, execute, strict)
 
 
@@ -230,9 +252,7 @@ def _general_plan(
     names = [f"_{i}" for i in range(len(casts))]
     operands = [n if c is None else f"cast{n}({n})" for n, c in zip(names, casts, strict=True)]
     # A body that returns an operand as it is must not hand out the caller's memory.
-    arrays = [
-        name for name, value in zip(names, values, strict=True) if hasattr(value, "dtype")
-    ]
+    arrays = [name for name, value in zip(names, values, strict=True) if hasattr(value, "dtype")]
     source = (
         f"def plan({', '.join(names)}):\n"
         f"    made = function(first, {', '.join(operands)})\n"

@@ -1,13 +1,13 @@
 """Pointwise rows that mean what NumPy means, where torch means something else.
 
-The front end casts operands to NumPy's result dtype first (NEP 50; `bool // bool` is int8) and then calls
-these on the array surface:
+The front end casts operands to NumPy's result dtype first (NEP 50; `bool // bool` is int8) and
+then calls these on the array surface:
 
 - `jit::numpy_floor_divide`, `jit::numpy_remainder`: integers divided by zero give 0; torch raises.
 - `jit::numpy_pow`: integers to a negative power raise ValueError; torch truncates.
 - `jit::numpy_sign`: NaN stays NaN; torch gives 0.
-- `jit::numpy_lt` and kin, `jit::numpy_maximum`, `jit::numpy_minimum`: complex numbers have an order,
-  lexicographic.
+- `jit::numpy_lt` and kin, `jit::numpy_maximum`, `jit::numpy_minimum`: complex numbers have an
+  order, lexicographic.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def _remainder(m: Any, x: Any, y: Any) -> Any:
     rest = m.fmod(x, y)
     zero = y * 0  # a remainder of zero has the sign of the divisor
     moved = m.select(m.ne(y < 0, rest < 0), rest + y, rest)
-    finite_zero = m.select(m.eq(zero, 0), zero, m.select(y < 0, -m.constant(0, y), m.constant(0, y)))
+    finite_zero = m.select(
+        m.eq(zero, 0), zero, m.select(y < 0, -m.constant(0, y), m.constant(0, y))
+    )
     return m.select(m.eq(rest, 0), finite_zero, moved)
 
 

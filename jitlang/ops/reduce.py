@@ -27,7 +27,6 @@ from .rules import (
     static_dims,
     tensor_at,
     wide,
-    wrap_dim,
     wrap_dims,
 )
 
@@ -66,7 +65,8 @@ def refuse_empty(name: str, a: Any, axes: Sequence[int], dim: Dims, error: type[
             raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-def _not_implemented(kernel: str, a: Any) -> NotImplementedError:
+def not_supported(kernel: str, a: Any) -> NotImplementedError:
+    """Torch's error for a kernel that a dtype does not have."""
     found = dtypes.from_numpy(a.dtype).graph_name
     return NotImplementedError(f"\"{kernel}\" not implemented for '{found}'")
 
@@ -269,7 +269,7 @@ op(
 def _extremum(name: str) -> Callable[..., Any]:
     def impl(xp: Any, a: Any) -> Any:
         if a.dtype.kind == "c":
-            raise _not_implemented(f"{name}_all", a)
+            raise not_supported(f"{name}_all", a)
         refuse_empty(name, a, (), None, RuntimeError)
         return getattr(xp, name)(wide(a)).astype(a.dtype)
 
@@ -281,7 +281,7 @@ def _extremum_dim(name: str) -> Callable[..., Any]:
         axes = axes_of(a, dim)
         refuse_empty(name, a, axes, dim, IndexError)
         if a.dtype.kind == "c":
-            raise _not_implemented(f"{name}_cpu", a)
+            raise not_supported(f"{name}_cpu", a)
         if a.ndim == 0:
             return a.copy(), xp.zeros((), "int64")
         found = getattr(wide(a), f"arg{name}")(axes[0], keepdims=True)
@@ -296,7 +296,7 @@ def _extremum_dims(name: str) -> Callable[..., Any]:
         axes = axes_of(a, dim)
         refuse_empty(f"a{name}", a, axes, dim, RuntimeError)
         if a.dtype.kind == "c":
-            raise _not_implemented(f"{name}_values_cpu", a)
+            raise not_supported(f"{name}_values_cpu", a)
         if not axes:
             return a.copy()
         return getattr(xp, name)(wide(a), axis=axes, keepdims=keepdim).astype(a.dtype, copy=False)
@@ -364,7 +364,7 @@ pointwise(
 def _aminmax(xp: Any, a: Any, dim: int | None, keepdim: bool) -> Any:
     axes = axes_of(a, dim)
     if a.dtype.kind == "c":
-        raise _not_implemented("aminmax_cpu", a)
+        raise not_supported("aminmax_cpu", a)
     if dim is not None:
         refuse_empty("aminmax", a, axes, dim, IndexError)
     if not a.size and dim is None:
@@ -440,89 +440,4 @@ op(
     "aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor",
     impl=_count_nonzero,
     infer=reduction_rule(1, None, None, lambda own: dtypes.int64),
-)
-
-
-# Softmax ------------------------------------------------------------------------------------------
-
-
-def _prepared(name: str, a: Any, dim: int, dtype: Any) -> tuple[Any, int, Any]:
-    """The operand in its compute dtype, the dimension, and the result dtype."""
-    kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
-    axis = wrap_dim(dim, a.ndim)
-    if dtypes.from_numpy(kind).category < Category.FLOATING:
-        raise _not_implemented(name, a)
-    return a.astype(compute_dtype(kind), copy=False), axis, kind
-
-
-def _softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
-    x, axis, kind = _prepared("softmax_lastdim_kernel_impl", a, dim, dtype)
-    if x.size == 0 or x.ndim == 0:
-        return (x - x + 1).astype(kind)
-    raised = x - x.max(axis, keepdims=True)
-    xp.exp(raised, raised)
-    raised /= raised.sum(axis, keepdims=True)
-    return raised.astype(kind, copy=False)
-
-
-def _log_softmax(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
-    x, axis, kind = _prepared("log_softmax_lastdim_kernel_impl", a, dim, dtype)
-    if x.size == 0 or x.ndim == 0:
-        return (x - x).astype(kind)
-    shifted = x - x.max(axis, keepdims=True)
-    shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
-    return shifted.astype(kind, copy=False)
-
-
-def _logsumexp(xp: Any, a: Any, dim: Sequence[int], keepdim: bool) -> Any:
-    kind = dtypes.floating(dtypes.from_numpy(a.dtype)).numpy
-    x = a.astype(compute_dtype(kind), copy=False)
-    axes = axes_of(x, dim)
-    if x.size == 0:
-        return xp.full(xp.sum(x, axis=axes, keepdims=keepdim).shape, -float("inf"), kind)
-    with xp.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        top = xp.max(x, axis=axes, keepdims=True)
-        top = xp.where(xp.isinf(top), x.dtype.type(0), top)
-        found = xp.log(xp.sum(xp.exp(x - top), axis=axes, keepdims=True)) + top
-    return (found if keepdim else found.squeeze(axes)).astype(kind, copy=False)
-
-
-def _soft_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    first = tensor_at(types)
-    return retyped(first, keyword_dtype(constants[2], first.dtype))
-
-
-def _softmax_grad(m: Any, g: Any, r: Any, a: Any, dim: Any, dtype: Any) -> tuple[Any, ...]:
-    weighted = g * r
-    return (weighted - r * m.sum(weighted, [dim], True),)
-
-
-def _log_softmax_grad(m: Any, g: Any, r: Any, a: Any, dim: Any, dtype: Any) -> tuple[Any, ...]:
-    return (g - m.exp(r) * m.sum(g, [dim], True),)
-
-
-for _name, _impl, _grad in (
-    ("softmax", _softmax, _softmax_grad),
-    ("log_softmax", _log_softmax, _log_softmax_grad),
-):
-    op(
-        f"aten::{_name}.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-        impl=_impl,
-        infer=_soft_type,
-        grad=_grad,
-    )
-    op(
-        f"aten::_{_name}(Tensor self, int dim, bool half_to_float) -> Tensor",
-        impl=lambda xp, a, dim, half, impl=_impl: impl(
-            xp, a, dim, dtypes.float32 if half else None
-        ),
-        function=None,
-        method=None,
-    )
-op(
-    "aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-    impl=_logsumexp,
-    infer=reduction_rule(
-        1, 2, None, lambda own: own if own and own.category >= Category.FLOATING else None
-    ),
 )

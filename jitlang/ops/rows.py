@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -99,6 +100,7 @@ def pointwise(
     no_bool_operand: str = "",
     same_dtype: bool = False,
     promote_with: tuple[type, ...] = (),
+    zero_dim: tuple[str, ...] = (),
     native: Any = None,
     function: str | None = "",
     method: str | None = "",
@@ -128,6 +130,7 @@ def pointwise(
         no_bool_operand: the message of the error where any operand is bool.
         same_dtype: tensor operands must agree in dtype: nothing is promoted.
         promote_with: kinds of scalars that take part in promotion without being arguments.
+        zero_dim: tensor arguments that must have no dimensions.
         native: native lowering.
         function: name under which Python sees it as a function.
         method: name under which Python sees it as a method.
@@ -139,7 +142,7 @@ def pointwise(
     )  # fmt: skip
     given = traits.Traits(
         ufunc, rejects or {}, factors, real, strict_scalars, wide_scalars, no_bool_operand,
-        same_dtype, promote_with,
+        same_dtype, promote_with, zero_dim,
     )  # fmt: skip
     traits.describe(row, given)
     row.infer = traits.pointwise_rule(row)
@@ -147,6 +150,31 @@ def pointwise(
     if inplace is not False:
         _add_inplace(row, inplace_schema(schema, inplace if isinstance(inplace, str) else ""))
     return row
+
+
+def alias(new: str, old: str) -> None:
+    """Offer the pointwise rows of an operator, with their in-place forms, under another name."""
+    for name in (old, f"{old}_"):
+        for row in tuple(OPS.overloads(name)):
+            if row.is_pointwise or row in _base_of:
+                _add_alias(row, new + name.removeprefix(old))
+    for row in tuple(OPS.overloads(old)):
+        if row.overload.endswith("_mode"):
+            _add_alias(row, new)
+
+
+def _add_alias(row: OpDef, name: str) -> None:
+    offered = name.partition("::")[2]
+    made = replace(
+        row, schema_text=name + row.schema_text[len(row.name) :],
+        function=offered if row.function else None, method=offered if row.method else None,
+    )  # fmt: skip
+    if row.is_pointwise:
+        traits.describe(made, traits.traits_of(row))
+        made.infer = traits.pointwise_rule(made)
+    if row in _base_of:
+        _base_of[made] = _base_of[row]
+    OPS.add(made)
 
 
 def _add_inplace(row: OpDef, schema: str) -> None:

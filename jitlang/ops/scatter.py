@@ -23,7 +23,7 @@ def _both(name: str, signature: str, write: Writer, overload: str = "") -> None:
     suffix = f".{overload}" if overload else ""
 
     def on_copy(xp: Any, a: Any, *args: Any) -> Any:
-        return write(xp, a.copy(), *args)
+        return write(xp, xp.array(a), *args)
 
     op(f"aten::{name}{suffix}(Tensor self, {signature}) -> Tensor", impl=on_copy, infer=same_type)
     op(

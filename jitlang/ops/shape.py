@@ -66,6 +66,7 @@ op(
 op("aten::size.int(Tensor self, int dim) -> int", impl=_size_at, function=None)
 op("aten::dim(Tensor self) -> int", impl=lambda xp, a: a.ndim, function=None)
 op("aten::numel(Tensor self) -> int", impl=lambda xp, a: int(a.size))
+op("jit::nelement(Tensor self) -> int", impl=lambda xp, a: int(a.size), function=None)
 op("aten::stride(Tensor self) -> int[]", impl=_strides, infer=_int_sequence, function=None)
 op(
     "aten::stride.int(Tensor self, int dim) -> int",

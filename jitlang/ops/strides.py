@@ -192,7 +192,7 @@ for _rank in (1, 2, 3):
 
 op(
     "aten::broadcast_tensors(Tensor(a)[] tensors) -> Tensor(a)[]",
-    impl=lambda xp, tensors: [expand(xp, a, _common_shape(xp, tensors)) for a in tensors],
+    impl=lambda xp, tensors: [expand(xp, a, broadcast_shape(xp, tensors)) for a in tensors],
     method=None,
 )
 op(
@@ -202,7 +202,12 @@ op(
 )
 
 
-def _common_shape(xp: Any, tensors: Sequence[Any]) -> tuple[int, ...]:
+def broadcast_shape(xp: Any, tensors: Sequence[Any]) -> tuple[int, ...]:
+    """The shape to which all tensors broadcast.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     try:
         shape: tuple[int, ...] = xp.broadcast_shapes(*(a.shape for a in tensors))
     except ValueError:

@@ -51,6 +51,7 @@ class Traits:
     no_bool_operand: str = ""
     same_dtype: bool = False
     promote_with: tuple[type, ...] = ()
+    zero_dim: tuple[str, ...] = ()
 
 
 _traits: dict[OpDef, Traits] = {}

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Block, Graph, Node, ObjectRef, Value
-from .alias import AliasAnalysis, Places
+from .alias import AliasAnalysis, Place, Places
 from .effects import is_pure
 
 MERGED_WITHOUT_ROW = (
@@ -37,54 +38,73 @@ MERGED_WITHOUT_ROW = (
 def eliminate_common_subexpressions(graph: Graph) -> bool:
     """Replace nodes that repeat an earlier one."""
     changed = False
-    while _Merger(graph).block(graph.block, {}):
+    while _Merger(graph).block(graph.block):
         changed = True
     return changed
 
 
-Available = dict[Hashable, Node]
-"""Nodes that have run on every path to here, and have not been invalidated by a write."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A node that has run on every path to here, when it ran, and what it read."""
+
+    node: Node
+    time: int
+    reads: Places
 
 
 class _Merger:
+    """One walk over a graph. A write makes stale, by its time, what read the same memory before."""
+
     def __init__(self, graph: Graph) -> None:
         self.analysis = AliasAnalysis(graph)
+        self.available: dict[Hashable, _Entry] = {}
+        self.time = 0
+        self.written_at: dict[Place, int] = {}
 
-    def block(self, block: Block, available: Available) -> bool:
+    def block(self, block: Block) -> bool:
+        """Merge in a block; what it makes available ends with it."""
         changed = False
+        shadowed: list[tuple[Hashable, _Entry | None]] = []
         for node in block.nodes:
-            if node.blocks:
-                changed |= self.nested(node, available)
+            self.time += 1
+            changed |= self.nested(node)
             key = self.key(node)
-            earlier = available.get(key) if key is not None else None
-            if earlier is not None and self.may_merge(earlier, node):
-                for old, new in zip(node.outputs, earlier.outputs, strict=True):
+            if key is None:
+                self.write(node)
+                continue
+            entry = self.available.get(key)
+            if entry is not None and self.is_fresh(entry) and self.may_merge(entry.node, node):
+                for old, new in zip(node.outputs, entry.node.outputs, strict=True):
                     old.replace_all_uses_with(new)
                 node.destroy()
                 changed = True
                 continue
-            self.forget(available, self.analysis.writes(node))
-            if key is not None:
-                available[key] = node
+            shadowed.append((key, entry))
+            self.available[key] = _Entry(node, self.time, self.analysis.reads(node))
+        for key, entry in reversed(shadowed):
+            if entry is None:
+                del self.available[key]
+            else:
+                self.available[key] = entry
         return changed
 
-    def nested(self, node: Node, available: Available) -> bool:
-        """The blocks see what is available here; in a loop, only what the loop does not write."""
-        inside = dict(available)
+    def nested(self, node: Node) -> bool:
+        """Merge in a node's blocks; a loop's writes come before what its body reads."""
         if node.kind == LOOP:
-            self.forget(inside, self.analysis.writes(node))
+            self.write(node)
         changed = False
         for block in node.blocks:
-            changed |= self.block(block, dict(inside))
+            changed |= self.block(block)
         return changed
 
-    def forget(self, available: Available, written: Places) -> None:
-        """Drop what has read memory that is written."""
-        if not written:
-            return
-        stale = [key for key, node in available.items() if self.analysis.reads(node) & written]
-        for key in stale:
-            del available[key]
+    def write(self, node: Node) -> None:
+        """Note what a node writes."""
+        for place in self.analysis.writes(node):
+            self.written_at[place] = self.time
+
+    def is_fresh(self, entry: _Entry) -> bool:
+        """Whether nothing that an entry read has been written since."""
+        return all(self.written_at.get(place, 0) <= entry.time for place in entry.reads)
 
     def key(self, node: Node) -> Hashable | None:
         """What equal nodes have in common, or None for nodes that are never merged."""

@@ -75,13 +75,14 @@ class _Folder:
         for node in block.nodes:
             if node.kind == IF and node.inputs[0].is_constant:
                 choose_branch(node)
-                return True
+                changed = True
+                continue
             if node.kind == LOOP and has_no_trips(node):
                 drop_loop(node)
-                return True
+                changed = True
+                continue
             for inner in node.blocks:
-                if self.block(inner):
-                    return True
+                changed |= self.block(inner)
             changed |= self.fold(node)
         return changed
 

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 from .. import ops
-from .core import Size, Tensor, box, bump_version, python_scalar, unbox, version_of
+from ..arrays import Size
+from .core import Tensor, box, bump_version, python_scalar, unbox, version_of
 from .creation import as_tensor, from_dlpack, from_numpy, tensor
 from .dispatch import call, push_reader, run_eagerly, signature_type, without_readers
 from .methods import function_named, function_names, method_named, method_names

@@ -188,7 +188,11 @@ def resolve(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Match:
     """
     types = [signature_type(a) for a in args]
     keywords = {key: signature_type(value) for key, value in kwargs.items()}
-    outcome = match_overloads(OPS.overloads(name), types, keywords)
+    rows = OPS.overloads(name)
+    if _tensors_in([*args, *kwargs.values()]):
+        # A tensor is never taken for a number here: scalar rows are for script functions.
+        rows = [row for row in rows if "Tensor" in row.schema_text.partition("->")[0]] or rows
+    outcome = match_overloads(rows, types, keywords)
     if isinstance(outcome, Match):
         return outcome
     raise no_overload(name, types, keywords, outcome)

@@ -244,7 +244,7 @@ def test_an_unsupported_callee_is_called_back_with_one_warning() -> None:
     line = calls_unsupported.__code__.co_firstlineno + 1
     assert "'reads_safely' is called back in Python" in texts[0]
     assert f"{__file__}:{line}" in texts[0]
-    assert "try is not in the language" in texts[0]
+    assert "`try` is not in the language" in texts[0]
     assert f"{__file__}:{reads_safely.__code__.co_firstlineno + 1}" in texts[0]
     assert nodes(scripted) == ["^reads_safely"]
     assert "^reads_safely(text)" in scripted.code
@@ -413,7 +413,7 @@ def test_strict_says_why_and_where() -> None:
     with pytest.raises(CompileError) as caught:
         jl.script(calls_unsupported, strict=True)
     text = str(caught.value)
-    assert "try is not in the language" in text
+    assert "`try` is not in the language" in text
     assert "return reads_safely(text) + 1" in text
     assert "in reads_safely" in text
 

@@ -135,17 +135,18 @@ def test_casts_allowed_in_place():
 
 BINARY = [
     "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum",
-    "fmax",
-    "fmin", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
-    "bitwise_and",
-    "bitwise_or", "bitwise_xor",
+    "fmax", "fmin", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "atan2", "hypot", "copysign", "xlogy", "logaddexp",
+    "heaviside", "true_divide", "greater",
 ]  # fmt: skip
+WITHOUT_SCALARS = ("atan2", "hypot", "logaddexp", "heaviside", "maximum", "minimum", "fmax", "fmin")
 UNARY = [
     "neg", "abs", "sign", "square", "reciprocal", "sqrt", "rsqrt", "exp", "exp2", "expm1", "log",
-    "log2",
-    "log10", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "trunc", "round",
-    "relu",
-    "logical_not", "bitwise_not", "isnan", "isinf", "isfinite", "signbit", "positive",
+    "log2", "log10", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "erfc", "floor", "ceil",
+    "trunc", "round", "relu", "logical_not", "bitwise_not", "isnan", "isinf", "isfinite", "signbit",
+    "positive", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "sinc",
+    "deg2rad", "rad2deg", "frac", "logit", "nan_to_num", "isposinf", "isneginf", "sgn", "absolute",
+    "arcsin", "negative", "fix",
 ]  # fmt: skip
 
 
@@ -268,6 +269,8 @@ ACTIVATIONS = {
     "leaky_relu": ("leaky_relu", {}), "elu": ("elu", {}), "hardtanh": ("hardtanh", {}),
     "hardsigmoid": ("hardsigmoid", {}), "hardswish": ("hardswish", {}),
     "softplus": ("softplus", {}),
+    "threshold": ("threshold", {"threshold": 0.1, "value": 2.0}), "hardshrink": ("hardshrink", {}),
+    "softshrink": ("softshrink", {}), "celu": ("celu", {}), "selu": ("selu", {}),
     "relu6": ("relu6", {}), "logsigmoid": ("logsigmoid", {}), "mish": ("mish", {}),
 }  # fmt: skip
 

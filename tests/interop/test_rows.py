@@ -224,7 +224,9 @@ def _slices(a: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 I8 = np.int64
 every("aten::size.int", (0,), (-1,), (2,))
-every("aten::size"), every("aten::dim"), every("aten::numel")
+every("aten::size")
+every("aten::dim")
+every("aten::numel")
 every(
     "aten::view",
     ([-1],),
@@ -240,35 +242,36 @@ every("aten::reshape", ([-1],), ([6],), ([3, -1],), ([2, 3, 2, 2],), ([],))
 every("aten::flatten.using_ints", (), (1,), (0, 1), (1, 0), (-2, -1), (0, 3))
 every("aten::unflatten.int", (0, [1, -1]), (-1, [3, 1]), (0, []), (1, [2, -1]))
 every("aten::ravel")
-(
-    every("aten::squeeze"),
-    every("aten::squeeze.dim", (0,), (1,), (-1,)),
-    every("aten::squeeze.dims", ([0, 1],), ([0, 0],)),
-)
+every("aten::squeeze")
+every("aten::squeeze.dim", (0,), (1,), (-1,))
+every("aten::squeeze.dims", ([0, 1],), ([0, 0],))
 every("aten::unsqueeze", (0,), (1,), (-1,), (-3,), (4,))
 every("aten::transpose.int", (0, 1), (-1, -2), (0, 0), (0, 5))
-every("aten::t"), every("aten::numpy_T"), every("aten::mT")
+every("aten::t")
+every("aten::numpy_T")
+every("aten::mT")
 every("aten::permute", ([1, 0],), ([0],), ([2, 0, 1],), ([0, 0],), ([-1, 0],), ([],))
-(
-    every("aten::movedim.int", (0, 1), (-1, 0), (0, 5)),
-    every("aten::movedim.intlist", ([0, 1], [1, 0]), ([0, 1], [0])),
-)
+every("aten::movedim.int", (0, 1), (-1, 0), (0, 5))
+every("aten::movedim.intlist", ([0, 1], [1, 0]), ([0, 1], [0]))
 every("aten::swapaxes", (0, 1))
 every("aten::expand", ([2, 3],), ([4, -1, -1],), ([3],), ([],), ([-1, 4],), ([2, 2, 2, 3, 4],))
 every("aten::broadcast_to", ([2, 3],), ([5, 2, 3, 4],))
-every("aten::contiguous"), every("aten::detach"), every("aten::clone")
+every("aten::contiguous")
+every("aten::detach")
+every("aten::clone")
 every("aten::diagonal", (), (1,), (-1, 1, 0), (0, 0, 0), (5,), (0, -1, -2))
 every("aten::unfold", (0, 2, 1), (-1, 3, 2), (0, 9, 1), (0, 1, 0))
-every("aten::atleast_1d"), every("aten::atleast_2d"), every("aten::atleast_3d")
+every("aten::atleast_1d")
+every("aten::atleast_2d")
+every("aten::atleast_3d")
 every("aten::chunk", (2,), (3, -1), (0,), (2, 1), (7,))
 every("aten::split.Tensor", (2,), (2, 1), (0,), (-1,), (9,), (1, -1))
 every("aten::split_with_sizes", ([1, 1],), ([2, 1], 1), ([1, -1],), ([],))
-(
-    every("aten::tensor_split.sections", (2,), (3, 1), (0,)),
-    every("aten::tensor_split.indices", ([1, 3],), ([2, 1], 1), ([-1],)),
-)
+every("aten::tensor_split.sections", (2,), (3, 1), (0,))
+every("aten::tensor_split.indices", ([1, 3],), ([2, 1], 1), ([-1],))
 every("aten::unbind.int", (0,), (1,), (-1,), (5,))
-every("aten::hsplit.int", (1,), (2,)), every("aten::vsplit.int", (1,), (2,))
+every("aten::hsplit.int", (1,), (2,))
+every("aten::vsplit.int", (1,), (2,))
 calls(
     "aten::cat",
     lambda a: ([a, a],),
@@ -289,17 +292,14 @@ calls(
     lambda a: ([],),
     lambda a: ([a, np.ones((2, 3), "float64")],),
 )
-calls("aten::hstack", lambda a: ([a, a],)), calls("aten::vstack", lambda a: ([a, a],))
-(
-    every("aten::repeat", ([2],), ([2, 1],), ([1, 2, 3],), ([2, -1],), ([0, 1, 2],)),
-    every("aten::tile", ([2],), ([1, 2, 2],), ([],)),
-)
+calls("aten::hstack", lambda a: ([a, a],))
+calls("aten::vstack", lambda a: ([a, a],))
+every("aten::repeat", ([2],), ([2, 1],), ([1, 2, 3],), ([2, -1],), ([0, 1, 2],))
+every("aten::tile", ([2],), ([1, 2, 2],), ([],))
 every("aten::repeat_interleave.self_int", (2,), (3, 0), (2, -1), (-1,), (1, 5))
-(
-    every("aten::flip", ([0],), ([],), ([0, 1],), ([0, 0],), ([-1],)),
-    every("aten::fliplr"),
-    every("aten::flipud"),
-)
+every("aten::flip", ([0],), ([],), ([0, 1],), ([0, 0],), ([-1],))
+every("aten::fliplr")
+every("aten::flipud")
 every("aten::roll", ([1],), ([1], [0]), ([1, -2], [0, 1]), ([1, 2], [0]), ([3], [-1]))
 every("aten::rot90", (), (2,), (1, [0, -1]), (1, [0]))
 every("aten::narrow", (0, 0, 1), (1, 1, 2), (0, -1, 1), (0, 1, 9), (0, 9, 0), (0, 0, -1))
@@ -358,7 +358,8 @@ calls(
     lambda a: (a, a > 0, a),
     lambda a: (a, np.array(True), np.zeros(2, a.dtype)),
 )
-every("aten::nonzero"), every("aten::where")
+every("aten::nonzero")
+every("aten::where")
 for _index in (
     np.array([[0]]),
     np.array([[0, 1], [1, 0]]),
@@ -391,33 +392,27 @@ for _index in (
     calls("aten::index_fill.int_Scalar", lambda a, i=_index: (a, 0, i, 1))
     calls("aten::index_add", lambda a, i=_index: (a, 0, i, _slices(a, i)))
     calls("aten::index_copy", lambda a, i=_index: (a, 0, i, _slices(a, i)))
-every("aten::sort", (), (0,), (-1, True), (5,)), every("aten::argsort", (0, True))
-(
-    every("aten::topk", (2,), (1, 0), (1, -1, False), (9,), (0,)),
-    every("aten::kthvalue", (1,), (2, 0), (9,)),
-)
-(
-    every("aten::tril", (), (1,), (-1,)),
-    every("aten::triu", (), (2,)),
-    every("aten::diag", (), (1,), (-1,)),
-)
-every("aten::bincount"), every("aten::_unique2", (True, True, True))
+every("aten::sort", (), (0,), (-1, True), (5,))
+every("aten::argsort", (0, True))
+every("aten::topk", (2,), (1, 0), (1, -1, False), (9,), (0,))
+every("aten::kthvalue", (1,), (2, 0), (9,))
+every("aten::tril", (), (1,), (-1,))
+every("aten::triu", (), (2,))
+every("aten::diag", (), (1,), (-1,))
+every("aten::bincount")
+every("aten::_unique2", (True, True, True))
 calls(
     "aten::copy_",
     lambda a: (a.copy(), np.ones((), "float64")),
     lambda a: (a.copy(), np.ones((3,), "float32")),
     lambda a: (a.copy(), np.ones((2, 3, 4, 5, 6), "float32")),
 )
-(
-    every("aten::zeros_like"),
-    every("aten::ones_like", (), (dtypes.int32,)),
-    every("aten::full_like", (2,), (1.5,), (True,), (2, dtypes.float64)),
-)
-(
-    every("aten::new_zeros", ([2, 2],), ([-1],)),
-    every("aten::new_full", ([2], 3)),
-    every("aten::new_ones", ([], dtypes.bool_)),
-)
+every("aten::zeros_like")
+every("aten::ones_like", (), (dtypes.int32,))
+every("aten::full_like", (2,), (1.5,), (True,), (2, dtypes.float64))
+every("aten::new_zeros", ([2, 2],), ([-1],))
+every("aten::new_full", ([2], 3))
+every("aten::new_ones", ([], dtypes.bool_))
 every(
     "aten::to.dtype",
     (dtypes.float32,),
@@ -430,14 +425,10 @@ every(
 calls("aten::type_as", lambda a: (a, np.ones(1, "float64")))
 
 for _dims in (None, [0], [1], [-1], [0, 1], [0, -1], [], [0, 0], [5]):
-    (
-        every("aten::sum.dim_IntList", (_dims,), (_dims, True)),
-        every("aten::mean.dim", (_dims,), (_dims, True)),
-    )
-    (
-        every("aten::var.correction", (_dims,), (_dims, 0, True)),
-        every("aten::std.dim", (_dims, False), (_dims, True, True)),
-    )
+    every("aten::sum.dim_IntList", (_dims,), (_dims, True))
+    every("aten::mean.dim", (_dims,), (_dims, True))
+    every("aten::var.correction", (_dims,), (_dims, 0, True))
+    every("aten::std.dim", (_dims, False), (_dims, True, True))
     every(
         "aten::linalg_vector_norm",
         (2, _dims),
@@ -447,78 +438,64 @@ for _dims in (None, [0], [1], [-1], [0, 1], [0, -1], [], [0, 0], [5]):
         (-1.5, _dims),
         (float("-inf"), _dims),
     )
-    every("aten::any.dims", (_dims,), (_dims, True)), every("aten::all.dims", (_dims,))
+    every("aten::any.dims", (_dims,), (_dims, True))
+    every("aten::all.dims", (_dims,))
     if _dims is not None:
-        every("aten::amax", (_dims,), (_dims, True)), every("aten::amin", (_dims,))
-        (
-            every("aten::logsumexp", (_dims,), (_dims, True)),
-            every("aten::count_nonzero.dim_IntList", (_dims,)),
-        )
+        every("aten::amax", (_dims,), (_dims, True))
+        every("aten::amin", (_dims,))
+        every("aten::logsumexp", (_dims,), (_dims, True))
+        every("aten::count_nonzero.dim_IntList", (_dims,))
 for _dim in (0, 1, -1, 5, -3):
-    (
-        every("aten::prod.dim_int", (_dim,), (_dim, True)),
-        every("aten::max.dim", (_dim,), (_dim, True)),
-        every("aten::min.dim", (_dim,)),
-    )
-    every("aten::argmax", (_dim,), (_dim, True)), every("aten::argmin", (_dim,))
-    every("aten::any.dim", (_dim,), (_dim, True)), every("aten::all.dim", (_dim,))
-    (
-        every("aten::softmax.int", (_dim,), (_dim, dtypes.float32)),
-        every("aten::log_softmax.int", (_dim,), (_dim, dtypes.float64)),
-    )
-    (
-        every("aten::cumsum", (_dim,), (_dim, dtypes.float32)),
-        every("aten::cumprod", (_dim,)),
-        every("aten::cummax", (_dim,)),
-        every("aten::cummin", (_dim,)),
-    )
-    (
-        every("aten::median.dim", (_dim,), (_dim, True)),
-        every("aten::diff", (1, _dim), (2, _dim), (0, _dim)),
-        every("aten::count_nonzero", (_dim,)),
-    )
+    every("aten::prod.dim_int", (_dim,), (_dim, True))
+    every("aten::max.dim", (_dim,), (_dim, True))
+    every("aten::min.dim", (_dim,))
+    every("aten::argmax", (_dim,), (_dim, True))
+    every("aten::argmin", (_dim,))
+    every("aten::any.dim", (_dim,), (_dim, True))
+    every("aten::all.dim", (_dim,))
+    every("aten::softmax.int", (_dim,), (_dim, dtypes.float32))
+    every("aten::log_softmax.int", (_dim,), (_dim, dtypes.float64))
+    every("aten::cumsum", (_dim,), (_dim, dtypes.float32))
+    every("aten::cumprod", (_dim,))
+    every("aten::cummax", (_dim,))
+    every("aten::cummin", (_dim,))
+    every("aten::median.dim", (_dim,), (_dim, True))
+    every("aten::diff", (1, _dim), (2, _dim), (0, _dim))
+    every("aten::count_nonzero", (_dim,))
     every("aten::aminmax", (_dim,), (_dim, True))
-(
-    every("aten::sum", (), (dtypes.float32,), (dtypes.int32,), (dtypes.bool_,)),
-    every("aten::mean", (), (dtypes.float32,), (dtypes.int64,)),
-)
-(
-    every("aten::prod"),
-    every("aten::max"),
-    every("aten::min"),
-    every("aten::any"),
-    every("aten::all"),
-    every("aten::median"),
-    every("aten::argmax"),
-    every("aten::argmin", (None, True)),
-)
-(
-    every("aten::std"),
-    every("aten::var", (False,)),
-    every("aten::norm.Scalar", (), (1,), (3,)),
-    every("aten::norm.ScalarOpt_dim", (2, [0]), (None, [-1], True)),
-    every("aten::std_mean.dim", ([0],)),
-    every("aten::var_mean", (True,)),
-)
-every("aten::nansum", (), ([0],)), every("aten::nanmean"), every("aten::aminmax")
+every("aten::sum", (), (dtypes.float32,), (dtypes.int32,), (dtypes.bool_,))
+every("aten::mean", (), (dtypes.float32,), (dtypes.int64,))
+every("aten::prod")
+every("aten::max")
+every("aten::min")
+every("aten::any")
+every("aten::all")
+every("aten::median")
+every("aten::argmax")
+every("aten::argmin", (None, True))
+every("aten::std")
+every("aten::var", (False,))
+every("aten::norm.Scalar", (), (1,), (3,))
+every("aten::norm.ScalarOpt_dim", (2, [0]), (None, [-1], True))
+every("aten::std_mean.dim", ([0],))
+every("aten::var_mean", (True,))
+every("aten::nansum", (), ([0],))
+every("aten::nanmean")
+every("aten::aminmax")
 calls("aten::max.other", lambda a: (a, a), lambda a: (a, np.ones((3,), "float32")))
 
 _W = {n: np.random.default_rng(n).standard_normal((n, 4)).astype("float32") for n in (1, 3, 4, 5)}
 for _matrix in _W.values():
-    (
-        calls("aten::mm", lambda a, w=_matrix: (a, w)),
-        calls(
-            "aten::matmul",
-            lambda a, w=_matrix: (a, w),
-            lambda a, w=_matrix: (w.T, a),
-            lambda a, w=_matrix: (a, w[:, 0]),
-            lambda a, w=_matrix: (w[:, 1], a),
-        ),
+    calls("aten::mm", lambda a, w=_matrix: (a, w))
+    calls(
+        "aten::matmul",
+        lambda a, w=_matrix: (a, w),
+        lambda a, w=_matrix: (w.T, a),
+        lambda a, w=_matrix: (a, w[:, 0]),
+        lambda a, w=_matrix: (w[:, 1], a),
     )
-    (
-        calls("aten::mv", lambda a, w=_matrix: (a, w[:, 0])),
-        calls("aten::dot", lambda a, w=_matrix: (a, w[:, 0])),
-    )
+    calls("aten::mv", lambda a, w=_matrix: (a, w[:, 0]))
+    calls("aten::dot", lambda a, w=_matrix: (a, w[:, 0]))
     calls(
         "aten::linear",
         lambda a, w=_matrix: (a, w.T, None),
@@ -540,20 +517,37 @@ calls(
     lambda a: (a, np.ones((5, 4, 2), "float32")),
     lambda a: (a, np.ones((3, 2), "float64")),
 )
-(
-    calls("aten::mm", lambda a: (a, a.T), lambda a: (a, a)),
-    calls(
-        "aten::bmm",
-        lambda a: (a, a.swapaxes(-1, -2) if a.ndim > 1 else a),
-        lambda a: (a, a),
-        lambda a: (a, np.ones((2, 4, 3), "float32")),
-    ),
+calls("aten::mm", lambda a: (a, a.T), lambda a: (a, a))
+calls(
+    "aten::bmm",
+    lambda a: (a, a.swapaxes(-1, -2) if a.ndim > 1 else a),
+    lambda a: (a, a),
+    lambda a: (a, np.ones((2, 4, 3), "float32")),
 )
-(
-    calls("aten::dot", lambda a: (a, a)),
-    calls("aten::outer", lambda a: (a, a), lambda a: (a, np.ones(2, "float64"))),
-    calls("aten::vdot", lambda a: (a, a)),
+calls("aten::dot", lambda a: (a, a))
+calls("aten::outer", lambda a: (a, a), lambda a: (a, np.ones(2, "float64")))
+calls("aten::vdot", lambda a: (a, a))
+calls(
+    "aten::einsum",
+    lambda a: ("ij,kj->ik", [a, a]),
+    lambda a: ("...i->...", [a]),
+    lambda a: ("ii", [a]),
+    lambda a: ("i,j", [a, a]),
+    lambda a: ("ij -> ji", [a]),
+    lambda a: ("abc,abd->acd", [a, a]),
+    lambda a: ("ij,jk", [a, np.ones((3, 2), "float64")]),
 )
+calls(
+    "aten::tensordot",
+    lambda a: (a, a, [0], [0]),
+    lambda a: (a, a, [-1, 0], [-1, 0]),
+    lambda a: (a, a, [0], [1]),
+    lambda a: (a, a, [0], []),
+)
+calls("aten::inner", lambda a: (a, a), lambda a: (a, np.ones(3, "float32")))
+calls("aten::kron", lambda a: (a, np.array([[1, 2]])), lambda a: (a, a))
+calls("aten::linalg_cross", lambda a: (a, a + 1), lambda a: (a, np.ones((2, 3), "float32"), 1))
+calls("aten::cross", lambda a: (a, a * 2))
 calls(
     "aten::baddbmm",
     lambda a: (np.ones((2, 3, 3), "float32"), a, np.ones((2, 4, 3), "float32")),
@@ -629,6 +623,7 @@ def _torch_is_lenient_about_nothing(
         "index_put",
         "repeat",
         "roll",
+        "einsum",
         "index_fill.int_Scalar",
     )
     return (
@@ -654,11 +649,13 @@ def _torch_fails_on_scalars(name: str, key: str, args: list[Any], ours: Any, the
 
 
 def _known_torch_defects(name: str, key: str, args: list[Any], ours: Any, theirs: Any) -> bool:
-    """logsumexp over [] does not work in torch, nor do order statistics of an expanded tensor.
+    """logsumexp over [] and kron of strided tensors fail, order statistics of expanded ones lie.
 
     std_mean of an infinite column has a NaN mean there (the mean by itself is infinite).
     """
     if name == "aten::logsumexp" and args[1] == []:
+        return True
+    if name == "aten::kron" and key in ("transposed", "permuted"):
         return True
     if key == "expanded" and name in ("aten::median.dim", "aten::kthvalue"):
         return True
@@ -677,6 +674,8 @@ def _both_refuse(name: str, key: str, args: list[Any], ours: Any, theirs: Any) -
 # Rows for which torch's class depends on which of its kernels looks at the argument first.
 _ANY_REFUSAL = (
     "aten::baddbmm",
+    "aten::linalg_cross",
+    "aten::tensordot",
     "aten::mv",
     "aten::scatter.src",
     "aten::index_add",
@@ -750,13 +749,8 @@ def test_row_equals_torch(name: str) -> None:
 # Rows whose schema says more than torch's: alias marks that torch leaves out, types that it spells
 # int.
 # Here `alpha` is a keyword, and `positive` never its argument.
-ALPHA = {
-    "aten::add.Scalar",
-    "aten::add_.Scalar",
-    "aten::sub.Scalar",
-    "aten::sub_.Scalar",
-    "aten::rsub.Tensor",
-    "aten::positive",
+ALPHA = {"aten::rsub.Tensor", "aten::positive"} | {
+    f"aten::{name}.Scalar" for name in ("add", "add_", "sub", "sub_", "subtract", "subtract_")
 }
 OTHER_SCHEMAS = ALPHA | {
     "aten::add_.t",

@@ -1,5 +1,7 @@
 """Tensors are objects where objects can be seen, raw arrays elsewhere, and one object each."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -200,3 +202,27 @@ def test_python_functions_get_objects_and_are_checked() -> None:
     answers.append("text")
     with pytest.raises(TypeError, match=r"'callee' returned str where float was expected"):
         made(given)
+
+
+def test_what_gives_the_tensor_itself_and_what_a_new_one() -> None:
+    graph = Graph()
+    build = Builder(graph)
+    x = graph.add_input(ty.TENSOR)
+    same, other = build.op("aten::contiguous", x), build.op("aten::detach", x)
+    graph.add_output(build.tuple([same, other]))
+    given = vector(1.0)
+    same, other = assemble(graph)(given)
+    assert same is given
+    assert other is not given
+    assert other._base is given
+
+
+def test_tensors_give_no_warnings_and_arrays_do() -> None:
+    for type_, wrap in ((ty.TENSOR, box), (ty.ARRAY, lambda array: array)):
+        graph = Graph()
+        x = graph.add_input(type_)
+        graph.add_output(Builder(graph).op("aten::exp", x))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            assemble(graph)(wrap(np.array([1e9])))
+        assert len(seen) == (type_ is ty.ARRAY)

@@ -94,3 +94,15 @@ def test_half_types_round_once():
         a = np.full((1, 4096), 1 / 1024, dtype.numpy)
         product = call("mm", a, np.ones((4096, 1), dtype.numpy))
         assert product.dtype == dtype.numpy and float(product[0, 0]) == 4.0
+
+
+def test_contractions():
+    assert np.array_equal(call("einsum", "ij,jk->ik", [A, B]), A @ B)
+    assert call("einsum", "ii", [np.eye(3)]) == 3
+    assert call("einsum", "ij->i", [np.ones((2, 3), "int32")]).dtype == "int64"
+    assert np.allclose(call("tensordot", A, B, [1], [0]), A @ B)
+    assert call("inner", A, A).shape == (2, 2)
+    assert call("cross", np.array([1.0, 0, 0]), np.array([0.0, 1, 0])).tolist() == [0, 0, 1]
+    assert np.array_equal(call("kron", A, A), np.kron(A, A))
+    assert outcome_of(call, "einsum", "ij,jk", [A, A])[0] is RuntimeError
+    assert outcome_of(call, "tensordot", A, B, [0], [0])[0] is RuntimeError

@@ -1,0 +1,167 @@
+"""A fusion group made callable: `FusedKernel(graph)(*raw_arrays_and_scalars) -> arrays`.
+
+For each layout of arguments (dtypes, sizes, strides, kinds of scalars) the group is lowered once and its kernels are
+compiled or found; later calls with that layout only allocate results and run. What plans or the generator do not
+cover, and all that is an error, runs node by node on the reference kernels, which are bit for bit the same in
+their exact reading.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import arrays, dtypes
+from ..fuser.lower import Argument, ArrayArgument, ScalarArgument, lower
+from ..fuser.plan import Unsupported
+from ..fuser.stages import Stage
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
+from ..ops.rows import kernel_of
+from ..ops.traits import Role, roles_of
+from .launch import Launch, ParallelFor, prepare
+
+MAX_LAYOUTS = 256
+"""Layouts of one group that are remembered; the least recently used goes."""
+
+
+class FusedKernel:
+    """The group as a function of raw arrays and numbers, in the order of the graph's inputs.
+
+    Attributes:
+        graph: the group's graph (closed: it reads nothing but its inputs).
+        fallbacks: reasons for which calls went to the reference kernels, with their number.
+        parallel: how to split a kernel over threads; None runs it on the calling thread.
+    """
+
+    def __init__(self, graph: Graph, parallel: ParallelFor | None = None) -> None:
+        self.graph = graph
+        self.parallel = parallel
+        self.fallbacks: dict[str, int] = {}
+        self._is_static = [decides_form(value) for value in graph.inputs]
+        self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
+        self._scalars = [
+            isinstance(v.type, ty.TensorType) and v.type.surface is ty.Surface.NUMPY
+            for v in graph.outputs
+        ]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The group's results: one bare, several as a tuple.
+
+        Raises:
+            RuntimeError, IndexError, TypeError: what the group's rows raise for such arguments.
+        """
+        launch = self.launch_for(arguments)
+        if isinstance(launch, str):
+            self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
+            results = run_reference(self.graph, arguments)
+        else:
+            results = launch.run(arguments, self.parallel)
+        if any(self._scalars):
+            # NumPy's own functions give scalars, not arrays without dimensions.
+            pairs = zip(results, self._scalars, strict=True)
+            results = [r[()] if is_numpy and r.ndim == 0 else r for r, is_numpy in pairs]
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def launch_for(self, arguments: Sequence[Any]) -> Launch | str:
+        """What to run for arguments of this layout, or why nothing can be."""
+        key = tuple(map(_key, arguments, self._is_static))
+        found = self._launches.get(key)
+        if found is None:
+            found = self._launches[key] = self._prepare(arguments)
+            if len(self._launches) > MAX_LAYOUTS:
+                self._launches.popitem(last=False)
+        return found
+
+    def _prepare(self, arguments: Sequence[Any]) -> Launch | str:
+        try:
+            return prepare(self.stages_for(arguments), arguments)
+        except Unsupported as reason:
+            return str(reason)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            # The reference kernels raise it again, worded as they word it.
+            return f"{type(error).__name__}: {error}"
+
+    def stages_for(self, arguments: Sequence[Any]) -> list[Stage]:
+        """The kernels for arguments like these.
+
+        Raises:
+            Unsupported: plans do not cover the group.
+        """
+        described = [
+            describe(value, is_static)
+            for value, is_static in zip(arguments, self._is_static, strict=True)
+        ]
+        return lower(self.graph, described)
+
+
+def describe(value: Any, is_static: bool) -> Argument:
+    """What lowering needs to know of an argument.
+
+    Raises:
+        Unsupported: the argument is none that kernels take.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool | int | float):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise Unsupported("an int beyond 64 bits")
+        return ScalarArgument(type(value), value if is_static else None)
+    if type(value) is not np.ndarray or not dtypes.supports(value.dtype):
+        raise Unsupported(f"an argument of type {type(value).__name__}")
+    if not value.dtype.isnative or not value.flags.aligned:
+        raise Unsupported("foreign byte order or unaligned elements")
+    return ArrayArgument(dtypes.from_numpy(value.dtype), value.shape)
+
+
+def _key(value: Any, is_static: bool) -> Any:
+    if isinstance(value, np.ndarray):
+        is_plain = value.flags.aligned and type(value) is np.ndarray
+        return value.dtype, value.shape, value.strides, is_plain
+    if is_static or value is None:
+        return type(value), value
+    fits = not isinstance(value, int) or -(2**63) <= value < 2**63
+    return type(value), fits
+
+
+def decides_form(value: Value) -> bool:
+    """Whether a number given to a group decides more than values: where a slice begins, a dtype."""
+    return any(not _is_operand(use.node, use.index) for use in value.uses)
+
+
+def _is_operand(node: Node, index: int) -> bool:
+    if node.op is None or node.op.body is None:
+        return False
+    return roles_of(node.op)[index] in (Role.SCALAR, Role.FACTOR)
+
+
+def run_reference(graph: Graph, arguments: Sequence[Any]) -> list[Any]:
+    """The group's results by the reference kernels, node by node."""
+    values: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
+    token = arrays.ignore_float_errors()
+    try:
+        for node in graph.nodes:
+            _run_node(node, values, arrays.namespace(*arguments))
+    finally:
+        arrays.restore_float_errors(token)
+    return [np.asarray(found) if isinstance(found, np.generic) else found
+            for found in map(values.__getitem__, graph.outputs)]  # fmt: skip
+
+
+def _run_node(node: Node, values: dict[Value, Any], xp: Any) -> None:
+    given = [values[value] for value in node.inputs]
+    if node.kind == CONSTANT:
+        constant = node.output.constant()
+        values[node.output] = constant.value if isinstance(constant, ObjectRef) else constant
+    elif node.kind in ("prim::ListConstruct", "prim::TupleConstruct"):
+        values[node.output] = given
+    elif node.kind in ("prim::ListUnpack", "prim::TupleUnpack"):
+        values.update(zip(node.outputs, given[0], strict=True))
+    else:
+        assert node.op is not None
+        found = kernel_of(node.op, xp, True)(*given)
+        results = [found] if len(node.outputs) == 1 else found
+        values.update(zip(node.outputs, results, strict=True))

@@ -1,0 +1,532 @@
+"""A loop plan becomes one LLVM function.
+
+    i32 kernel(i64 begin, i64 end, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch)
+
+`arrays` holds the plan's outputs, then its inputs. The space has `layout.rank` dimensions with `sizes`; `strides`
+holds, per array, as many strides in bytes. The last dimension is the inner loop (with `has_rows`, the row), all
+others together are rows numbered in row-major order. [begin, end) are rows, or elements where a plan over elements
+has only one dimension: callers split this range over threads. `scalars` are 8 bytes each, int64 or float64 as
+the plan's slots say (bool as 0 or 1). `scratch` is as large as `scratch_bytes` says. The result is 0, or 1 where
+an integer was divided by zero.
+
+The inner loop is written in vectors; the last one is masked. Where masks are cheap (AVX-512) every one is, and the
+loop is written once. How an array runs along the inner dimension is part of the layout: next to each other, all the
+same, or strided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from .. import dtypes
+from ..dtypes import DType
+from ..fuser.plan import (
+    Apply,
+    Convert,
+    Count,
+    Load,
+    LoopPlan,
+    Number,
+    Option,
+    Output,
+    Reduce,
+    Ref,
+    Slot,
+    Statement,
+    Unsupported,
+    operands_of,
+)
+from ..ir.opdef import OPS
+from ..ops.algebra import Expression
+from ..ops.traits import execution_dtype
+from .assembler import Assembler, Lane, constant, integer, register_type, stored_type, suffix
+from .convert import Converter
+from .lanes import LaneAlgebra
+
+NAME = "kernel"
+HEADER = (
+    "define i32 @kernel(i64 %begin, i64 %end, ptr noalias %arrays, ptr noalias %sizes, "
+    'ptr noalias %strides, ptr noalias %scalars, ptr noalias %scratch) "prefer-vector-width"="512"'
+)
+
+
+class Access(Enum):
+    """How an array runs along the inner dimension."""
+
+    CONTIGUOUS = "c"
+    SAME = "s"
+    STRIDED = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a kernel knows of its arrays: the rank of the space, and the access of outputs, then inputs."""
+
+    rank: int
+    accesses: tuple[Access, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a kernel is written for a processor: vector length, whether all of them are masked, float16."""
+
+    lanes: int
+    is_masked: bool
+    has_f16c: bool
+
+
+def kernel_text(plan: LoopPlan, layout: Layout, shape: Shape) -> str:
+    """The LLVM module of a plan.
+
+    Raises:
+        Unsupported: the generator has no code for something in the plan.
+    """
+    return KernelWriter(plan, layout, shape).write()
+
+
+def scratch_bytes(plan: LoopPlan, inner: int, lanes: int) -> int:
+    """How much memory one call needs beside its arrays, for rows of `inner` elements."""
+    kept = len({n for phase in Schedule(plan).phases for n in phase.kept})
+    return kept * 8 * (inner + 2 * lanes)
+
+
+@dataclass(slots=True)
+class Phase:
+    """One pass over a row: the elements it computes, and what becomes of them."""
+
+    needed: list[int]
+    reductions: list[int]
+    outputs: list[int]
+    kept: list[int]  # stored in scratch memory for later passes
+    read: list[int]  # read from scratch memory
+
+
+class Schedule:
+    """Which pass over a row computes what. Values that later passes need again are kept, unless they are
+    loads or conversions of loads, which are cheap to repeat.
+    """
+
+    def __init__(self, plan: LoopPlan) -> None:
+        self.plan = plan
+        self.last = max(plan.phases, default=0)
+        self.phases: list[Phase] = []
+        self.kept: dict[int, int] = {}
+        wanted: dict[int, list[int]] = {}
+        for number in range(self.last, -1, -1):
+            self.phases.insert(0, self._phase(number, wanted))
+
+    def _phase(self, number: int, wanted: dict[int, list[int]]) -> Phase:
+        plan = self.plan
+        reductions = [
+            n
+            for n, s in enumerate(plan.statements)
+            if isinstance(s, Reduce) and plan.phases[n] == number + 1
+        ]
+        outputs = [
+            n
+            for n, output in enumerate(plan.outputs)
+            if not output.is_row and plan.phases[output.value.index] == number
+        ]
+        kept = wanted.get(number, [])
+        work = [operand for n in reductions for operand in operands_of(plan.statements[n])]
+        work += [plan.outputs[n].value.index for n in outputs] + kept
+        needed: set[int] = set()
+        read: set[int] = set()
+        while work:
+            value = work.pop()
+            if plan.is_row[value] or value in needed or value in read:
+                continue
+            if plan.phases[value] < number and not self._is_cheap(value):
+                read.add(value)
+                earlier = wanted.setdefault(plan.phases[value], [])
+                if value not in earlier:
+                    earlier.append(value)
+                    self.kept[value] = len(self.kept)
+                continue
+            needed.add(value)
+            work += operands_of(plan.statements[value])
+        return Phase(sorted(needed), reductions, outputs, kept, sorted(read))
+
+    def _is_cheap(self, value: int) -> bool:
+        statement = self.plan.statements[value]
+        if isinstance(statement, Convert):
+            return self._is_cheap(statement.value.index)
+        return isinstance(statement, Load)
+
+
+class KernelWriter:
+    """Writes the function of one plan."""
+
+    def __init__(self, plan: LoopPlan, layout: Layout, shape: Shape) -> None:
+        self.plan = plan
+        self.layout = layout
+        self.shape = shape
+        self.lanes = shape.lanes
+        self.a = Assembler()
+        self.converter = Converter(self.a, shape.has_f16c)
+        self.schedule = Schedule(plan)
+        self.dtypes = [output.dtype for output in plan.outputs] + list(plan.inputs)
+        self.first_input = len(plan.outputs)
+        self.known: dict[int, Lane] = {}  # values of the row
+        self.same: dict[int, Lane] = {}  # inputs that do not change along the row, once loaded
+        self.rows: list[Lane] = []  # pointers to the row, by array
+        self.fault = self.a.slot("i32")
+        self.length = integer(0)
+
+    def write(self) -> str:
+        """The text of the module."""
+        a = self.a
+        a.store(integer(0, 32), self.fault)
+        count, rank = len(self.dtypes), self.layout.rank
+        bases = [self.entry("%arrays", n, "ptr") for n in range(count)]
+        strides = [
+            [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
+        ]
+        self.inner = [stride[-1] for stride in strides]
+        self.length = self.entry("%sizes", rank - 1, "i64")
+        begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
+        if rank == 1 and not self.plan.has_rows:
+            self.length = a.sub(end, begin)
+            self.rows = [
+                a.offset(p, a.mul(begin, s)) for p, s in zip(bases, self.inner, strict=True)
+            ]
+            self.row()
+        else:
+            sizes = [self.entry("%sizes", d, "i64") for d in range(rank - 1)]
+            with a.loop(begin, end) as index:
+                self.rows = self.row_pointers(bases, strides, sizes, index)
+                self.row()
+        a.write(f"ret {a.load(self.fault, 'i32')}")
+        return a.function(HEADER)
+
+    def entry(self, table: str, index: int, element: str) -> Lane:
+        """An entry of one of the function's tables."""
+        place = self.a.offset(Lane(table, "ptr"), integer(index), element)
+        return self.a.load(place, element)
+
+    def row_pointers(
+        self, bases: list[Lane], strides: list[list[Lane]], sizes: list[Lane], index: Lane
+    ) -> list[Lane]:
+        """Where row number `index` begins in each array."""
+        pointers = bases
+        for d in range(self.layout.rank - 2, -1, -1):
+            place = self.a.binary("urem", index, sizes[d]) if d else index
+            index = self.a.binary("udiv", index, sizes[d]) if d else index
+            pointers = [
+                self.a.offset(p, self.a.mul(place, s[d]))
+                for p, s in zip(pointers, strides, strict=True)
+            ]
+        return pointers
+
+    # Rows ---------------------------------------------------------------------------------------
+
+    def row(self) -> None:
+        """All passes over one row."""
+        self.known, self.same = {}, {}
+        for number in range(self.schedule.last + 1):
+            self.row_statements(number)
+            phase = self.schedule.phases[number]
+            if phase.reductions or phase.outputs or phase.kept:
+                self.run_phase(phase)
+        for number, output in enumerate(self.plan.outputs):
+            if output.is_row:
+                self.store_row(number, output)
+
+    def row_statements(self, phase: int) -> None:
+        """The statements of the row itself that can be computed before a pass."""
+        for number, statement in enumerate(self.plan.statements):
+            is_due = self.plan.is_row[number] and self.plan.phases[number] == phase
+            if is_due and not isinstance(statement, Reduce):
+                self.known[number] = self.evaluate(statement, self.known, None)
+
+    def store_row(self, number: int, output: Output) -> None:
+        value = self.converter.to_memory(self.known[output.value.index], output.dtype)
+        self.a.store(value, self.rows[number], output.dtype.itemsize)
+
+    def run_phase(self, phase: Phase) -> None:
+        """One pass over the row, and the reductions that end with it."""
+        a = self.a
+        for number in phase.needed:
+            self.load_same(self.plan.statements[number])
+        sums = {n: self.start(n) for n in phase.reductions}
+        if self.lanes == 1:
+            with a.loop(integer(0), self.length) as index:
+                self.elements(phase, index, None, sums)
+        elif self.shape.is_masked:
+            with a.loop(integer(0), self.length, self.lanes) as index:
+                self.elements(phase, index, self.mask(index), sums)
+        else:
+            whole = a.binary("and", self.length, integer(-self.lanes))
+            with a.loop(integer(0), whole, self.lanes) as index:
+                self.elements(phase, index, None, sums)
+            with a.when(a.compare("slt", whole, self.length)):
+                self.elements(phase, whole, self.mask(whole), sums)
+        for number, total in sums.items():
+            self.known[number] = self.combined(number, total)
+
+    def mask(self, index: Lane) -> Lane:
+        """Which lanes hold elements of the row."""
+        left = self.a.sub(self.length, index)
+        left = self.a.call("llvm.umin.i64", [left, integer(self.lanes)], "i64")
+        narrow = self.a.splat(self.a.cast("trunc", left, "i32"), self.lanes)
+        return self.a.compare("ult", self.a.iota(self.lanes, 32), narrow)
+
+    def load_same(self, statement: Statement) -> None:
+        """Load an input that does not change along the row before the loop."""
+        if not isinstance(statement, Load) or statement.input in self.same:
+            return
+        if self.access(statement) is Access.SAME:
+            self.same[statement.input] = self.load_one(statement)
+
+    def load_one(self, statement: Load) -> Lane:
+        pointer = self.rows[self.first_input + statement.input]
+        stored = self.a.load(pointer, stored_type(statement.dtype), 1, statement.dtype.itemsize)
+        return self.converter.to_register(stored, statement.dtype)
+
+    def access(self, statement: Load) -> Access:
+        return self.layout.accesses[self.first_input + statement.input]
+
+    # Elements -----------------------------------------------------------------------------------
+
+    def elements(
+        self, phase: Phase, index: Lane, active: Lane | None, sums: dict[int, Lane]
+    ) -> None:
+        """What a pass does with the vector at `index`."""
+        values = dict(self.known)
+        for number in phase.read:
+            values[number] = self.read_kept(number, index)
+        for number in phase.needed:
+            statement = self.plan.statements[number]
+            if isinstance(statement, Load):
+                values[number] = self.load(statement, index, active)
+            else:
+                values[number] = self.evaluate(statement, values, active)
+        for number in phase.kept:
+            self.keep(number, values[number], index)
+        for number in phase.outputs:
+            self.store(number, values[self.plan.outputs[number].value.index], index, active)
+        for number, total in sums.items():
+            self.accumulate(number, total, values, active)
+
+    def evaluate(
+        self, statement: Statement, values: dict[int, Lane], active: Lane | None
+    ) -> Lane:
+        """The value of a statement other than a reduction."""
+        if isinstance(statement, Apply):
+            return self.apply(statement, values, active)
+        if isinstance(statement, Convert):
+            value = values[statement.value.index]
+            return self.converter.convert(value, statement.source, statement.dtype)
+        if isinstance(statement, Load):
+            return self.load_one(statement)
+        if isinstance(statement, Count):
+            return self.converter.convert(self.length, dtypes.int64, statement.dtype)
+        assert isinstance(statement, Slot)
+        element = "double" if statement.dtype is dtypes.float64 else "i64"
+        given = self.entry("%scalars", statement.slot, element)
+        is_bool = statement.dtype is dtypes.bool_
+        return self.converter.convert(given, dtypes.int64, dtypes.bool_) if is_bool else given
+
+    def apply(self, statement: Apply, values: dict[int, Lane], active: Lane | None) -> Lane:
+        """A row's body, read as instructions."""
+        op = OPS.find(statement.row)
+        assert op is not None and op.body is not None
+        algebra = LaneAlgebra(self.a, statement.execute, active, self.fault)
+        operands = []
+        for operand in statement.operands:
+            if isinstance(operand, Ref):
+                dtype = execution_dtype(self.plan.statements[operand.index].dtype)
+                operands.append(Expression(algebra, values[operand.index], dtype))
+            elif isinstance(operand, Number):
+                operands.append(algebra.number(operand.value, operand.dtype))
+            else:
+                assert isinstance(operand, Option)
+                operands.append(operand.value)
+        result = op.body(algebra, *operands)
+        value, dtype = result.value, algebra.dtype_of(result)
+        if statement.dtype in (dtypes.float16, dtypes.bfloat16):
+            return self.converter.round_half(value, statement.dtype)
+        made: Lane = self.converter.convert(value, dtype, statement.dtype)
+        return made
+
+    # Memory -------------------------------------------------------------------------------------
+
+    def load(self, statement: Load, index: Lane, active: Lane | None) -> Lane:
+        """The elements of an input; lanes beyond the row are zero, or repeat the last element."""
+        if statement.input in self.same:
+            return self.same[statement.input]
+        array = self.first_input + statement.input
+        access = self.layout.accesses[array]
+        element = stored_type(statement.dtype)
+        pointer, size = self.rows[array], statement.dtype.itemsize
+        if self.lanes == 1:
+            place = self.a.offset(pointer, self.a.mul(index, self.inner[array]))
+            stored = self.a.load(place, element, 1, size)
+        elif access is Access.CONTIGUOUS:
+            stored = self.load_next(self.a.offset(pointer, index, element), element, size, active)
+        else:
+            stored = self.gather(array, element, size, index, active)
+        return self.converter.to_register(stored, statement.dtype)
+
+    def load_next(self, place: Lane, element: str, size: int, active: Lane | None) -> Lane:
+        if active is None:
+            return self.a.load(place, element, self.lanes, size)
+        zero = Lane("zeroinitializer", element, self.lanes)
+        name = f"llvm.masked.load.{suffix(element, self.lanes)}.p0"
+        return self.a.call(name, [place, integer(size, 32), active, zero], element, self.lanes)
+
+    def gather(self, array: int, element: str, size: int, index: Lane, active: Lane | None) -> Lane:
+        places = self.places(array, index, active)
+        if size >= 4:
+            everything = self.a.splat(Lane("true", "i1", 1, True), self.lanes)
+            rest = Lane("zeroinitializer", element, self.lanes)
+            name = f"llvm.masked.gather.{suffix(element, self.lanes)}.{suffix('ptr', self.lanes)}"
+            arguments = [places, integer(size, 32), everything, rest]
+            return self.a.call(name, arguments, element, self.lanes)
+        result = Lane("poison", element, self.lanes)
+        for lane in range(self.lanes):
+            place = self.a.value(f"extractelement {places}, i64 {lane}", "ptr")
+            found = self.a.load(place, element, 1, size)
+            result = self.a.value(
+                f"insertelement {result}, {found}, i64 {lane}", element, self.lanes
+            )
+        return result
+
+    def places(self, array: int, index: Lane, active: Lane | None) -> Lane:
+        """Pointers to the elements in the lanes; those beyond the row point at its last element."""
+        a = self.a
+        numbers = a.add(a.splat(index, self.lanes), a.iota(self.lanes))
+        if active is not None:
+            last = a.splat(a.sub(self.length, integer(1)), self.lanes)
+            numbers = a.select(active, numbers, last)
+        return a.offset(self.rows[array], a.mul(numbers, a.splat(self.inner[array], self.lanes)))
+
+    def store(self, number: int, value: Lane, index: Lane, active: Lane | None) -> None:
+        """Write the elements of an output."""
+        a, dtype = self.a, self.plan.outputs[number].dtype
+        stored = a.splat(self.converter.to_memory(value, dtype), self.lanes)
+        pointer, size, element = self.rows[number], dtype.itemsize, stored_type(dtype)
+        if self.lanes == 1:
+            a.store(stored, a.offset(pointer, a.mul(index, self.inner[number])), size)
+        elif self.layout.accesses[number] is Access.CONTIGUOUS:
+            place = a.offset(pointer, index, element)
+            if active is None:
+                a.store(stored, place, size)
+            else:
+                name = f"llvm.masked.store.{suffix(element, self.lanes)}.p0"
+                a.run(name, [stored, place, integer(size, 32), active])
+        else:
+            places = self.places(number, index, None)
+            mask = active or a.splat(Lane("true", "i1", 1, True), self.lanes)
+            name = f"llvm.masked.scatter.{suffix(element, self.lanes)}.{suffix('ptr', self.lanes)}"
+            a.run(name, [stored, places, integer(size, 32), mask])
+
+    def kept_place(self, number: int, index: Lane) -> tuple[Lane, str]:
+        """Where an element of a kept value lies in scratch memory, and its type there."""
+        a = self.a
+        element = register_type(self.plan.statements[number].dtype)
+        element = "i8" if element == "i1" else element
+        padded = a.add(self.length, integer(2 * self.lanes))
+        start = a.mul(padded, integer(8 * self.schedule.kept[number]))
+        return a.offset(a.offset(Lane("%scratch", "ptr"), start), index, element), element
+
+    def keep(self, number: int, value: Lane, index: Lane) -> None:
+        place, element = self.kept_place(number, index)
+        if value.element != element:
+            value = self.a.cast("zext", value, element)
+        self.a.store(self.a.splat(value, self.lanes), place, _size(element))
+
+    def read_kept(self, number: int, index: Lane) -> Lane:
+        place, element = self.kept_place(number, index)
+        found = self.a.load(place, element, self.lanes, _size(element))
+        if self.plan.statements[number].dtype is dtypes.bool_:
+            return self.converter.to_register(found, dtypes.bool_)
+        return found
+
+    # Reductions ---------------------------------------------------------------------------------
+
+    def reduction(self, number: int) -> Reduce:
+        statement = self.plan.statements[number]
+        assert isinstance(statement, Reduce)
+        return statement
+
+    def start(self, number: int) -> Lane:
+        """A variable that holds a reduction's partial results, one per lane."""
+        statement = self.reduction(number)
+        neutral = self.a.splat(neutral_element(statement.kind, statement.dtype), self.lanes)
+        return self.a.slot(neutral.element, self.lanes, neutral)
+
+    def accumulate(
+        self, number: int, total: Lane, values: dict[int, Lane], active: Lane | None
+    ) -> None:
+        statement = self.reduction(number)
+        value = self.a.splat(values[statement.value.index], self.lanes)
+        if active is not None:
+            neutral = self.a.splat(neutral_element(statement.kind, statement.dtype), self.lanes)
+            value = self.a.select(active, value, neutral)
+        so_far = self.a.load(total, value.element, self.lanes)
+        self.a.store(self.merge(statement, so_far, value), total)
+
+    def merge(self, statement: Reduce, x: Lane, y: Lane) -> Lane:
+        """Two partial results as one."""
+        execute = execution_dtype(statement.dtype)
+        algebra = LaneAlgebra(self.a, execute, None, None)
+        first, second = algebra.expression(x, execute), algebra.expression(y, execute)
+        name = {"sum": "add", "prod": "mul", "any": "or", "all": "and"}.get(
+            statement.kind, statement.kind
+        )
+        merged: Lane = algebra.combine(name, first, second).value
+        return merged
+
+    def combined(self, number: int, total: Lane) -> Lane:
+        """The partial results of all lanes as one, in halves."""
+        statement = self.reduction(number)
+        element = register_type(statement.dtype)
+        value = self.a.load(total, element, self.lanes)
+        while value.lanes > 1:
+            half = value.lanes // 2
+            parts = [self.part(value, range(n * half, (n + 1) * half)) for n in (0, 1)]
+            value = self.merge(statement, *parts)
+        return value
+
+    def part(self, value: Lane, lanes: range) -> Lane:
+        """Some of the lanes of a vector."""
+        if len(lanes) == 1:
+            return self.a.value(f"extractelement {value}, i64 {lanes[0]}", value.element)
+        listed = ", ".join(f"i32 {n}" for n in lanes)
+        picked = f"shufflevector {value}, {value.type} poison, <{len(lanes)} x i32> <{listed}>"
+        return self.a.value(picked, value.element, len(lanes))
+
+
+def neutral_element(kind: str, dtype: DType) -> Lane:
+    """What a reduction of nothing gives."""
+    if kind in ("sum", "prod", "any", "all"):
+        return constant(0 if kind in ("sum", "any") else 1, dtype)
+    sign = -1.0 if kind == "maximum" else 1.0
+    if dtype.is_floating_point:
+        return constant(sign * float("inf"), dtype)
+    if dtype is dtypes.bool_:
+        return constant(kind == "minimum", dtype)
+    bits = 8 * dtype.itemsize - (1 if dtype.is_signed else 0)
+    low, high = (-(1 << bits) if dtype.is_signed else 0), (1 << bits) - 1
+    return constant(low if kind == "maximum" else high, dtype)
+
+
+def _size(element: str) -> int:
+    return {"float": 4, "double": 8}.get(element) or int(element[1:]) // 8
+
+
+def accesses_of(strides: Iterable[int], sizes: Iterable[int]) -> tuple[Access, ...]:
+    """The access of arrays by their inner strides and element sizes."""
+    return tuple(
+        Access.SAME if stride == 0 else Access.CONTIGUOUS if stride == size else Access.STRIDED
+        for stride, size in zip(strides, sizes, strict=True)
+    )
+
+
+__all__ = [
+    "Access", "KernelWriter", "Layout", "Schedule", "Shape", "Unsupported", "accesses_of", "kernel_text",
+    "neutral_element", "scratch_bytes",
+]  # fmt: skip

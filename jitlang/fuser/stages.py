@@ -1,0 +1,339 @@
+"""Fused values become stages: one loop plan each, with what it reads and where its results go.
+
+Results that share an iteration space share a plan. What a plan cannot hold goes through a temporary array, written
+by an earlier stage: a reduction of another space than that of the value it is used in, and values that cross the
+cut where a plan of more than `config.max_kernel_ops` statements is split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from .. import config
+from ..dtypes import DType
+from .plan import (
+    Apply,
+    Convert,
+    Count,
+    Load,
+    LoopPlan,
+    Output,
+    Reduce,
+    Ref,
+    Slot,
+    Statement,
+    Unsupported,
+    operands_of,
+)
+from .tensors import Applied, Converted, Dropped, Reduced, Scalar, Shape, Source, Step, Tensor
+from .tensors import operands_of as parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An array that a stage reads: an argument of the group or a temporary, seen through steps."""
+
+    origin: int
+    is_temporary: bool
+    steps: tuple[Step, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An array that a stage writes: result `index` of the group, or temporary `index`."""
+
+    index: int
+    is_temporary: bool
+    shape: Shape
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One kernel of a group. Rows are the last `axes` dimensions of the space."""
+
+    plan: LoopPlan
+    reads: tuple[Read, ...]
+    slots: tuple[int, ...]
+    targets: tuple[Target, ...]
+    space: Shape
+    axes: int
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Statements of one space while they are collected."""
+
+    space: Shape
+    axes: int
+    reads: dict[Read, int] = field(default_factory=dict)
+    slots: dict[int, int] = field(default_factory=dict)
+    slot_dtypes: list[DType] = field(default_factory=list)
+    statements: dict[Statement, int] = field(default_factory=dict)
+    outputs: list[tuple[int, Target]] = field(default_factory=list)
+
+
+def assemble_stages(roots: Sequence[Tensor]) -> list[Stage]:
+    """The stages that compute the results of a group.
+
+    Raises:
+        Unsupported: plans cannot say it.
+    """
+    return _Stages().assemble(roots)
+
+
+class _Stages:
+    def __init__(self) -> None:
+        self.finished: list[Stage] = []
+        self.temporaries: dict[int, Source] = {}
+        self.temporary_count = 0
+
+    def assemble(self, roots: Sequence[Tensor]) -> list[Stage]:
+        drafts: dict[tuple[Shape, int], _Draft] = {}
+        for index, root in enumerate(roots):
+            value = root.value if isinstance(root, Dropped) else root
+            space, axes = self.space_of(value)
+            draft = drafts.setdefault((space, axes), _Draft(space, axes))
+            self.add(draft, value, Target(index, False, root.shape, root.dtype))
+        for draft in drafts.values():
+            self.finish(draft)
+        return self.finished
+
+    def reachable(self, root: Tensor) -> list[Tensor]:
+        """What a value is made of, down to sources and temporaries, operands first."""
+        seen: dict[int, Tensor] = {}
+        work = [root]
+        while work:
+            tensor = work.pop()
+            if tensor.order in seen:
+                continue
+            tensor = self.temporaries.get(tensor.order, tensor)
+            seen[tensor.order] = tensor
+            work += parts_of(tensor)
+        return [seen[order] for order in sorted(seen)]
+
+    def space_of(self, value: Tensor) -> tuple[Shape, int]:
+        """The iteration space of a value; reductions that do not fit in it become temporaries."""
+        reductions = [t for t in self.reachable(value) if isinstance(t, Reduced)]
+        fitting = [r for r in reductions if _fits(value, r)]
+        space, axes = (fitting[-1].space, fitting[-1].axes) if fitting else (value.shape, 0)
+        for reduction in reductions:
+            if reduction.order in self.temporaries or (reduction.space, reduction.axes) == (space, axes):
+                continue
+            self.materialize(reduction)
+        return space, axes
+
+    def materialize(self, value: Tensor) -> None:
+        """Compute a value in a stage of its own."""
+        space, axes = self.space_of(value)
+        draft = _Draft(space, axes)
+        target = self.temporary(value)
+        self.add(draft, value, target)
+        self.finish(draft)
+        self.temporaries[value.order] = Source(value.shape, value.dtype, target.index, True)
+
+    def temporary(self, value: Tensor) -> Target:
+        """A new temporary of a value's shape."""
+        self.temporary_count += 1
+        return Target(self.temporary_count - 1, True, value.shape, value.dtype)
+
+    # Statements ---------------------------------------------------------------------------------
+
+    def add(self, draft: _Draft, root: Tensor, target: Target) -> None:
+        numbers: dict[int, int] = {}
+        for tensor in self.reachable(root):
+            numbers[tensor.order] = self.statement(draft, tensor, numbers)
+        final = self.temporaries.get(root.order, root)
+        draft.outputs.append((numbers[final.order], target))
+
+    def number(self, tensor: Tensor, numbers: dict[int, int]) -> Ref:
+        return Ref(numbers[self.temporaries.get(tensor.order, tensor).order])
+
+    def statement(self, draft: _Draft, tensor: Tensor, numbers: dict[int, int]) -> int:
+        """The number of the statement that computes a value."""
+        if isinstance(tensor, Source):
+            read = Read(tensor.origin, tensor.is_temporary, tensor.steps, tensor.dtype)
+            place = draft.reads.setdefault(read, len(draft.reads))
+            return _put(draft, Load(place, tensor.dtype, _is_row(tensor, draft)))
+        if isinstance(tensor, Converted):
+            value = self.number(tensor.value, numbers)
+            return _put(draft, Convert(value, tensor.value.dtype, tensor.dtype))
+        if isinstance(tensor, Reduced):
+            if tensor.value is None:
+                return _put(draft, Count(tensor.dtype))
+            return _put(draft, Reduce(tensor.kind, self.number(tensor.value, numbers), tensor.dtype))
+        if not isinstance(tensor, Applied):
+            raise Unsupported("a reduction without its dimensions inside a kernel")
+        operands = tuple(self.operand(draft, o, numbers) for o in tensor.operands)
+        return _put(draft, Apply(tensor.row.full_name, operands, tensor.execute, tensor.dtype))
+
+    def operand(self, draft: _Draft, operand: Any, numbers: dict[int, int]) -> Any:
+        if isinstance(operand, Tensor):
+            return self.number(operand, numbers)
+        return Ref(_scalar(draft, operand)) if isinstance(operand, Scalar) else operand
+
+    # Plans --------------------------------------------------------------------------------------
+
+    def finish(self, draft: _Draft) -> None:
+        """Write down the draft as one stage, or several."""
+        limit = max(config.current().max_kernel_ops, 2)
+        statements = list(draft.statements)
+        if draft.axes == 0:
+            while sum(isinstance(s, Apply) for s in statements) > limit:
+                statements = self.split(draft, statements, limit)
+        self.finished.append(_stage(draft, statements))
+
+    def split(self, draft: _Draft, statements: list[Statement], limit: int) -> list[Statement]:
+        """Put the first part of the statements in a stage of its own; what is left reads its results."""
+        cut = _best_cut(statements, limit)
+        crossing = _crossing(statements, cut)
+        first = _Draft(draft.space, 0, dict(draft.reads), draft.slots, draft.slot_dtypes)
+        first.outputs = [(n, t) for n, t in draft.outputs if n < cut]
+        rest = [(n, t) for n, t in draft.outputs if n >= cut]
+        replaced: dict[int, Statement] = {}
+        for number in crossing:
+            made = Source(draft.space, statements[number].dtype, 0)
+            target = self.temporary(made)
+            first.outputs.append((number, target))
+            read = Read(target.index, True, (), made.dtype)
+            replaced[number] = Load(draft.reads.setdefault(read, len(draft.reads)), made.dtype)
+        self.finished.append(_stage(first, statements[:cut]))
+        left, numbers = _remaining(statements, cut, replaced)
+        draft.outputs = [(numbers[n], t) for n, t in rest]
+        return left
+
+
+def _fits(value: Tensor, reduction: Reduced) -> bool:
+    """Whether a value is one element or one row of a reduction's space."""
+    rows = reduction.space[: len(reduction.space) - reduction.axes] + (1,) * reduction.axes
+    return value.shape in (reduction.space, rows)
+
+
+def _is_row(source: Source, draft: _Draft) -> bool:
+    if draft.axes == 0 or prod(draft.space[-draft.axes :]) == 1:
+        return False
+    return all(size == 1 for size in source.shape[-draft.axes :])
+
+
+def _put(draft: _Draft, statement: Statement) -> int:
+    return draft.statements.setdefault(statement, len(draft.statements))
+
+
+def _scalar(draft: _Draft, scalar: Scalar) -> int:
+    """A scalar argument and its conversions."""
+    slot = draft.slots.setdefault(scalar.slot, len(draft.slots))
+    if slot == len(draft.slot_dtypes):
+        draft.slot_dtypes.append(scalar.dtypes[0])
+    number = _put(draft, Slot(slot, scalar.dtypes[0]))
+    for source, dtype in zip(scalar.dtypes, scalar.dtypes[1:], strict=False):
+        number = _put(draft, Convert(Ref(number), source, dtype))
+    return number
+
+
+def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
+    """A stage with only the statements and reads that its outputs need."""
+    needed = {number for number, _ in draft.outputs}
+    for number in range(len(statements) - 1, -1, -1):
+        if number in needed:
+            needed.update(operands_of(statements[number]))
+    kept = sorted(needed)
+    numbers = {old: new for new, old in enumerate(kept)}
+    reads: dict[Read, int] = {}
+    by_place = list(draft.reads)
+    made: list[Statement] = []
+    for old in kept:
+        statement = _renumbered(statements[old], numbers)
+        if isinstance(statement, Load):
+            place = reads.setdefault(by_place[statement.input], len(reads))
+            statement = Load(place, statement.dtype, statement.is_row)
+        made.append(statement)
+    levels = LoopPlan((), (), tuple(made), (), draft.axes > 0).is_row
+    outputs = []
+    for number, target in draft.outputs:
+        is_row = draft.axes > 0 and levels[numbers[number]]
+        outputs.append(Output(Ref(numbers[number]), target.dtype, is_row))
+    plan = LoopPlan(
+        tuple(read.dtype for read in reads), tuple(draft.slot_dtypes), tuple(made), tuple(outputs),
+        draft.axes > 0,
+    )  # fmt: skip
+    _check_levels(plan)
+    return Stage(
+        plan, tuple(reads), tuple(draft.slots), tuple(t for _, t in draft.outputs), draft.space, draft.axes
+    )
+
+
+def _check_levels(plan: LoopPlan) -> None:
+    for statement in plan.statements:
+        if isinstance(statement, Reduce) and plan.is_row[statement.value.index]:
+            raise Unsupported("a reduction of one element")
+
+
+def _renumbered(statement: Statement, numbers: dict[int, int]) -> Statement:
+    if isinstance(statement, Convert):
+        return Convert(Ref(numbers[statement.value.index]), statement.source, statement.dtype)
+    if isinstance(statement, Reduce):
+        return Reduce(statement.kind, Ref(numbers[statement.value.index]), statement.dtype)
+    if isinstance(statement, Apply):
+        operands = tuple(
+            Ref(numbers[o.index]) if isinstance(o, Ref) else o for o in statement.operands
+        )
+        return Apply(statement.row, operands, statement.execute, statement.dtype)
+    return statement
+
+
+def _crossing(statements: Sequence[Statement], cut: int) -> list[int]:
+    """The computed values before the cut that are read after it."""
+    read = {n for s in statements[cut:] for n in operands_of(s) if n < cut}
+    return sorted(n for n in read if not _is_free(statements, n))
+
+
+def _is_free(statements: Sequence[Statement], number: int) -> bool:
+    """Whether a value is better read again than kept: a load, a scalar, or a conversion of one."""
+    statement = statements[number]
+    if isinstance(statement, Convert):
+        return _is_free(statements, statement.value.index)
+    return isinstance(statement, Load | Slot)
+
+
+def _best_cut(statements: Sequence[Statement], limit: int) -> int:
+    """Where the fewest values cross, in the second half of what one kernel may hold."""
+    applied = [n for n, s in enumerate(statements) if isinstance(s, Apply)]
+    low, high = applied[limit // 2], applied[limit]
+    last_use = list(range(len(statements)))
+    for number, statement in enumerate(statements):
+        for operand in operands_of(statement):
+            last_use[operand] = number
+    best, fewest = high, len(statements) + 1
+    for cut in range(low, high + 1):
+        live = sum(last_use[n] >= cut and not _is_free(statements, n) for n in range(cut))
+        if live <= fewest:
+            best, fewest = cut, live
+    return best
+
+
+def _remaining(
+    statements: Sequence[Statement], cut: int, replaced: dict[int, Statement]
+) -> tuple[list[Statement], dict[int, int]]:
+    """The statements after a cut, with loads of what crosses it and copies of what is free."""
+    numbers: dict[int, int] = {}
+    made: dict[Statement, int] = {}
+
+    def place(number: int) -> None:
+        if number in numbers:
+            return
+        statement = replaced.get(number)
+        if statement is None:
+            for operand in operands_of(statements[number]):
+                place(operand)
+            statement = _renumbered(statements[number], numbers)
+        numbers[number] = made.setdefault(statement, len(made))
+
+    for number in range(cut, len(statements)):
+        for operand in operands_of(statements[number]):
+            place(operand)
+        place(number)
+    return list(made), numbers

@@ -1,0 +1,181 @@
+"""The phases of a compiled signature: watched, then native.
+
+    COLD        no call yet
+    PROFILING   the interpreter runs; calls are counted
+    NATIVE      the whole graph is one native function
+    INTERPRETED the interpreter for good, with the reason: what native code would have to call back in a loop
+
+The interpreter is the reference: a native function gives its results, exceptions and effects, or is not used. A
+graph goes native where everything inside its loops is machine code; a graph whose loops call kernels runs them as
+fast from the generated Python function, so it stays there, and `explain` says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from .. import config
+from ..codegen import compile_host, is_machine_code
+from ..errors import SourceSpan
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value, clone_node, create_node
+from .machine import Routine, assemble
+
+
+class Phase(Enum):
+    """Where a signature stands."""
+
+    COLD = "cold"
+    PROFILING = "profiling"
+    NATIVE = "native"
+    INTERPRETED = "interpreted"
+
+
+@dataclass(frozen=True)
+class CallBack:
+    """A node that native code runs in Python, and where it stands."""
+
+    kind: str
+    span: SourceSpan | None
+    in_loop: bool
+
+    def __str__(self) -> str:
+        where = f" at {self.span}" if self.span is not None else ""
+        return f"{self.kind}{where}{', in a loop' if self.in_loop else ''}"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What became of a signature, for reading.
+
+    Attributes:
+        phase: the current phase.
+        calls: calls so far.
+        reason: why the graph is not native, or empty.
+        callbacks: what native code runs in Python.
+    """
+
+    phase: Phase
+    calls: int
+    reason: str
+    callbacks: Sequence[CallBack]
+
+    def __str__(self) -> str:
+        lines = [f"phase: {self.phase.value} after {self.calls} calls"]
+        if self.reason:
+            lines.append(f"not native: {self.reason}")
+        lines += [f"called back in Python: {each}" for each in self.callbacks]
+        return "\n".join(lines)
+
+
+class Executor:
+    """Runs one signature, by the interpreter first and natively once it has been called often enough."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.phase = Phase.COLD
+        self.calls = 0
+        self.reason = ""
+        self.callbacks: Sequence[CallBack] = ()
+        self._routines: dict[bool, Routine] = {}
+        self._native: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
+
+    def run(self, inputs: Sequence[Any]) -> Any:
+        """Run the graph on its inputs."""
+        settings = config.current()
+        if settings.exact or not settings.native:
+            return self.routine(settings.exact)(*inputs)
+        if self._native is not None:
+            self.calls += 1
+            return self._native(*inputs)
+        self._advance(settings.num_profiled_runs)
+        if self._native is not None:
+            return self._native(*inputs)
+        return self.routine(False)(*inputs)
+
+    def routine(self, exact: bool) -> Routine:
+        """The interpreter's form of the graph."""
+        found = self._routines.get(exact)
+        if found is None:
+            found = self._routines[exact] = assemble(self.graph, exact=exact)
+        return found
+
+    def explain(self) -> Explanation:
+        """What became of the signature."""
+        return Explanation(self.phase, self.calls, self.reason, self.callbacks)
+
+    def _advance(self, profiled_runs: int) -> None:
+        self.calls += 1
+        if self.phase in (Phase.COLD, Phase.PROFILING):
+            self.phase = Phase.PROFILING
+            if self.calls > profiled_runs:
+                self.compile()
+
+    def compile(self) -> None:
+        """Go native now, if the graph can."""
+        with self._lock:
+            if self.phase in (Phase.NATIVE, Phase.INTERPRETED):
+                return
+            self.reason = _why_not_native(self.graph)
+            if self.reason:
+                self.phase = Phase.INTERPRETED
+                return
+            self._compile()
+
+    def _compile(self) -> None:
+        compiled = compile_host(self.graph, callback_of)
+        self.callbacks = [_called_back(node) for node in compiled.callbacks]
+        self._native = compiled.function
+        self.phase = Phase.NATIVE
+
+
+def _called_back(node: Node) -> CallBack:
+    return CallBack(node.kind, node.span, any(owner.kind == LOOP for owner in node.ancestry()))
+
+
+def _why_not_native(graph: Graph) -> str:
+    """Why the graph is better off in the interpreter, or an empty string.
+
+    Code inside loops decides: outside of them a call back costs once what the interpreter would spend too.
+    """
+    loops = [node for node in graph.walk() if node.kind == LOOP]
+    if not loops:
+        return "it has no loop, so native code would only call kernels"
+    for loop in loops:
+        for node in loop.walk():
+            if node is not loop and not is_machine_code(node):
+                return f"{node.kind} in a loop is not machine code ({node.span})"
+    return ""
+
+
+# What native code calls back --------------------------------------------------------------------------
+
+
+def callback_of(node: Node) -> Callable[..., Any]:
+    """A callable that runs one node: its inputs that are not constants go in, its outputs come out."""
+    graph = Graph(node.kind.partition("::")[2], node.graph.integers)
+    mapping: dict[Value, Value] = {}
+    for value in node.inputs:
+        if value in mapping and value.node.kind == CONSTANT:
+            continue
+        if value.node.kind == CONSTANT:
+            graph.block.append(clone_node(value.node, mapping, graph))
+        else:
+            mapping[value] = graph.add_input(value.type, value.name)
+    made = graph.block.append(clone_node(node, mapping, graph))
+    graph.add_output(_only_output(graph, made))
+    return assemble(graph)
+
+
+def _only_output(graph: Graph, node: Node) -> Value:
+    if len(node.outputs) == 1:
+        return node.output
+    if not node.outputs:
+        return graph.block.append(create_node(CONSTANT, (), [ty.NONE])).output
+    type_ = ty.TupleType(tuple(v.type for v in node.outputs))
+    return graph.block.append(create_node("prim::TupleConstruct", node.outputs, [type_])).output
