@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -19,14 +20,13 @@ from typing import Any, overload
 from . import config
 from .arrays import is_array_like
 from .errors import CompileError, ErrorKind, FallbackWarning
-from .frontend.calls import EMPTY, Parameter, accepts
+from .frontend.calls import EMPTY, NUMBERS, Parameter
 from .frontend.check import check_function
 from .frontend.emitter import Fallback
 from .frontend.function import (
     CompiledFunction,
     compile_function,
     declared_parameters,
-    effective_type,
     static,
 )
 from .interp.executor import Executor, Explanation
@@ -37,7 +37,7 @@ from .ir.source import to_source
 from .ir.types import Type
 from .passes.manager import optimize, run_passes
 from .tensor import Tensor
-from .values import type_of
+from .values import conforms, namedtuple_name, type_of
 
 Key = tuple[Any, ...]
 
@@ -121,7 +121,9 @@ class ScriptFunction:
             compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
             self._warn(compiled.fallbacks)
             optimized = compiled.graph.copy()
+            _dump("front", optimized)
             optimize(optimized)
+            _dump("final", optimized)
             return _Version(compiled, optimized, Executor(optimized))
 
     def _warn(self, fallbacks: Sequence[Fallback]) -> None:
@@ -208,6 +210,12 @@ class ScriptFunction:
         return self._latest
 
 
+def _dump(point: str, graph: Graph) -> None:
+    """Print the graph where `config.dump` names the point."""
+    if point in config.current().dump.split(","):
+        print(f"-- {graph.name} {point}\n{graph}", file=sys.stderr)
+
+
 _PLAIN = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -284,17 +292,14 @@ class _Entry:
             self.tensors = True
             self.inputs.append(value)
             return declared
-        try:
-            actual = type_of(value)
-        except TypeError as error:
-            raise TypeError(f"{self.function}() argument '{name}': {error}") from None
-        if not accepts(declared, actual, fresh=True):
+        fitting = fit(value, declared)
+        if fitting is None:
             raise TypeError(
                 f"{self.function}() argument '{name}' expects {ty.annotation(declared)},"
-                f" found {ty.annotation(actual)}"
+                f" found {_found(value)}"
             )
         self.inputs.append(self._wrap(value, declared))
-        return entry_type(declared, actual)
+        return fitting
 
     def _wrap(self, value: Any, declared: Type) -> Any:
         """Raw arrays given for tensors become tensors over the same memory."""
@@ -322,18 +327,73 @@ class _Entry:
                 values[position] = wrapped
 
 
-def entry_type(declared: Type, actual: Type) -> Type:
-    """The type under which a call from Python compiles a declared parameter."""
+def fit(value: Any, declared: Type) -> Type | None:
+    """The type under which a value given for a declared parameter is compiled, or None where it does not fit.
+
+    A narrower number stays what it is, an array keeps its dtype, a raw array is taken for a tensor; what is
+    inside a list or dict must have the declared type.
+    """
     if isinstance(declared, ty.OptionalType | ty.UnionType):
-        return declared
+        fits = any(fit(value, part) is not None for part in ty.alternatives(declared))
+        return declared if fits else None
     if isinstance(declared, ty.TensorType):
-        return actual if ty.is_array(declared) and ty.is_array(actual) else ty.TENSOR
-    if isinstance(declared, ty.TupleType) and isinstance(actual, ty.TupleType):
-        pairs = zip(declared.elements, actual.elements, strict=True)
-        return declared.with_children([entry_type(d, a) for d, a in pairs])
-    if declared in ty.SCALARS:
-        return effective_type(declared, actual)
-    return declared
+        return _fit_tensor(value, declared)
+    if declared in NUMBERS:
+        return _fit_number(value, declared)
+    if isinstance(declared, ty.TupleType):
+        return _fit_tuple(value, declared)
+    if isinstance(declared, ty.ListType | ty.SequenceType):
+        wanted = list if isinstance(declared, ty.ListType) else tuple
+        fits = isinstance(value, wanted) and all(_fits_inside(v, declared.element) for v in value)
+        return declared if fits else None
+    if isinstance(declared, ty.DictType):
+        fits = isinstance(value, dict) and all(
+            _fits_inside(k, declared.key) and _fits_inside(v, declared.value)
+            for k, v in value.items()
+        )
+        return declared if fits else None
+    return declared if conforms(value, declared) else None
+
+
+def _fits_inside(value: Any, declared: Type) -> bool:
+    found = fit(value, declared)
+    return found is not None and (declared not in NUMBERS or found is declared)
+
+
+def _fit_tensor(value: Any, declared: ty.TensorType) -> Type | None:
+    if isinstance(value, Tensor):
+        return ty.TENSOR
+    if not is_array_like(value):
+        return None
+    actual = type_of(value)
+    if not ty.is_array(declared):
+        return ty.TENSOR
+    return actual if declared.dtype is None or ty.is_subtype(actual, declared) else None
+
+
+def _fit_number(value: Any, declared: Type) -> Type | None:
+    for narrow in NUMBERS[: NUMBERS.index(declared) + 1]:
+        if conforms(value, narrow):
+            return narrow
+    return None
+
+
+def _fit_tuple(value: Any, declared: ty.TupleType) -> Type | None:
+    if not isinstance(value, tuple) or len(value) != len(declared.elements):
+        return None
+    if declared.name and namedtuple_name(type(value)) != declared.name:
+        return None
+    parts = [fit(v, t) for v, t in zip(value, declared.elements, strict=True)]
+    found = [p for p in parts if p is not None]
+    return declared.with_children(found) if len(found) == len(parts) else None
+
+
+def _found(value: Any) -> str:
+    """The type of a value that does not fit, for the message."""
+    try:
+        return ty.annotation(type_of(value))
+    except TypeError:
+        return f"{type(value).__name__} {value!r:.60}"
 
 
 def unwrap(value: Any) -> Any:

@@ -112,9 +112,7 @@ class LaneAlgebra(BuildingAlgebra):
         return self._float_test("une", x, y) if of.is_floating_point else self.a.compare("ne", x, y)
 
     def _isnan(self, x: Lane, of: DType) -> Lane:
-        if not of.is_floating_point:
-            raise Unsupported(f"m.isnan on {of.name}")
-        return self._float_test("uno", x, x)
+        return self._float_test("uno", x, x) if of.is_floating_point else self._ne(x, x, of)
 
     def _neg(self, x: Lane, of: DType) -> Lane:
         if of.is_floating_point:

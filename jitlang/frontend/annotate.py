@@ -89,7 +89,7 @@ def _generic(annotation: Any, namespace: Mapping[str, Any]) -> Type | None:
     if origin is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
             return ty.SequenceType(_stated(args[0], namespace))
-        plain = [arg for arg in args if arg != ()]
+        plain = [arg for arg in args if not (isinstance(arg, tuple) and not arg)]
         return ty.TupleType(tuple(_stated(arg, namespace) for arg in plain))
     spelled = getattr(annotation, "__name__", None) or repr(annotation)
     hint = _SUBSTITUTES.get(str(spelled))
@@ -180,7 +180,7 @@ def type_of_annotation(
         raise CompileError(
             ErrorKind.UNSUPPORTED_ANNOTATION, str(error), span, found=text, hint=error.hint
         ) from None
-    except (TypeError, AttributeError, SyntaxError, KeyError) as error:
+    except Exception as error:  # the annotation is evaluated, and may raise anything
         raise CompileError(
             ErrorKind.UNSUPPORTED_ANNOTATION,
             f"the annotation cannot be read: {error}",

@@ -18,6 +18,7 @@ from . import hints
 from .calls import apply_rows
 from .conditions import isinstance_test, truth_condition
 from .emitter import Emitter
+from .flow import is_open
 from .iteration import (
     any_of_generator,
     enumerate_iterable,
@@ -215,6 +216,8 @@ def _scalar_rows(name: str) -> list[OpDef]:
 def _sum(e: Emitter, args: Arguments) -> Sugar:
     taken = _take(e, args, "sum", 1, 2, ("start",))
     items = e.as_list(taken[0])
+    if is_open(items.type) and len(taken) == 1 and not args.keywords:
+        return Plain(e.builder.constant(0))  # the sum of `[]`
     start = taken[1] if len(taken) > 1 else args.keywords.get("start")
     values = [items] if start is None else [items, start.value(e)]
     rows = rows_named("sum")

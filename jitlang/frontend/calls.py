@@ -18,6 +18,8 @@ from ..ir.graph import PYTHON_OP, ObjectRef, Value
 from ..ir.matching import Match, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
+from ..tensor import result_class
+from ..values import namedtuple_name
 from . import hints
 from .annotate import NoType, namedtuple_type, type_from_object, type_of_annotation
 from .emitter import Emitter, Fallback
@@ -255,8 +257,12 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
         operator, args = _positional_format(e, operator, args)
     rows = OPS.overloads(name) if "::" in name else rows_named(name)
     values = [] if operator.receiver is None else [operator.receiver]
-    for meaning in args.positional:
-        values.append(meaning.items if isinstance(meaning, Starred) else meaning.value(e))
+    if any(isinstance(meaning, Starred) for meaning in args.positional):
+        rest = _rest(e, args.positional)
+        assert isinstance(rest, Starred)
+        values.append(rest.items)
+    else:
+        values += [meaning.value(e) for meaning in args.positional]
     keywords = _keywords(e, operator.label, rows, args)
     _decide_open(operator.label, values)
     if name == "append" and len(values) == 2:
@@ -306,7 +312,8 @@ def _positional_format(
             continue
         root = re.split(r"[.\[]", name)[0]
         number = str(next(automatic)) if not root else str(numbers.get(root, root))
-        ending = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        nested = re.sub(r"\{(\w+)\}", lambda m: f"{{{numbers.get(m[1], m[1])}}}", spec or "")
+        ending = (f"!{conversion}" if conversion else "") + (f":{nested}" if nested else "")
         pieces.append("{" + number + name[len(root) :] + ending + "}")
     receiver = e.builder.constant("".join(pieces))
     positional = [*args.positional, *args.keywords.values()]
@@ -391,8 +398,11 @@ def _result(e: Emitter, op: OpDef, outputs: Sequence[Value]) -> Sugar:
         return Plain(e.builder.constant(None))
     if len(outputs) == 1:
         return Plain(outputs[0])
-    names = [r.name for r in op.schema.returns]
-    return NamedParts([Plain(v) for v in outputs], names)
+    parts = [Plain(v) for v in outputs]
+    cls = result_class(op)
+    if cls is None:
+        return Parts(parts)
+    return NamedParts(parts, [r.name for r in op.schema.returns], namedtuple_name(cls))
 
 
 # Python functions ---------------------------------------------------------------------------------

@@ -94,8 +94,23 @@ def binary(
         parts, times = (left, rhs) if left is not None else (right, lhs)
         count = times.value(e).constant() if isinstance(times, Plain | Constant) else None
         if isinstance(count, int) and parts is not None:
+            _check_length(e, len(parts) * count)
             return Parts(list(parts) * count)
     return Plain(binary_values(e, operator, lhs.value(e), rhs.value(e), in_place=in_place))
+
+
+LONGEST_TUPLE = 10_000
+
+
+def _check_length(e: Emitter, length: int) -> None:
+    """A tuple is as many values as it has elements; very long ones are lists."""
+    if length > LONGEST_TUPLE:
+        raise e.error(
+            ErrorKind.UNSUPPORTED_EXPRESSION,
+            f"a tuple of {length} elements is too long",
+            expected=f"at most {LONGEST_TUPLE} elements",
+            hint="use a list",
+        )
 
 
 def _binary(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:

@@ -322,9 +322,18 @@ def retype(value: Value, type_: Type) -> None:
 def settle_empty(graph_values: Sequence[Value]) -> None:
     """Displays that nothing decided are lists of tensors, and dicts from str to Tensor, as in torch."""
     for value in graph_values:
-        if is_open(value.type):
-            default = ty.DictType(ty.STR, ty.TENSOR)
-            value.type = default if isinstance(value.type, ty.DictType) else ty.ListType(ty.TENSOR)
+        if isinstance(value.type, ty.TupleType) and value.node.kind == "prim::TupleConstruct":
+            value.type = value.type.with_children([v.type for v in value.node.inputs])
+        value.type = _settled(value.type)
+
+
+def _settled(type_: Type) -> Type:
+    if is_open(type_):
+        is_dict = isinstance(type_, ty.DictType)
+        return ty.DictType(ty.STR, ty.TENSOR) if is_dict else ty.ListType(ty.TENSOR)
+    if not any(is_open(inner) for inner in ty.walk(type_)):
+        return type_
+    return type_.with_children(map(_settled, type_.children))
 
 
 __all__ = [

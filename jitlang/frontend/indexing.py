@@ -305,6 +305,13 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
             hint="use a list",
         )
     _reject_unsubscriptable(e, owner)
+    if type_ is ty.ANY:
+        raise e.error(
+            ErrorKind.UNSUPPORTED_EXPRESSION,
+            "items of a value of unknown type cannot be assigned",
+            found=ty.annotation(type_),
+            hint="bring it under a type with an annotated assignment, as in `xs: list[int] = x`",
+        )
     bounds = _slice_bounds(e, node.slice)
     if bounds is not None:
         e.builder.call("jit::_set_item", [owner, value, *_or_none(e, bounds)])

@@ -153,7 +153,7 @@ def _loop(
         meaning = e.scope.lookup(name)
         if isinstance(meaning, Plain | Constant):
             entry[name] = meaning.value(e)
-    types = {name: e.declared.get(name, value.type) for name, value in entry.items()}
+    types = {name: _declared_or(e, name, value.type) for name, value in entry.items()}
     for _ in range(MAX_TYPE_ROUNDS):
         body = _emit_body(e, statement, header, entry, types)
         wider = _wider(e, statement, body, entry, types)
@@ -162,6 +162,12 @@ def _loop(
         body.node.destroy()
         types.update(wider)
     raise e.error(ErrorKind.LOOP_TYPE, "the types of this loop's variables do not settle", statement)
+
+
+def _declared_or(e: Emitter, name: str, actual: Type) -> Type:
+    """The declared type of a variable where it covers what the variable holds."""
+    declared = e.declared.get(name, actual)
+    return declared if ty.is_subtype(actual, declared) else actual
 
 
 def _emit_body(
@@ -301,7 +307,7 @@ def _finish(
         e.scope.assign(name, Plain(output))
     for name in names:
         if name not in entry:
-            e.scope.assign(name, undefined_after_loop(name))
+            e.scope.assign(name, _after_loop(e, header, body, name))
     flags = {
         jump: _carry_flag(e, body, jump)
         for jump in (Outcome.RETURN, Outcome.BREAK)
@@ -325,6 +331,16 @@ def _finish(
         return branch(e, broke, lambda: FALLS, lambda: e.statements(statement.orelse))
 
     return unless_exited(e, frozenset(left), otherwise)
+
+
+def _after_loop(e: Emitter, header: _Header, body: _Body, name: str) -> Sugar:
+    """A name that only the body assigns: known after a loop that runs at least once."""
+    meaning = body.scope.names.get(name)
+    if not header.endless or not isinstance(meaning, Plain):
+        return undefined_after_loop(name)
+    with e.builder.at(body.node):
+        start = e.builder.value(UNINITIALIZED, (), meaning.plain.type)
+    return Plain(_carry(body.node, start, meaning.plain))
 
 
 def _carry_flag(e: Emitter, body: _Body, jump: Outcome) -> Value:
@@ -405,6 +421,8 @@ def iterable_of(e: Emitter, meaning: Sugar) -> Iterable | Sequence[Sugar]:
 
 def value_iterable(e: Emitter, value: Value) -> Iterable:
     """The iterable over a list, string, dict or tensor."""
+    if value.node.kind == "prim::ListConstruct" and not value.node.inputs and not value.name:
+        decide_empty(value, ty.ListType(ty.TENSOR))  # `for x in []`
     type_ = value.type
     grows = isinstance(type_, ty.ListType)
     if isinstance(type_, ty.TensorType):
@@ -581,7 +599,8 @@ def _comprehend(
     targets = assigned_names([g.target for g in generators])
     first = e.expression(generators[0].iter)
     source = e.fresh("iter")
-    walrus = [n for n in assigned_names([step]) if n not in targets and n != name]
+    written = assigned_names([step, *(test for g in generators for test in g.ifs)])
+    walrus = [n for n in written if n not in targets and n != name]
     with e.child_scope() as scope:
         for target in targets:
             scope.names[target] = None

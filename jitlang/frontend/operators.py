@@ -77,11 +77,23 @@ def binary_values(
         return _one(e, [f"{name}_"], symbol, lhs, rhs)
     if ty.ANY in (lhs.type, rhs.type):
         return e.builder.op(f"jit::dynamic_{name.strip('_')}", lhs, rhs)
+    if name in ("add", "mul"):
+        lhs, rhs = _as_sequence(e, lhs), _as_sequence(e, rhs)
+    if name == "pow" and lhs.type is ty.INT and rhs.type is ty.INT and (rhs.constant() or 0) < 0:
+        lhs = e.builder.op("aten::Float", lhs)
     if name == "remainder" and lhs.type is ty.STR:
         parts = e.builder.unpack(rhs) if isinstance(rhs.type, ty.TupleType) else [rhs]
         (output,) = e.builder.call("jit::percent_format", [lhs, *parts])
         return output
     return _one(e, [name], symbol, lhs, rhs)
+
+
+def _as_sequence(e: Emitter, value: Value) -> Value:
+    """A tuple of one element type as a sequence, which rows can join and repeat."""
+    if not isinstance(value.type, ty.TupleType) or not value.type.elements:
+        return value
+    parts = e.builder.unpack(value)
+    return e.builder.op("jit::tuple", e.list_display(parts))
 
 
 def _mixes_with_tensor(lhs: Value, rhs: Value) -> bool:
@@ -203,19 +215,16 @@ def compare_values(e: Emitter, operator: ast.cmpop, lhs: Value, rhs: Value) -> V
             return _one(e, [name], symbol, lhs, rhs)
     decide_empty(lhs, rhs.type)
     decide_empty(rhs, lhs.type)
+    if isinstance(lhs.type, _TUPLES) or isinstance(rhs.type, _TUPLES):
+        return _dynamic_compare(e, name, symbol, lhs, rhs)
     outcome = match_overloads(rows_named(name), [lhs.type, rhs.type], {})
-    if isinstance(outcome, Match) and _same_kind(lhs.type, rhs.type):
+    if isinstance(outcome, Match):
         (output,) = e.builder.apply(outcome, [lhs, rhs])
         return output
     return _dynamic_compare(e, name, symbol, lhs, rhs)
 
 
-def _same_kind(a: Type, b: Type) -> bool:
-    """Lists equal lists only; a row must not compare a list with a tuple that became one."""
-    sequences = (ty.ListType, ty.TupleType, ty.SequenceType)
-    if isinstance(a, sequences) and isinstance(b, sequences):
-        return isinstance(a, ty.ListType) == isinstance(b, ty.ListType)
-    return True
+_TUPLES = (ty.TupleType, ty.SequenceType)  # rows take lists, and a list never equals a tuple
 
 
 def _dynamic_compare(e: Emitter, name: str, symbol: str, lhs: Value, rhs: Value) -> Value:

@@ -131,6 +131,13 @@ class NamedParts(Parts):
     """Several results of an operator, which also have names (`values`, `indices`)."""
 
     names: Sequence[str] = ()
+    class_name: str = ""
+
+    def value(self, e: Emitter) -> Value:
+        values = [part.value(e) for part in self.parts]
+        types = tuple(v.type for v in values)
+        type_ = ty.TupleType(types, self.class_name, tuple(self.names))
+        return e.builder.value("prim::TupleConstruct", values, type_)
 
     def attribute(self, e: Emitter, name: str) -> Sugar:
         if name in self.names:

@@ -158,10 +158,13 @@ class Lowering:
         roles, traits = roles_of(op), traits_of(op)
         pairs = list(zip(roles, given, strict=True))
         tensors = [v for role, v in pairs if role is Role.TENSOR and v is not None]
-        if not tensors or not all(isinstance(t, Tensor) for t in tensors):
-            raise Unsupported(f"{op.full_name} without a tensor")
+        if not all(isinstance(t, Tensor) for t in tensors):
+            raise Unsupported(f"{op.full_name} on what is no tensor")
         if traits.same_dtype and len({t.dtype for t in tensors}) > 1:
             raise Unsupported("operands of different dtypes")
+        for argument, value in zip(op.schema.arguments, given, strict=True):
+            if argument.name in traits.zero_dim and value is not None and value.shape:
+                raise Unsupported(f"`{argument.name}` with dimensions")
         computed = _computed(op, pairs)
         if computed.category in traits.rejects or computed.is_complex:
             raise Unsupported(f"{op.full_name} on {computed.name}")
@@ -276,7 +279,7 @@ def _scalar_in(scalar: GivenScalar, dtype: DType, is_strict: bool) -> Scalar:
     own = scalar.dtypes[-1]
     if own.is_floating_point and not dtype.is_floating_point:
         raise Unsupported(f"a float as {dtype.name}")
-    if own is dtypes.int64 and is_strict and dtype is not own:
+    if own is dtypes.int64 and is_strict and not dtype.is_floating_point and dtype is not own:
         raise Unsupported(f"an int as {dtype.name}, which may not fit")
     if own is dtype:
         return scalar

@@ -27,10 +27,10 @@ LIST_UNPACK = "prim::ListUnpack"
 CAST = "prim::unchecked_cast"
 
 ELEMENT_ROWS = frozenset({
-    "aten::append.t", "jit::append.t", "aten::insert.t", "aten::extend.t", "aten::__getitem__.t", "aten::pop.t",
-    "aten::_set_item.t", "aten::len.t", "aten::slice.t", "aten::copy.t", "aten::clear.t",
-    "aten::reverse.t", "aten::Delete.t", "aten::add.t", "aten::add_.t", "aten::list.t",
-    "jit::reversed.t",
+    "aten::append.t", "jit::append.t", "aten::insert.t", "aten::extend.t", "aten::__getitem__.t",
+    "aten::pop.t", "aten::_set_item.t", "aten::len.t", "aten::slice.t", "aten::copy.t",
+    "aten::clear.t", "aten::reverse.t", "aten::Delete.t", "aten::add.t", "aten::add_.t",
+    "aten::list.t", "jit::reversed.t",
 })  # fmt: skip
 """Rows over `t[]` that only move elements about: they work alike on objects and arrays."""
 

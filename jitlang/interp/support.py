@@ -138,16 +138,8 @@ class PythonCallee:
 NAMES = {
     f.__name__: f
     for f in (
-        as_tuple,
-        box,
-        box_optional,
-        bump,
-        checked_cast,
-        exception,
-        is_instance,
-        overflow,
-        view,
-        wrap,
+        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow, view,
+        view_or_self, wrap,
     )
-}
+}  # fmt: skip
 """The names that generated text may use for what is defined here."""

@@ -84,17 +84,14 @@ def raw(type_: Type, text: str) -> str:
     return f"({text})._array" if text[0].isdigit() else f"{text}._array"
 
 
-def box(type_: Type, text: str, base: str = "") -> str:
-    """The text of a row's result with objects made of its arrays."""
+def box(type_: Type, text: str, base: str = "", view: str = "view") -> str:
+    """The text of a row's result with objects made of its arrays, which are views of `base`."""
     if isinstance(type_, OptionalType):
         return f"box_optional({text}{', ' + base if base else ''})"
-    if isinstance(type_, ListType):
-        return f"[{box(type_.element, 't', base)} for t in {text}]"
-    if isinstance(type_, SequenceType):
-        return f"tuple([{box(type_.element, 't', base)} for t in {text}])"
-    if isinstance(type_, SequenceType):
-        return f"tuple([{box(type_.element, 't', base)} for t in {text}])"
-    return f"view({text}, {base})" if base else f"box({text})"
+    if isinstance(type_, ListType | SequenceType):
+        boxed = f"[{box(type_.element, 't', base)} for t in {text}]"
+        return boxed if isinstance(type_, ListType) else f"tuple({boxed})"
+    return f"{view}({text}, {base})" if base else f"box({text})"
 
 
 def literal(value: Any) -> str | None:

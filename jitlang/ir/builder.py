@@ -126,6 +126,8 @@ class Builder:
             case Convert.DEFAULT:
                 return self.default(default, wanted, size)
             case Convert.PACK:
+                if isinstance(wanted, ty.ListType) and wanted.element is ty.TENSOR:
+                    return self.list(given)
                 ints = [v if v.type is ty.INT else self.op("aten::IntImplicit", v) for v in given]
                 return self.list(ints, ty.INT)
             case Convert.REPEAT:

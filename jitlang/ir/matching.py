@@ -197,12 +197,22 @@ def _finish(
     return Match(op, tuple(conversions), bindings, variadic)
 
 
+# Torch's Python functions of these take their tensors one by one.
+_VARIADIC_TENSORS = frozenset(
+    {"aten::einsum", "aten::meshgrid", "aten::broadcast_tensors", "aten::block_diag"}
+)
+
+
 def _packed(
     schema: FunctionSchema, argument: Argument, rest: Sequence[Type], bindings: dict[str, Type]
 ) -> bool:
     """Whether trailing positional ints form the last positional list (`x.view(2, 3)`, `x.permute(1, 0)`)."""
     positional = [a for a in schema.arguments if not a.kwarg_only]
-    if argument is not positional[-1] or argument.type is not ty.ListType(ty.INT):
+    if argument is not positional[-1]:
+        return False
+    if schema.name in _VARIADIC_TENSORS and argument.type is ty.ListType(ty.TENSOR):
+        return all(isinstance(r, TensorType) for r in rest)
+    if argument.type is not ty.ListType(ty.INT):
         return False
     if argument.size is not None or not rest:
         return False
@@ -236,7 +246,7 @@ def result_types(
     """
     declared = [ty.substitute(r.type, bindings) for r in op.schema.returns]
     surface = _surface_of(types)
-    if op.infer is not None:
+    if op.infer is not None and ty.NO_RETURN not in types:
         ruled = op.infer(types, constants)
         ruled = [ruled] if isinstance(ruled, Type) else list(ruled)
         declared = ruled if len(ruled) == len(declared) or op.schema.is_varret else declared

@@ -12,13 +12,20 @@ from .. import ops
 from ..arrays import Size
 from .core import Tensor, box, bump_version, python_scalar, unbox, version_of
 from .creation import as_tensor, from_dlpack, from_numpy, tensor
-from .dispatch import call, push_reader, run_eagerly, signature_type, without_readers
+from .dispatch import (
+    call,
+    push_reader,
+    result_class,
+    run_eagerly,
+    signature_type,
+    without_readers,
+)
 from .methods import function_named, function_names, method_named, method_names
 from .text import set_printoptions
 
 __all__ = [
     "Size", "Tensor", "as_tensor", "box", "bump_version", "call", "from_dlpack", "from_numpy",
     "function_named", "function_names", "method_named", "method_names", "ops", "push_reader",
-    "python_scalar", "run_eagerly", "set_printoptions", "signature_type", "tensor", "unbox",
+    "python_scalar", "result_class", "run_eagerly", "set_printoptions", "signature_type", "tensor", "unbox",
     "version_of", "without_readers",
 ]  # fmt: skip

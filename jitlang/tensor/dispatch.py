@@ -12,6 +12,7 @@ instead of the kernels; a reader runs the operator by calling `run_eagerly`.
 from __future__ import annotations
 
 import threading
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -327,7 +328,12 @@ class _RunnerSource:
         elif returns and not self.op.schema.is_varret:
             lines.append(f"({', '.join(f'r{i}' for i in range(len(returns)))},) = result")
             boxed = [self._result(r, f"r{i}") for i, r in enumerate(returns)]
-            lines.append(f"return ({', '.join(boxed)},)")
+            made = result_class(self.op)
+            if made is None:
+                lines.append(f"return ({', '.join(boxed)},)")
+            else:
+                self.scope["result_class"] = made
+                lines.append(f"return result_class({', '.join(boxed)})")
         else:
             lines.append("return result")
         return "".join(f"    {line}\n" for line in lines)
@@ -427,6 +433,20 @@ def _integer_of(value: Any) -> int:
 
 def _floating_of(value: Any) -> float:
     return float(_scalar_of(value))
+
+
+_result_classes: dict[OpDef, type[tuple[Any, ...]] | None] = {}
+
+
+def result_class(op: OpDef) -> type[tuple[Any, ...]] | None:
+    """The NamedTuple in which a row returns several named results (`values`, `indices`), or None."""
+    if op not in _result_classes:
+        names = [r.name for r in op.schema.returns]
+        named = len(names) > 1 and all(names)
+        base = op.name.partition("::")[2]
+        made = namedtuple(base, names, module="jitlang.return_types") if named else None  # type: ignore[misc]
+        _result_classes[op] = made
+    return _result_classes[op]
 
 
 def dispatcher(name: str) -> Callable[..., Any]:

@@ -222,29 +222,34 @@ class Generator:
 
 SCALAR_CALLS = (
     ("aten::add", ty.INT, ty.INT), ("aten::mul", ty.INT, ty.INT), ("aten::sub", ty.INT, ty.INT),
-    ("aten::floordiv", ty.INT, ty.INT), ("aten::lt", ty.INT, ty.INT), ("aten::eq", ty.INT, ty.INT),
-    ("aten::neg", ty.INT), ("aten::neg", ty.FLOAT), ("aten::add", ty.FLOAT, ty.FLOAT),
-    ("aten::mul", ty.FLOAT, ty.FLOAT), ("aten::div", ty.FLOAT, ty.FLOAT), ("aten::lt", ty.FLOAT, ty.FLOAT),
-    ("aten::__not__", ty.BOOL), ("aten::__and__", ty.BOOL, ty.BOOL), ("aten::__or__", ty.BOOL, ty.BOOL),
-    ("aten::Float", ty.INT), ("aten::Int", ty.BOOL), ("aten::Bool", ty.INT), ("aten::eq", ty.FLOAT, ty.FLOAT),
+    ("aten::floordiv", ty.INT, ty.INT), ("aten::lt", ty.INT, ty.INT),
+    ("aten::eq", ty.INT, ty.INT), ("aten::neg", ty.INT), ("aten::neg", ty.FLOAT),
+    ("aten::add", ty.FLOAT, ty.FLOAT), ("aten::mul", ty.FLOAT, ty.FLOAT),
+    ("aten::div", ty.FLOAT, ty.FLOAT), ("aten::lt", ty.FLOAT, ty.FLOAT),
+    ("aten::__not__", ty.BOOL), ("aten::__and__", ty.BOOL, ty.BOOL),
+    ("aten::__or__", ty.BOOL, ty.BOOL), ("aten::Float", ty.INT), ("aten::Int", ty.BOOL),
+    ("aten::Bool", ty.INT), ("aten::eq", ty.FLOAT, ty.FLOAT),
 )  # fmt: skip
 TENSOR_CALLS = (
-    ("aten::add", ty.TENSOR, ty.TENSOR), ("aten::mul", ty.TENSOR, ty.TENSOR), ("aten::mul", ty.TENSOR, ty.FLOAT),
-    ("aten::abs", ty.TENSOR), ("aten::neg", ty.TENSOR), ("test::whole", ty.TENSOR), ("test::whole", ty.TENSOR),
+    ("aten::add", ty.TENSOR, ty.TENSOR), ("aten::mul", ty.TENSOR, ty.TENSOR),
+    ("aten::mul", ty.TENSOR, ty.FLOAT), ("aten::abs", ty.TENSOR), ("aten::neg", ty.TENSOR),
+    ("test::whole", ty.TENSOR), ("test::whole", ty.TENSOR),
     ("aten::__is__", ty.TENSOR, ty.TENSOR), ("test::total", TENSORS), ("aten::dim", ty.TENSOR),
 )  # fmt: skip
 WRITING_CALLS = (("aten::add_", ty.TENSOR, ty.TENSOR), ("aten::abs_", ty.TENSOR))
 LIST_CALLS = (
     ("aten::append", INTS, ty.INT), ("aten::len", INTS), ("aten::__getitem__", INTS, ty.INT),
-    ("aten::append", TENSORS, ty.TENSOR), ("aten::len", TENSORS), ("aten::__getitem__", TENSORS, ty.INT),
-    ("aten::pop", TENSORS), ("aten::_set_item", INTS, ty.INT, ty.INT), ("aten::add", INTS, INTS),
+    ("aten::append", TENSORS, ty.TENSOR), ("aten::len", TENSORS),
+    ("aten::__getitem__", TENSORS, ty.INT), ("aten::pop", TENSORS),
+    ("aten::_set_item", INTS, ty.INT, ty.INT), ("aten::add", INTS, INTS),
     ("aten::_set_item", TENSORS, ty.INT, ty.TENSOR), ("aten::extend", TENSORS, TENSORS),
-    ("aten::sum", INTS), ("aten::__is__", INTS, INTS), ("aten::list", INTS), ("aten::copy", TENSORS),
+    ("aten::sum", INTS), ("aten::__is__", INTS, INTS), ("aten::list", INTS),
+    ("aten::copy", TENSORS),
 )  # fmt: skip
 STATEMENTS = (
     Generator.scalar, Generator.scalar, Generator.tensor, Generator.tensor, Generator.containers,
-    Generator.containers, Generator.anything, Generator.tuple, Generator.optional, Generator.python, Generator.branch,
-    Generator.branch, Generator.loop,
+    Generator.containers, Generator.anything, Generator.tuple, Generator.optional,
+    Generator.python, Generator.branch, Generator.branch, Generator.loop,
 )  # fmt: skip
 WRITING_STATEMENTS = (*STATEMENTS, Generator.write, Generator.write)
 
@@ -270,25 +275,19 @@ def writing_graphs(draw: Any, size: int = 30) -> Graph:
     return Writing(draw, size).run()
 
 
-def arguments() -> list[Any]:
-    """Arguments for any generated graph, made anew each time."""
-    first = box(np.array([1.0, -2.0, 0.5]))
-    return [
-        3,
-        1.5,
-        True,
-        first,
-        first if BIG % 2 else box(np.array([4.0, -0.0, 2.0])),
-        [1, 2, 3],
-        None,
-    ]
+def arguments(variant: int) -> list[Any]:
+    """Arguments for any generated graph, made anew each time; in variant 1 one tensor comes twice."""
+    first, second = box(np.array([1.0, -2.0, 0.5])), box(np.array([4.0, -0.0, 2.0]))
+    if variant:
+        return [-1, -0.0, False, first, first, [0], 5]
+    return [3, 1.5, True, first, second, [1, 2, 3], None]
 
 
 # Outcomes ---------------------------------------------------------------------------------------
 
 
 def canonical(value: Any, seen: dict[int, int] | None = None) -> Any:
-    """A value as plain data in which every mutable object has the number of its first occurrence."""
+    """A value as plain data; every mutable object has the number of its first occurrence."""
     seen = {} if seen is None else seen
     if isinstance(value, float):
         return ("float", value.hex())
@@ -309,9 +308,12 @@ def _memory(array: np.ndarray) -> int:
 
 
 def outcome(function: Callable[..., Any]) -> Any:
-    """What calling a function on `arguments()` does, as far as a caller can tell."""
+    """What calling a function on `arguments` does, as far as a caller can tell."""
+    return [_outcome(function, arguments(variant)) for variant in (0, 1)]
+
+
+def _outcome(function: Callable[..., Any], given: list[Any]) -> Any:
     LOG.clear()
-    given = arguments()
     try:
         with np.errstate(all="ignore"):
             result = function(*given)

@@ -97,5 +97,6 @@ def test_loops_and_branches_close() -> None:
     """)
     opcodes = [instruction.opcode for instruction in linearize(graph).instructions]
     assert opcodes == [
-        Opcode.MOVE, Opcode.WHILE, Opcode.IF, Opcode.ELSE, Opcode.END, Opcode.MOVE, Opcode.END, Opcode.RETURN,
+        Opcode.MOVE, Opcode.WHILE, Opcode.IF, Opcode.ELSE, Opcode.END, Opcode.MOVE, Opcode.END,
+        Opcode.RETURN,
     ]  # fmt: skip
