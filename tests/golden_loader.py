@@ -30,6 +30,7 @@ see):
     [inlined]      the graph with its calls inlined (python only)
     [code]         the source of the graph
     [run a,b]      the graph after the passes `a` and `b`, verified before and after each
+    [fused]        the inlined, optimised graph after fusion, verified before and after
     [error]        the message of the rejection: of the parser, then of the verifier
     [round-trip]   nothing to write: the graph parses back equal, and prints back alike
     [verify]       nothing to write: the graph is valid
@@ -231,6 +232,17 @@ def _run(subject: Subject, section: Section) -> str:
     return str(graph)
 
 
+def _fused(subject: Subject, section: Section) -> str:
+    run_passes = importlib.import_module("jitlang.passes.manager").run_passes
+    fuse_nodes = importlib.import_module("jitlang.fuser.partition").fuse_nodes
+    graph = subject.graph().copy()
+    run_passes(graph, ["optimize"])
+    verify(graph)
+    fuse_nodes(graph)
+    verify(graph)
+    return str(graph)
+
+
 def _error(subject: Subject, section: Section) -> str:
     try:
         verify(subject.graph(section.arguments))
@@ -262,6 +274,7 @@ _RESULTS: dict[str, Callable[[Subject, Section], str]] = {
     "inlined": _inlined,
     "code": _code,
     "run": _run,
+    "fused": _fused,
     "error": _error,
     "round-trip": _round_trip,
     "verify": _verify,

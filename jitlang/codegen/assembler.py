@@ -294,4 +294,3 @@ class _Exit:
         inside = self.assembler.label()
         self.assembler.branch(condition, inside, self.after)
         self.assembler.open(inside)
-

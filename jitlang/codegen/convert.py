@@ -8,7 +8,7 @@ helpers that are absent on others.
 
 from __future__ import annotations
 
-from ..dtypes import DType, bfloat16, bool_, float16, float32, float64
+from ..dtypes import DType, bool_, float16, float32, float64
 from ..fuser.plan import Unsupported
 from .assembler import HALVES, Assembler, Lane, constant, integer, register_type
 
@@ -166,9 +166,7 @@ class Converter:
         odd = self.a.binary("and", self._shift_right(rest, 13), self._bits(1, bits))
         normal = self.a.add(rest, self.a.add(odd, self._bits(0xFFF - (112 << 23), bits)))
         # Subnormal halves: adding 0.5 leaves the rounded bits at the bottom of the sum.
-        magic = self.a.binary(
-            "fadd", self.a.cast("bitcast", rest, "float"), self._float(0.5, bits)
-        )
+        magic = self.a.binary("fadd", self.a.cast("bitcast", rest, "float"), self._float(0.5, bits))
         small = self.a.sub(self.a.cast("bitcast", magic, "i32"), self._bits(0x3F000000, bits))
         is_small = self.a.compare("ult", rest, self._bits(113 << 23, bits))
         half = self.a.select(is_small, small, self._shift_right(normal, 13))
@@ -180,4 +178,3 @@ class Converter:
 
     def _shift_right(self, x: Lane, count: int) -> Lane:
         return self.a.binary("lshr", x, self._bits(count, x))
-

@@ -211,7 +211,7 @@ class KernelWriter:
     ) -> list[Lane]:
         """Where row number `index` begins in each array."""
         pointers = bases
-        for d in range(self.layout.rank - 2, -1, -1):
+        for d in range(len(sizes) - 1, -1, -1):
             place = self.a.binary("urem", index, sizes[d]) if d else index
             index = self.a.binary("udiv", index, sizes[d]) if d else index
             pointers = [
@@ -310,9 +310,7 @@ class KernelWriter:
         for number, total in sums.items():
             self.accumulate(number, total, values, active)
 
-    def evaluate(
-        self, statement: Statement, values: dict[int, Lane], active: Lane | None
-    ) -> Lane:
+    def evaluate(self, statement: Statement, values: dict[int, Lane], active: Lane | None) -> Lane:
         """The value of a statement other than a reduction."""
         if isinstance(statement, Apply):
             return self.apply(statement, values, active)

@@ -54,10 +54,8 @@ class LaneAlgebra(BuildingAlgebra):
             return self._lookup(operands[0], operands[1].value)
         if name == "constant":
             return constant(operands[0], dtype)
-        beside = next(o.dtype for o in reversed(operands) if isinstance(o, Expression))
-        values = [
-            o.value if isinstance(o, Expression) else constant(o, beside) for o in operands
-        ]
+        beside = next(self.dtype_of(o) for o in reversed(operands) if isinstance(o, Expression))
+        values = [o.value if isinstance(o, Expression) else constant(o, beside) for o in operands]
         lanes = max(v.lanes for v in values)
         values = [self.a.splat(v, lanes) for v in values]
         emit: Callable[..., Lane] | None = getattr(self, f"_{name}", None)
@@ -85,13 +83,14 @@ class LaneAlgebra(BuildingAlgebra):
 
     def _arithmetic(self, name: str, values: Sequence[Lane], of: DType) -> Lane:
         if name in _COMPARE:
-            return self._ordered(name, *values, of)
+            return self._ordered(name, values[0], values[1], of)
         if name in _INTRINSICS:
             return self._intrinsic(name, values[0])
+        x, *rest = values
         table = _FLOATS if of.is_floating_point else _BOOLS if of is dtypes.bool_ else _INTEGERS
         if name not in table:
             raise Unsupported(f"m.{name} on {of.name}")
-        return self.a.binary(table[name], *values)
+        return self.a.binary(table[name], x, rest[0])
 
     def _intrinsic(self, name: str, x: Lane) -> Lane:
         return self.a.call(f"llvm.{name}.{suffix(x.element, x.lanes)}", [x], x.element, x.lanes)
@@ -181,7 +180,9 @@ class LaneAlgebra(BuildingAlgebra):
         for lane in range(index.lanes):
             place = self.a.value(f"extractelement {places}, i64 {lane}", "ptr")
             found = self.a.load(place, "i64")
-            result = self.a.value(f"insertelement {result}, {found}, i64 {lane}", "i64", index.lanes)
+            result = self.a.value(
+                f"insertelement {result}, {found}, i64 {lane}", "i64", index.lanes
+            )
         return result
 
     # Integers -----------------------------------------------------------------------------------

@@ -139,7 +139,13 @@ def _run(call: Call, groups: dict[str, Sequence[Any]], parallel: ParallelFor | N
     arrays = (_POINTER * len(pointers))(*pointers)
     scalars = _scalars(call, groups["argument"])
     scratch = np.empty(call.scratch + 64, np.uint8) if call.scratch else None
-    rest = (arrays, call.sizes, call.strides, scalars, None if scratch is None else scratch.ctypes.data)
+    rest = (
+        arrays,
+        call.sizes,
+        call.strides,
+        scalars,
+        None if scratch is None else scratch.ctypes.data,
+    )
     if parallel is not None and scratch is None and call.count > 1:
         status = parallel(call.kernel.function, 0, call.count, call.grain, rest)
     else:
@@ -220,7 +226,11 @@ def _prepare_stage(
 
 
 def _call(
-    stage: Stage, places: list[Place], packed: dict[int, Read], sizes: list[int], strides: list[Strides]
+    stage: Stage,
+    places: list[Place],
+    packed: dict[int, Read],
+    sizes: list[int],
+    strides: list[Strides],
 ) -> Call:
     itemsizes = [t.dtype.itemsize for t in stage.targets] + [r.dtype.itemsize for r in stage.reads]
     accesses = accesses_of([given[-1] for given in strides], itemsizes)

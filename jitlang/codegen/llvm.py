@@ -79,7 +79,7 @@ class Library:
 
     def function(self, name: str, result: Any, *parameters: Any) -> Any:
         """An exported function as a ctypes function, which releases the GIL while it runs."""
-        made = ctypes.CFUNCTYPE(result, *parameters)(self.addresses[name])
+        made: Any = ctypes.CFUNCTYPE(result, *parameters)(self.addresses[name])
         made.library = self
         return made
 
@@ -140,7 +140,9 @@ def compile_module(
     key = module_key(text)
     bound = dict(imports or {})
     # The same text over other addresses is another library, made of the same object.
-    linked_key = hashlib.sha256(key + repr((sorted(bound.items()), sorted(exports))).encode()).digest()
+    linked_key = hashlib.sha256(
+        key + repr((sorted(bound.items()), sorted(exports))).encode()
+    ).digest()
     with _lock:
         found = _libraries.get(linked_key)
         if found is None:
@@ -179,7 +181,9 @@ def _keep(store: ObjectCache | None, key: bytes, image: bytes) -> None:
         store.store(key, image)
 
 
-def _link(image: bytes, exports: Sequence[str], imports: Mapping[str, int], cached: bool) -> Library:
+def _link(
+    image: bytes, exports: Sequence[str], imports: Mapping[str, int], cached: bool
+) -> Library:
     builder = binding.JITLibraryBuilder().add_object_img(image).add_current_process()
     for name, address in imports.items():
         builder.import_symbol(name, address)
@@ -233,6 +237,17 @@ def optimized_text(text: str) -> str:
         return str(optimized(text, _target_machine()))
 
 
+def emit_device_assembly(text: str, architecture: str) -> str:
+    """PTX for an NVIDIA architecture (`sm_90`)."""
+    with _lock:
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        found = binding.Target.from_triple("nvptx64-nvidia-cuda")
+        machine = found.create_target_machine(cpu=architecture, features="+ptx80", opt=3)
+        assembly: str = machine.emit_assembly(optimized(text, machine))
+        return assembly
+
+
 # Symbols ------------------------------------------------------------------------------------------
 
 
@@ -243,7 +258,9 @@ def check_symbols(image: bytes, imports: Mapping[str, int]) -> None:
         UnresolvedSymbols: with the names.
     """
     unknown = [
-        name for name in undefined_symbols(image) if name not in imports and name not in LIBRARY_CALLS
+        name
+        for name in undefined_symbols(image)
+        if name not in imports and name not in LIBRARY_CALLS
     ]
     if unknown:
         raise UnresolvedSymbols(f"generated code needs {', '.join(sorted(unknown))}")

@@ -12,7 +12,7 @@ from ..ir.matching import as_torch
 from ..ir.opdef import OPS
 from ..ir.types import Type
 from ..tensor import method_names
-from . import hints, numpy_names
+from . import hints, numpy_names, surface
 from .emitter import Emitter
 from .operators import rows_named
 from .sugar import Arguments, Operator, Plain, Special, Sugar
@@ -61,9 +61,9 @@ def value_has_attribute(e: Emitter, value: Value, name: str) -> bool:
 
 def _find(e: Emitter, value: Value, name: str) -> Sugar | None:
     type_ = value.type
+    if surface.is_numpy(type_):
+        return numpy_names.array_attribute(e, value, name)
     if isinstance(type_, ty.TensorType):
-        if ty.is_array(type_):
-            return numpy_names.array_attribute(e, value, name)
         return _tensor_attribute(e, value, name)
     if isinstance(type_, ty.TupleType):
         return _tuple_attribute(e, value, name)
@@ -157,7 +157,7 @@ def _takes_first(arguments: Iterable[object], type_: Type) -> bool:
 
 
 def _known_names(type_: Type) -> Iterable[str]:
-    if ty.is_array(type_):
+    if surface.is_numpy(type_):
         return numpy_names.array_names()
     if isinstance(type_, ty.TensorType):
         return [*method_names(), *_TENSOR_PROPERTIES]

@@ -14,7 +14,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
-from . import hints
+from . import hints, surface
 from .calls import apply_rows
 from .conditions import isinstance_test, truth_condition
 from .emitter import Emitter
@@ -102,6 +102,9 @@ def _len(e: Emitter, args: Arguments) -> Sugar:
     parts = meaning.elements(e)
     if parts is not None:
         return Plain(e.builder.constant(len(parts)))
+    value = meaning.value(e)
+    if value.type is ty.ANY or surface.is_numpy(value.type):
+        return Plain(e.builder.op("jit::dynamic_len", value))
     return apply_rows(e, "len", rows_named("len"), [meaning.value(e)], {})
 
 
@@ -167,6 +170,28 @@ def _zip(e: Emitter, args: Arguments) -> Sugar:
 
 def _reversed(e: Emitter, args: Arguments) -> Sugar:
     return reversed_iterable(e, _take(e, args, "reversed", 1, 1)[0])
+
+
+def dynamic(name: str, expansion: Expansion) -> Expansion:
+    """A builtin which, over values of unknown type and over arrays, is what Python decides when it runs."""
+
+    def expand(e: Emitter, args: Arguments) -> Sugar:
+        if not any(_is_dynamic(meaning) for meaning in args.positional):
+            return expansion(e, args)
+        names = e.builder.constant(",".join(args.keywords))
+        values = [m.value(e) for m in (*args.positional, *args.keywords.values())]
+        row = "jit::dynamic_builtin"
+        return Plain(e.builder.op(row, e.builder.constant(name), names, *values))
+
+    return expand
+
+
+def _is_dynamic(meaning: Sugar) -> bool:
+    if not isinstance(meaning, Plain):
+        return False
+    type_ = meaning.plain.type
+    holds_arrays = isinstance(type_, ty.ListType | ty.SequenceType) and surface.is_numpy(type_.element)
+    return type_ is ty.ANY or surface.is_numpy(type_) or holds_arrays
 
 
 def _rows(name: str, least: int, most: int, keywords: tuple[str, ...] = ()) -> Expansion:
@@ -242,7 +267,7 @@ def _quantifier(name: str, stop_on: bool) -> SyntaxForm:
         rows = [row for row in rows_named(name) if _takes_list(row)]
         return apply_rows(e, name, rows, [e.as_list(meaning)], {})
 
-    return SyntaxForm(name, expand, expand_syntax)
+    return SyntaxForm(name, dynamic(name, expand), expand_syntax)
 
 
 def _sorted(e: Emitter, args: Arguments) -> Sugar:
@@ -322,7 +347,7 @@ def _number(label: str, row: str, zero: Any) -> Expansion:
         base = taken[1] if len(taken) > 1 else args.keywords.get("base")
         if label == "int" and base is not None:
             return Plain(e.builder.op("jit::int_base", value, base.value(e)))
-        if value.type is ty.ANY:
+        if value.type is ty.ANY or surface.is_numpy(value.type):
             return Plain(e.builder.op(f"jit::dynamic_{label}", value))
         others = [meaning.value(e) for meaning in taken[1:]]
         return apply_rows(e, label, rows_named(row), [value, *others], {})
@@ -389,6 +414,8 @@ def as_list(e: Emitter, meaning: Sugar) -> Value:
             return e.builder.op("aten::list", value)
         if value.type is ty.ANY:
             return e.builder.op("jit::dynamic_list", value)
+        if surface.is_numpy(value.type):
+            return e.builder.op("jit::array_list", value)
     return e.collect(source)
 
 
@@ -411,24 +438,24 @@ CONVERSIONS: Mapping[type, Expansion] = {
 SPECIALS: Mapping[Any, Special] = {
     builtins.len: Special("len", _len),
     builtins.print: Special("print", _print),
-    builtins.abs: Special("abs", _rows("abs", 1, 1)),
-    builtins.round: Special("round", _rows("round", 1, 2, ("ndigits",))),
-    builtins.divmod: Special("divmod", _rows("divmod", 2, 2)),
-    builtins.pow: Special("pow", _rows("pow", 2, 3)),
-    builtins.chr: Special("chr", _rows("chr", 1, 1)),
-    builtins.ord: Special("ord", _rows("ord", 1, 1)),
-    builtins.hex: Special("hex", _rows("hex", 1, 1)),
-    builtins.oct: Special("oct", _rows("oct", 1, 1)),
-    builtins.bin: Special("bin", _rows("bin", 1, 1)),
-    builtins.hash: Special("hash", _rows("hash", 1, 1)),
-    builtins.repr: Special("repr", _rows("repr", 1, 1)),
-    builtins.ascii: Special("ascii", _rows("ascii", 1, 1)),
-    builtins.min: Special("min", _extreme("min")),
-    builtins.max: Special("max", _extreme("max")),
-    builtins.sum: Special("sum", _sum),
+    builtins.abs: Special("abs", dynamic("abs", _rows("abs", 1, 1))),
+    builtins.round: Special("round", dynamic("round", _rows("round", 1, 2, ("ndigits",)))),
+    builtins.divmod: Special("divmod", dynamic("divmod", _rows("divmod", 2, 2))),
+    builtins.pow: Special("pow", dynamic("pow", _rows("pow", 2, 3))),
+    builtins.chr: Special("chr", dynamic("chr", _rows("chr", 1, 1))),
+    builtins.ord: Special("ord", dynamic("ord", _rows("ord", 1, 1))),
+    builtins.hex: Special("hex", dynamic("hex", _rows("hex", 1, 1))),
+    builtins.oct: Special("oct", dynamic("oct", _rows("oct", 1, 1))),
+    builtins.bin: Special("bin", dynamic("bin", _rows("bin", 1, 1))),
+    builtins.hash: Special("hash", dynamic("hash", _rows("hash", 1, 1))),
+    builtins.repr: Special("repr", dynamic("repr", _rows("repr", 1, 1))),
+    builtins.ascii: Special("ascii", dynamic("ascii", _rows("ascii", 1, 1))),
+    builtins.min: Special("min", dynamic("min", _extreme("min"))),
+    builtins.max: Special("max", dynamic("max", _extreme("max"))),
+    builtins.sum: Special("sum", dynamic("sum", _sum)),
     builtins.any: _quantifier("any", stop_on=True),
     builtins.all: _quantifier("all", stop_on=False),
-    builtins.sorted: Special("sorted", _sorted),
+    builtins.sorted: Special("sorted", dynamic("sorted", _sorted)),
     builtins.isinstance: SyntaxForm("isinstance", _arity_only("isinstance"), _isinstance),
     builtins.hasattr: Special("hasattr", _hasattr),
     builtins.getattr: Special("getattr", _getattr),
@@ -439,6 +466,8 @@ SPECIALS: Mapping[Any, Special] = {
 
 def _scalar(e: Emitter, value: Value) -> Value:
     """A one-element tensor as the float that `math` takes it for."""
+    if value.type is ty.ANY or surface.is_numpy(value.type):
+        return e.builder.op("jit::dynamic_float", value)
     return e.builder.op("aten::Float", value) if isinstance(value.type, ty.TensorType) else value
 
 

@@ -23,7 +23,7 @@ from ..values import namedtuple_name
 from . import hints
 from .annotate import NoType, namedtuple_type, type_from_object, type_of_annotation
 from .emitter import Emitter, Fallback
-from .flow import decide_empty
+from .flow import decide_empty, is_open
 from .operators import rows_named
 from .source import FunctionSource, is_installed, source_of
 from .sugar import (
@@ -264,6 +264,9 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     else:
         values += [meaning.value(e) for meaning in args.positional]
     keywords = _keywords(e, operator.label, rows, args)
+    if e.speculates and values and is_open(values[0].type):
+        if any(ty.ANY in ty.walk(v.type) for v in values[1:]):
+            return Plain(e.builder.constant(None))  # an unknown element decides nothing
     _decide_open(operator.label, values)
     if name == "append" and len(values) == 2:
         _check_appended(e, rows, values, args.node_of(0))
@@ -563,6 +566,9 @@ def call_class(e: Emitter, cls: ClassName, args: Arguments) -> Sugar:
         return conversion(e, args)
     if issubclass(target, tuple) and hasattr(target, "_fields"):
         return _construct(e, target, args)
+    scalar = e.grammar.scalar_meaning(target)
+    if scalar is not None:
+        return scalar.call(e, args)
     return call_python(
         e,
         target,

@@ -14,6 +14,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import IF, Value
 from ..ir.types import Type
+from . import surface
 from .emitter import Emitter
 from .scope import path_of
 from .sugar import ClassName, Constant, Parts, Plain, Sugar
@@ -74,6 +75,8 @@ def condition(e: Emitter, node: ast.expr) -> Condition:
 
 def truth_condition(e: Emitter, value: Value, node: ast.expr) -> Condition:
     """The truth of a value, which for an optional also proves that it is not None."""
+    if surface.is_numpy(value.type):
+        return Condition(truth(e, value))
     if value.is_constant and not isinstance(value.type, ty.TensorType | ty.ListType | ty.DictType):
         return Condition(known=bool(value.constant()))
     path = path_of(node)
@@ -102,6 +105,8 @@ def truth(e: Emitter, value: Value) -> Value:
     if isinstance(type_, ty.ListType | ty.SequenceType | ty.DictType) or type_ is ty.STR:
         length = e.builder.op("aten::len", value)
         return e.builder.op("aten::ne", length, e.builder.constant(0))
+    if surface.is_numpy(type_):
+        return e.builder.op("jit::truth", value)
     if type_ in (ty.INT, ty.FLOAT, ty.COMPLEX, ty.NUMBER) or isinstance(type_, ty.TensorType):
         return e.builder.op("aten::Bool", value)
     if type_ is ty.ANY:

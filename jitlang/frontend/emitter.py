@@ -135,6 +135,7 @@ class Grammar:
     assign: Callable[[Emitter, ast.expr, Sugar], None]
     as_list: Callable[[Emitter, Sugar], Value]
     compile_callee: Callable[[Emitter, Any, FunctionSource, Sequence[Any], Any], Any]
+    scalar_meaning: Callable[[type], Sugar | None]
     conversions: Mapping[type, Callable[[Emitter, Arguments], Sugar]]
     call_syntax: Callable[[Emitter, Sugar, ast.Call, Type | None], Sugar | None]
 
@@ -142,11 +143,22 @@ class Grammar:
 class Emitter:
     """Compiles one function body into a graph."""
 
-    def __init__(self, source: FunctionSource, unit: Unit, grammar: Grammar, graph: Graph) -> None:
+    def __init__(
+        self,
+        source: FunctionSource,
+        unit: Unit,
+        grammar: Grammar,
+        graph: Graph,
+        displays: Mapping[tuple[int, int], Type],
+        *,
+        forgiving: bool,
+    ) -> None:
         self.source = source
         self.unit = unit
         self.grammar = grammar
         self.graph = graph
+        self.displays = displays
+        self.forgiving = forgiving
         self.builder = Builder(graph)
         self.scope = Scope()
         self.locals: frozenset[str] = frozenset()
@@ -331,6 +343,8 @@ class Emitter:
         else:
             key_type = self.common_type(keys, "keys of this dict") if keys else ty.NO_RETURN
             value_type = self.common_type(values, "values of this dict") if values else ty.NO_RETURN
+        if not keys and (found := self._empty_display(ty.DictType)) is not None:
+            key_type, value_type = found.children
         flat = [part for pair in zip(keys, values, strict=True) for part in pair]
         return self.builder.value("prim::DictConstruct", flat, ty.DictType(key_type, value_type))
 
@@ -339,8 +353,21 @@ class Emitter:
         if isinstance(expected, ty.ListType):
             self.check_elements(values, expected.element, "elements of this list")
             return self.builder.list(values, expected.element)
+        if not values and (found := self._empty_display(ty.ListType)) is not None:
+            return self.builder.list(values, found.children[0])
         element = self.common_type(values, "elements of this list") if values else ty.NO_RETURN
         return self.builder.list(values, element)
+
+    @property
+    def speculates(self) -> bool:
+        """Whether this round has read what an empty display holds, and so only looks for what decides it."""
+        return self.forgiving and self.builder.reads_undecided
+
+    def _empty_display(self, kind: type[Type]) -> Type | None:
+        """What an earlier round found an empty display to hold."""
+        place = (getattr(self.node, "lineno", 0), getattr(self.node, "col_offset", 0))
+        found = self.displays.get(place)
+        return found if isinstance(found, kind) else None
 
     def check_elements(self, values: Sequence[Value], wanted: Type, what: str) -> None:
         """Reject parts of a display that are not of the declared type (ELEMENT_TYPE)."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from ..errors import ErrorKind
 from ..ir import types as ty
-from ..ir.graph import IF, UNINITIALIZED, Block, Node, Value
+from ..ir.graph import IF, LOOP, UNINITIALIZED, Block, Node, Value
 from ..ir.types import Type
+from . import surface
 from .conditions import Refinements, cast, refine
 from .emitter import Emitter
 from .scope import FALLS, RESULT, Outcome, Outcomes, Scope, jumps_of
@@ -180,7 +181,9 @@ def join_types(e: Emitter, name: str, a: Value, b: Value) -> Type | None:
         return declared
     decide_empty(a, b.type)
     decide_empty(b, a.type)
-    return ty.unify(a.type, b.type)
+    if e.speculates and ty.ANY in (a.type, b.type):
+        return b.type if a.type is ty.ANY else a.type  # a guess, which the last round tests
+    return ty.unify(a.type, b.type) or surface.joined(a.type, b.type)
 
 
 def _output(e: Emitter, node: Node, name: str, then: Value, otherwise: Value, type_: Type) -> None:
@@ -297,26 +300,54 @@ def is_open(type_: Type) -> bool:
     )
 
 
+def has_open(type_: Type) -> bool:
+    """Whether a type holds, somewhere inside, what nothing has decided yet."""
+    return any(inner is ty.NO_RETURN for inner in ty.walk(type_))
+
+
 def retype(value: Value, type_: Type) -> None:
-    """Set the type of an open value and of every value it flows from."""
-    if value.type is type_ or not is_open(value.type):
+    """Set the type of an open value, of every value it flows from, and of the container it was read from."""
+    if value.type is type_ or not has_open(value.type) or type(value.type) is not type(type_):
         return
     value.type = type_
     node = value.node
     if node.kind == IF:
         for block in node.blocks:
             retype(block.outputs[value.offset], type_)
-    elif node.kind == "prim::Loop":
+    elif node.kind == LOOP:
         retype(node.inputs[value.offset + 2], type_)
         (body,) = node.blocks
         retype(body.inputs[value.offset + 1], type_)
         if value.offset + 1 < len(body.outputs):
             retype(body.outputs[value.offset + 1], type_)
     elif value.is_block_input and (owner := node.block.owner) is not None:
-        if owner.kind == "prim::Loop" and value.offset > 0:
+        if owner.kind == LOOP and value.offset > 0:
             retype(owner.inputs[value.offset + 1], type_)
             if value.offset - 1 < len(owner.outputs):
                 retype(owner.outputs[value.offset - 1], type_)
+    elif node.inputs and has_open(node.inputs[0].type):
+        _retype_container(node.inputs[0], type_)
+    _retype_elements(value)
+
+
+def _retype_container(container: Value, element: Type) -> None:
+    """The container that an open element was read from holds elements of its type."""
+    if isinstance(container.type, ty.ListType | ty.DictType):
+        children = [*container.type.children[:-1], element]
+        retype(container, container.type.with_children(children))
+
+
+def _retype_elements(container: Value) -> None:
+    """What was stored in a container, or read from it, has the type of its elements."""
+    if not isinstance(container.type, ty.ListType | ty.DictType):
+        return
+    element = container.type.children[-1]
+    users = [container.node, *(use.node for use in container.uses)]
+    for node in users:
+        around = node.inputs if node is container.node else [*node.inputs, *node.outputs]
+        for other in around:
+            if is_open(other.type) and other is not container:
+                retype(other, element)
 
 
 def settle_empty(graph_values: Sequence[Value]) -> None:
@@ -324,19 +355,20 @@ def settle_empty(graph_values: Sequence[Value]) -> None:
     for value in graph_values:
         if isinstance(value.type, ty.TupleType) and value.node.kind == "prim::TupleConstruct":
             value.type = value.type.with_children([v.type for v in value.node.inputs])
-        value.type = _settled(value.type)
+        value.type = settled(value.type)
 
 
-def _settled(type_: Type) -> Type:
+def settled(type_: Type) -> Type:
+    """The type with displays that nothing decided as torch has them."""
     if is_open(type_):
         is_dict = isinstance(type_, ty.DictType)
         return ty.DictType(ty.STR, ty.TENSOR) if is_dict else ty.ListType(ty.TENSOR)
     if not any(is_open(inner) for inner in ty.walk(type_)):
         return type_
-    return type_.with_children(map(_settled, type_.children))
+    return type_.with_children(map(settled, type_.children))
 
 
 __all__ = [
-    "Arm", "branch", "cast", "decide_empty", "exited", "is_open", "join_types", "retype", "settle_empty",
-    "undefined_after_loop", "unless_exited",
+    "Arm", "branch", "cast", "decide_empty", "exited", "has_open", "is_open", "join_types", "retype", "settle_empty",
+    "settled", "undefined_after_loop", "unless_exited",
 ]  # fmt: skip

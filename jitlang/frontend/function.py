@@ -18,7 +18,17 @@ from ..ir import types as ty
 from ..ir.graph import UNINITIALIZED, Graph, Value
 from ..ir.schema import NO_DEFAULT, Argument, FunctionSchema
 from ..ir.types import Type
-from . import attributes, builtins, calls, expressions, hints, iteration, names, statements
+from . import (
+    attributes,
+    builtins,
+    calls,
+    expressions,
+    hints,
+    iteration,
+    names,
+    numpy_names,
+    statements,
+)
 from .annotate import type_of_annotation
 from .calls import (
     EMPTY,
@@ -30,7 +40,7 @@ from .calls import (
     parameters_of,
 )
 from .emitter import Emitter, Fallback, Grammar, Guard, Unit
-from .flow import settle_empty
+from .flow import has_open, settle_empty, settled
 from .scope import RESULT, Outcome, assigned_names, possible_outcomes
 from .source import FunctionSource, nested_too_deeply, source_of
 from .sugar import (
@@ -235,11 +245,54 @@ def effective_type(declared: Type, actual: Type) -> Type:
 # Bodies -------------------------------------------------------------------------------------------
 
 
+MAX_ROUNDS = 4
+
+
 def _compile_body(
     unit: Unit, source: FunctionSource, specs: Mapping[str, _Spec], key: object
 ) -> CompiledFunction:
-    graph = Graph(source.name)
-    emitter = Emitter(source, unit, GRAMMAR, graph)
+    """Emit a body.
+
+    One that reads an empty list or dict before anything says what it holds is emitted again: rounds that
+    forgive find what the displays hold, and a last one takes that for granted.
+    """
+    displays: dict[tuple[int, int], Type] = {}
+    fallbacks = len(unit.fallbacks)
+
+    def emitted(*, forgiving: bool) -> Emitter:
+        del unit.fallbacks[fallbacks:]
+        emitter = Emitter(
+            source, unit, GRAMMAR, Graph(source.name), displays, forgiving=forgiving
+        )
+        _emit_body(emitter, specs, key)
+        return emitter
+
+    emitter = emitted(forgiving=True)
+    for _ in range(MAX_ROUNDS):
+        found = _decided_displays(emitter.graph)
+        if not emitter.builder.reads_undecided or found.items() <= displays.items():
+            break
+        displays.update(found)
+        emitter = emitted(forgiving=True)
+    if emitter.builder.reads_undecided:
+        defaults = _undecided_displays(emitter.graph)
+        displays.update(defaults)
+        try:
+            emitter = emitted(forgiving=False)
+        except CompileError as error:
+            if defaults and not error.chain:
+                error.hint = "annotate the empty list or dict, as in `xs: list[int] = []`"
+            raise
+    graph = emitter.graph
+    graph.add_output(_result(emitter))
+    settle_empty([value for node in graph.walk() for value in _values_of(node)])
+    return CompiledFunction(
+        source.name, graph, _schema_of(source, graph, specs), source, specs=specs
+    )
+
+
+def _emit_body(emitter: Emitter, specs: Mapping[str, _Spec], key: object) -> None:
+    source, unit = emitter.source, emitter.unit
     emitter.builder.span = source.span(source.tree)
     for name, spec in specs.items():
         emitter.scope.assign(name, spec.meaning(emitter, name))
@@ -257,11 +310,29 @@ def _compile_body(
         raise nested_too_deeply(source) from None
     finally:
         unit.active.pop()
-    graph.add_output(_result(emitter))
-    settle_empty([value for node in graph.walk() for value in _values_of(node)])
-    return CompiledFunction(
-        source.name, graph, _schema_of(source, graph, specs), source, specs=specs
-    )
+
+
+def _empty_displays(graph: Graph) -> Iterator[tuple[tuple[int, int], Type]]:
+    """Where empty lists and dicts are made, and their types."""
+    for node in graph.walk():
+        is_display = node.kind in ("prim::ListConstruct", "prim::DictConstruct")
+        if is_display and not node.inputs and node.span is not None:
+            yield (node.span.line, node.span.column), node.output.type
+
+
+def _decided_displays(graph: Graph) -> dict[tuple[int, int], Type]:
+    return {
+        place: type_
+        for place, type_ in _empty_displays(graph)
+        if not has_open(type_) and ty.ANY not in ty.walk(type_)
+    }
+
+
+def _undecided_displays(graph: Graph) -> dict[tuple[int, int], Type]:
+    """Displays that nothing decides, as `settle_empty` sees them."""
+    return {
+        place: settled(type_) for place, type_ in _empty_displays(graph) if has_open(type_)
+    }
 
 
 def _values_of(node: Any) -> Iterator[Value]:
@@ -350,6 +421,7 @@ GRAMMAR = Grammar(
     assign=statements.assign,
     as_list=builtins.as_list,
     compile_callee=_compile_callee,
+    scalar_meaning=numpy_names.scalar_meaning,
     conversions=builtins.CONVERSIONS,
     call_syntax=builtins.call_syntax,
 )

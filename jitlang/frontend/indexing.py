@@ -8,13 +8,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
-from . import hints
+from . import hints, surface
 from .emitter import INT64_MAX, Emitter
-from .flow import decide_empty
+from .flow import decide_empty, is_open
 from .operators import call_rows, rows_named
 from .sugar import Constant, Keywords, Parts, Plain, SliceBounds, Sugar
 
@@ -42,6 +43,9 @@ def load_item(e: Emitter, node: ast.Subscript) -> Sugar:
 
 def _load(e: Emitter, owner: Value, node: ast.Subscript) -> Value:
     type_ = owner.type
+    if surface.is_numpy(type_):
+        key, values = array_key(e, node.slice)
+        return e.builder.op("jit::numpy_index", owner, key, *values)
     if isinstance(type_, ty.TensorType):
         indexed = tensor_index(e, owner, node.slice)
         if not indexed.tensors:
@@ -66,7 +70,6 @@ def _item(e: Emitter, owner: Value, key: Value) -> Value:
 def _check_key(e: Emitter, owner: Value, key: Value) -> None:
     type_ = owner.type
     wanted = type_.key if isinstance(type_, ty.DictType) else ty.INT
-    decide_empty(owner, ty.DictType(key.type, ty.TENSOR) if isinstance(type_, ty.DictType) else type_)
     if wanted is ty.NO_RETURN or isinstance(key.type, ty.TensorType) or key.type is ty.ANY:
         return
     if not ty.is_subtype(key.type, wanted) and not (wanted is ty.INT and key.type is ty.BOOL):
@@ -288,6 +291,51 @@ def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
     return e.builder.list(values, ty.optional(bare))
 
 
+# Arrays -------------------------------------------------------------------------------------------
+
+
+def array_key(e: Emitter, key: ast.expr) -> tuple[Value, list[Value]]:
+    """A subscript of an array, which NumPy reads itself: a letter for each part (ops/arrays.py), and their values."""
+    written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
+    meaning = None if written else e.expression(key)
+    if meaning is not None and isinstance(meaning, Parts | Plain | Constant):
+        elements = meaning.elements(e)
+        if elements is None or not any(isinstance(part, SliceBounds) for part in elements):
+            return e.builder.constant("i"), [meaning.value(e)]
+    nodes: Sequence[ast.expr] = key.elts if isinstance(key, ast.Tuple) else [key]
+    letters, values = "", list[Value]()
+    for node in nodes:
+        with e.at(node):
+            for letter, part in _array_parts(e, node):
+                letters += letter
+                values += part
+    return e.builder.constant(f"({letters})" if isinstance(key, ast.Tuple) else letters), values
+
+
+def _is_literal_part(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis)
+
+
+def _array_parts(e: Emitter, node: ast.expr) -> list[tuple[str, list[Value]]]:
+    if isinstance(node, ast.Slice):
+        return [("s", _slice_values(e, _bounds(e, node)))]
+    if _is_literal_part(node):
+        return [("e" if node.value is Ellipsis else "n", [])]
+    starred = isinstance(node, ast.Starred)
+    meaning = e.expression(node.value if isinstance(node, ast.Starred) else node)
+    elements = meaning.elements(e) if starred or not isinstance(meaning, Plain) else None
+    if elements is None:
+        elements = [meaning]
+    return [
+        ("s", _slice_values(e, part.bounds)) if isinstance(part, SliceBounds) else ("i", [part.value(e)])
+        for part in elements
+    ]
+
+
+def _slice_values(e: Emitter, bounds: Sequence[Value | None]) -> list[Value]:
+    return [b if b is not None else e.builder.constant(None) for b in bounds]
+
+
 # Writing ------------------------------------------------------------------------------------------
 
 
@@ -295,6 +343,10 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
     """`owner[key] = value`."""
     owner = e.value_of(node.value)
     type_ = owner.type
+    if surface.is_numpy(type_):
+        key, values = array_key(e, node.slice)
+        e.builder.call("jit::numpy_store", [owner, value, key, *values])
+        return
     if isinstance(type_, ty.TensorType):
         _store_tensor(e, owner, node.slice, value)
         return
@@ -317,6 +369,8 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
         e.builder.call("jit::_set_item", [owner, value, *_or_none(e, bounds)])
         return
     key = e.value_of(node.slice)
+    if e.speculates and is_open(type_) and ty.ANY in [*ty.walk(key.type), *ty.walk(value.type)]:
+        return  # an unknown element decides nothing
     _decide_element(owner, key, value)
     _check_key(e, owner, key)
     _check_stored(e, owner, value)

@@ -16,7 +16,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Node, Value
 from ..ir.types import Type
-from . import hints
+from . import hints, surface
 from .conditions import Condition, Refinements, condition, refine
 from .emitter import INT64_MAX, Emitter
 from .flow import branch, decide_empty, exited, undefined_after_loop, unless_exited
@@ -81,21 +81,18 @@ def _bind_target(e: Emitter, target: ast.expr) -> Callable[[Sugar], None]:
 
 def _may_mutate(statement: ast.For) -> bool:
     """Whether the body may change the length of the list that the loop walks."""
+    walked = {node.id for node in ast.walk(statement.iter) if isinstance(node, ast.Name)}
     for node in ast.walk(ast.Module(statement.body, [])):
         match node:
             case ast.Call(func=ast.Attribute(attr=name)) if name in _MUTATORS:
                 return True
-            case ast.Call(args=args) if any(_same(a, statement.iter) for a in args):
+            case ast.Call(args=args) if any(isinstance(a, ast.Name) and a.id in walked for a in args):
                 return True
             case ast.Delete() | ast.AugAssign(target=ast.Name()):
                 return True
             case ast.Subscript(slice=ast.Slice(), ctx=ast.Store()):
                 return True
     return False
-
-
-def _same(a: ast.expr, b: ast.expr) -> bool:
-    return isinstance(a, ast.Name) and isinstance(b, ast.Name) and a.id == b.id
 
 
 def emit_while(e: Emitter, statement: ast.stmt) -> Outcomes:
@@ -239,7 +236,7 @@ def _wider(
         assumed = entry[name].type if assumed is not entry[name].type and _opened(assumed) else assumed
         if ty.is_subtype(value.type, assumed) and assumed is types[name]:
             continue
-        joined = ty.unify(assumed, value.type)
+        joined = ty.unify(assumed, value.type) or surface.joined(assumed, value.type)
         if joined is None:
             raise _changes_type(e, statement, name, assumed, value.type)
         if joined is not types[name]:
@@ -425,6 +422,8 @@ def value_iterable(e: Emitter, value: Value) -> Iterable:
         decide_empty(value, ty.ListType(ty.TENSOR))  # `for x in []`
     type_ = value.type
     grows = isinstance(type_, ty.ListType)
+    if surface.is_numpy(type_):
+        return _array_iterable(value)
     if isinstance(type_, ty.TensorType):
         value = e.builder.op("aten::unbind", value, e.builder.constant(0))
     elif isinstance(type_, ty.DictType):
@@ -446,6 +445,17 @@ def value_iterable(e: Emitter, value: Value) -> Iterable:
         lambda e: e.builder.op("aten::len", value),
         lambda e, index: Plain(e.builder.op("aten::__getitem__", value, index)),
         grows=grows,
+    )
+
+
+def _array_iterable(value: Value) -> Iterable:
+    """An array is walked by index, as NumPy does: what the loop writes is seen."""
+    return Iterable(
+        ty.annotation(value.type),
+        lambda e: e.builder.op("jit::dynamic_len", value),
+        lambda e, index: Plain(
+            e.builder.op("jit::numpy_index", value, e.builder.constant("i"), index)
+        ),
     )
 
 
@@ -508,7 +518,10 @@ def zip_iterable(e: Emitter, meanings: Sequence[Sugar]) -> Iterable:
         return shortest
 
     return Iterable(
-        "a zip", length, lambda e, index: Parts([source.item(e, index) for source in walked])
+        "a zip",
+        length,
+        lambda e, index: Parts([source.item(e, index) for source in walked]),
+        grows=any(source.grows for source in walked),
     )
 
 

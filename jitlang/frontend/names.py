@@ -80,8 +80,9 @@ def _callable_meaning(e: Emitter, found: Any, label: str) -> Sugar:
     if module in ("math", "cmath") and (meaning := math_meaning(module, name)) is not None:
         return meaning
     if module.split(".")[0] == "numpy" or isinstance(found, np.ufunc):
-        meaning = numpy_names.function_meaning(name)
-        if meaning is not None and getattr(np, name, None) is found:
+        path = numpy_names.path_of(found)
+        meaning = None if path is None else numpy_names.function_meaning(path)
+        if meaning is not None:
             return meaning
         return PythonCallable(
             found,

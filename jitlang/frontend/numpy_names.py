@@ -1,291 +1,303 @@
-"""NumPy's functions, and the attributes of its arrays, in terms of rows and explicit casts."""
+"""NumPy's functions, and the attributes of its arrays.
+
+A function that is covered runs as `jit::numpy`, which is NumPy's own; where a row of torch's agrees
+with it on these arguments (surface.py says when), that row is used and can be fused. Lists in
+calls, as in `np.array([1, 2.5])`, are read as tuples, so that they may mix types. Other functions
+are called back in Python. All attributes of arrays are covered.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from .. import dtypes
-from ..errors import ErrorKind, did_you_mean
+from ..dtypes import DType
+from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
+from ..ir.types import Type
+from ..ops.arrays import rank_of
 from . import surface
+from .builtins import SyntaxForm
 from .emitter import Emitter
-from .operators import binary_values, compare_values
-from .sugar import Arguments, Constant, Operator, Plain, Special, Sugar
+from .sugar import Arguments, ClassName, Operator, Plain, Special, Starred, Sugar
 
 Expansion = Callable[[Emitter, Arguments], Sugar]
+
+COVERED = frozenset("""
+    abs absolute add all allclose amax amin angle any append apply_over_axes arange arccos
+    arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition argsort argwhere
+    around array array2string array_equal array_equiv array_split asanyarray asarray
+    ascontiguousarray atleast_1d atleast_2d atleast_3d average bartlett bincount bitwise_and
+    bitwise_not bitwise_or bitwise_xor blackman broadcast_arrays broadcast_to cbrt ceil choose
+    clip column_stack compress concatenate conj conjugate convolve copy copysign corrcoef
+    correlate cos cosh count_nonzero cov cross cumprod cumsum deg2rad degrees delete diag
+    diag_indices diagflat diagonal diff digitize divide divmod dot dsplit dstack ediff1d einsum
+    empty empty_like equal exp exp2 expand_dims expm1 extract eye fabs fix flatnonzero flip
+    fliplr flipud float_power floor floor_divide fmax fmin fmod frexp full full_like gcd
+    geomspace gradient greater greater_equal hamming hanning heaviside histogram
+    histogram_bin_edges hsplit hstack hypot i0 identity imag indices inner insert interp
+    intersect1d invert isclose iscomplex iscomplexobj isfinite isin isinf isnan isneginf
+    isposinf isreal isrealobj isscalar ix_ kaiser kron lcm ldexp left_shift less less_equal
+    lexsort linspace log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not
+    logical_or logical_xor logspace matmul max maximum may_share_memory mean median meshgrid min
+    minimum mod modf moveaxis multiply nan_to_num nanargmax nanargmin nancumsum nanmax nanmean
+    nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar ndim negative
+    nextafter nonzero not_equal ones ones_like outer pad partition percentile piecewise polyfit
+    polyval positive power prod ptp quantile rad2deg radians ravel ravel_multi_index real
+    reciprocal remainder repeat reshape right_shift rint roll rollaxis roots rot90 round
+    searchsorted select setdiff1d setxor1d shape shares_memory sign signbit sin sinc sinh size
+    sort spacing split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis
+    tan tanh tensordot tile trace transpose trapezoid tri tril tril_indices trim_zeros triu
+    triu_indices true_divide trunc union1d unique unravel_index unwrap vander var vdot vsplit
+    vstack where zeros zeros_like linalg.cholesky linalg.cond linalg.det linalg.eig linalg.eigh
+    linalg.eigvals linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_power
+    linalg.matrix_rank linalg.norm linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
+    fft.fft fft.ifft fft.rfft fft.irfft fft.fftfreq fft.fftshift fft.ifftshift
+""".split())  # noqa: SIM905  # fmt: skip
+
+# Functions of one float array that are rows of torch's: elementwise ones, then those with an axis.
+_ELEMENTWISE = {
+    **{name: name for name in (
+        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin",
+        "cos", "tan", "abs",
+        "square", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "reciprocal",
+    )},
+    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "absolute": "abs", "negative": "neg",
+    "rint": "round",
+}  # fmt: skip
+_REDUCTIONS = {
+    "sum": "sum",
+    "mean": "mean",
+    "max": "amax",
+    "min": "amin",
+    "amax": "amax",
+    "amin": "amin",
+}
+_OPERATORS: Mapping[str, str] = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "power": "pow",
+    "floor_divide": "floordiv", "remainder": "remainder", "mod": "remainder", "matmul": "matmul",
+    "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__", "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+}  # fmt: skip
+# Where an argument is a tensor, NumPy's name stands for torch's function.
+_TORCH_NAMES = {
+    "concatenate": "cat", "expand_dims": "unsqueeze", "transpose": "permute", "power": "pow",
+    "copy": "clone",
+    "subtract": "sub", "multiply": "mul", "divide": "div", "arctan2": "atan2", **_ELEMENTWISE,
+    **_REDUCTIONS,
+}  # fmt: skip
+_PYTHON_DTYPES: Mapping[type, DType] = {
+    bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128,
+}  # fmt: skip
 
 
 def function_meaning(name: str) -> Sugar | None:
     """What `np.name` means, or None where only Python can call it."""
-    expansion = _expansion(name)
-    return None if expansion is None else Special(f"np.{name}", expansion)
+    if name not in COVERED:
+        return None
 
-
-def _expansion(name: str) -> Expansion | None:
-    if name in surface.FUNCTIONS:
-        row, is_floating = surface.FUNCTIONS[name]
-        return lambda e, args: _unary(e, row, is_floating, args)
-    if name in surface.BINARY_FUNCTIONS:
-        operator = surface.BINARY_FUNCTIONS[name]()
-        return lambda e, args: Plain(binary_values(e, operator, *_two(e, name, args)))
-    if name in surface.COMPARE_FUNCTIONS:
-        comparison = surface.COMPARE_FUNCTIONS[name]()
-        return lambda e, args: Plain(compare_values(e, comparison, *_two(e, name, args)))
-    return _EXPANSIONS.get(name)
-
-
-def _two(e: Emitter, name: str, args: Arguments) -> tuple[Value, Value]:
-    if len(args.positional) != 2 or args.keywords:
-        raise e.error(ErrorKind.ARITY, f"np.{name} takes two positional arguments here")
-    lhs, rhs = operands(e, args.positional)
-    return lhs, rhs
-
-
-def operands(e: Emitter, meanings: Sequence[Sugar]) -> list[Value]:
-    """Operands of a function: numbers beside an array are weak (NEP 50), by themselves they are arrays."""
-    values = [meaning.value(e) for meaning in meanings]
-    if any(isinstance(v.type, ty.TensorType) for v in values):
-        return values
-    return [as_array(e, Plain(v)) for v in values]
-
-
-def as_array(e: Emitter, meaning: Sugar) -> Value:
-    """An argument as NumPy's functions take it: a number becomes an array of its own, strong, dtype."""
-    value = meaning.value(e)
-    if isinstance(value.type, ty.TensorType):
-        return value
-    if value.type not in _FILL_DTYPES:
-        raise e.error(
-            ErrorKind.ARGUMENT_TYPE,
-            "NumPy's functions take arrays and numbers here",
-            found=ty.annotation(value.type),
-        )
-    keywords = {"dtype": e.builder.constant(_FILL_DTYPES[value.type])}
-    return _on_numpy(e.builder.call("aten::scalar_tensor", [value], keywords)[0])
-
-
-def _unary(e: Emitter, row: str, is_floating: bool, args: Arguments) -> Sugar:
-    """A unary function or a reduction; what follows the array is passed on."""
-    first = as_array(e, args.positional[0])
-    if is_floating:
-        first = surface.floating(e, first, wide=row == "mean")
-    rest = Arguments(
-        [Plain(first), *args.positional[1:]], args.keywords, args.nodes, args.keyword_nodes
-    )
-    return e.call_operator(Operator(f"aten::{row}", row), rest)
-
-
-# Functions with a form of their own ---------------------------------------------------------------
-
-
-def _promoted(e: Emitter, row: str) -> Expansion:
     def expand(e: Emitter, args: Arguments) -> Sugar:
-        pair = _both_arrays(e, *surface.promoted(e, row, *_two(e, row, args)))
-        return e.call_operator(Operator(f"aten::{row}", row), Arguments([Plain(v) for v in pair]))
+        return _call(e, name, args)
 
-    return expand
-
-
-def _both_arrays(e: Emitter, lhs: Value, rhs: Value) -> tuple[Value, Value]:
-    """A weak number becomes an array of the other operand's dtype."""
-
-    def array(value: Value, other: Value) -> Value:
-        if isinstance(value.type, ty.TensorType):
-            return value
-        dtype = e.builder.op("prim::dtype", other)
-        return _on_numpy(e.builder.call("aten::scalar_tensor", [value], {"dtype": dtype})[0])
-
-    return array(lhs, rhs), array(rhs, lhs)
+    return SyntaxForm(f"np.{name}", expand, _call_with_displays)
 
 
-def _where(e: Emitter, args: Arguments) -> Sugar:
-    test = as_array(e, args.positional[0])
-    lhs, rhs = _both_arrays(e, *surface.promoted(e, "where", *operands(e, args.positional[1:])))
-    return Plain(e.builder.op("aten::where", test, lhs, rhs))
+def scalar_meaning(cls: type) -> Sugar | None:
+    """What a call of one of NumPy's scalar classes means, such as `np.float32(x)`."""
+    if not issubclass(cls, np.generic) or getattr(np, cls.__name__, None) is not cls:
+        return None
+    return Special(f"np.{cls.__name__}", lambda e, args: Plain(_numpy(e, cls.__name__, args)))
 
 
-def _filled(row: str) -> Expansion:
-    def expand(e: Emitter, args: Arguments) -> Sugar:
-        size = shape_value(e, args.positional[0].value(e))
-        rest = [a.value(e) for a in args.positional[1:]]
-        keywords = {name: a.value(e) for name, a in args.keywords.items()}
-        if row != "full" and rest:
-            keywords["dtype"] = rest.pop()
-        if "dtype" not in keywords:
-            default = dtypes.float64
-            if row == "full" and rest[0].type in _FILL_DTYPES:
-                default = _FILL_DTYPES[rest[0].type]
-            keywords["dtype"] = e.builder.constant(default)
-        made = e.builder.call(f"aten::{row}", [size, *rest], keywords)[0]
-        return Plain(_on_numpy(made))
-
-    return expand
+def path_of(found: object) -> str | None:
+    """The name below `np` of a function of NumPy, or None."""
+    name = getattr(found, "__name__", "")
+    for prefix, module in (("", np), ("linalg.", np.linalg), ("fft.", np.fft)):
+        if getattr(module, name, None) is found:
+            return prefix + name
+    return None
 
 
-_FILL_DTYPES = {
-    ty.INT: dtypes.int64, ty.FLOAT: dtypes.float64, ty.BOOL: dtypes.bool_, ty.COMPLEX: dtypes.complex128,
-}  # fmt: skip
+def _call_with_displays(e: Emitter, node: ast.Call, expected: Type | None) -> Sugar | None:
+    """A call with list displays, which become tuples; None where there is none."""
+    args = [_as_tuples(arg) for arg in node.args]
+    if all(new is old for new, old in zip(args, node.args, strict=True)):
+        return None
+    return e.expression(ast.copy_location(ast.Call(node.func, args, node.keywords), node))
 
 
-def shape_value(e: Emitter, value: Value) -> Value:
-    """A shape argument: an int stands for one dimension."""
-    return e.builder.list([value]) if value.type is ty.INT else value
+def _as_tuples(node: ast.expr) -> ast.expr:
+    if not isinstance(node, ast.List | ast.Tuple):
+        return node
+    parts = [_as_tuples(part) for part in node.elts]
+    if isinstance(node, ast.Tuple) and all(a is b for a, b in zip(parts, node.elts, strict=True)):
+        return node
+    return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
 
 
-def _on_numpy(value: Value) -> Value:
-    """A created tensor, put on the NumPy surface."""
-    assert isinstance(value.type, ty.TensorType)
-    value.type = value.type.refined(surface=ty.Surface.NUMPY)
-    return value
+def _call(e: Emitter, name: str, args: Arguments) -> Sugar:
+    if "out" in args.keywords or any(isinstance(a, Starred) for a in args.positional):
+        return _call_back(e, name, args, "it writes to an argument")
+    values = [_value(e, meaning) for meaning in args.positional]
+    keywords = {key: _value(e, meaning) for key, meaning in args.keywords.items()}
+    if any(_has_tensor(value.type) for value in (*values, *keywords.values())):
+        return _on_tensors(e, name, args)
+    fused = _fused(e, name, values, keywords)
+    if fused is not None:
+        return Plain(fused)
+    return Plain(_run(e, name, values, keywords))
 
 
-def _arange(e: Emitter, args: Arguments) -> Sugar:
-    values = [a.value(e) for a in args.positional]
-    keywords = {name: a.value(e) for name, a in args.keywords.items()}
-    if "dtype" not in keywords:
-        whole = all(v.type is ty.INT for v in values)
-        keywords["dtype"] = e.builder.constant(dtypes.int64 if whole else dtypes.float64)
-    return Plain(_on_numpy(e.builder.call("aten::arange", values, keywords)[0]))
+def _value(e: Emitter, meaning: Sugar) -> Value:
+    """An argument. Python's number classes are NumPy's dtypes."""
+    if isinstance(meaning, ClassName) and meaning.target in _PYTHON_DTYPES:
+        return e.builder.constant(_PYTHON_DTYPES[meaning.target])
+    return meaning.value(e)
 
 
-def _joined(row: str) -> Expansion:
-    def expand(e: Emitter, args: Arguments) -> Sugar:
-        parts = args.positional[0].elements(e)
-        if parts is not None:
-            values = [part.value(e) for part in parts]
-            first: Sugar = Plain(e.list_display(_same_dtypes(e, values)))
-        else:
-            first = Plain(e.as_list(args.positional[0]))
-        rest = Arguments([first, *args.positional[1:]], args.keywords)
-        return e.call_operator(Operator(f"aten::{row}", row), rest)
-
-    return expand
+def _has_tensor(type_: Type) -> bool:
+    return any(isinstance(t, ty.TensorType) and not ty.is_array(t) for t in ty.walk(type_))
 
 
-def _same_dtypes(e: Emitter, values: Sequence[Value]) -> list[Value]:
-    known = [v.type.dtype for v in values if isinstance(v.type, ty.TensorType)]
-    if None in known or len(known) != len(values):
-        return list(values)
-    target = dtypes.numpy_result_type(*(d for d in known if d is not None))
-    return [surface.cast_to(e, v, target) for v in values]
+def _run(e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
+    """NumPy's own function."""
+    names = e.builder.constant(",".join(keywords))
+    return e.builder.op("jit::numpy", e.builder.constant(name), names, *values, *keywords.values())
 
 
-def _reshape(e: Emitter, args: Arguments) -> Sugar:
-    first, *rest = [a.value(e) for a in args.positional]
-    sizes = rest[0] if len(rest) == 1 else e.builder.list(rest)
-    return Plain(e.builder.op("aten::reshape", first, shape_value(e, sizes)))
+def _numpy(e: Emitter, name: str, args: Arguments) -> Value:
+    values = [_value(e, meaning) for meaning in args.positional]
+    return _run(e, name, values, {key: _value(e, m) for key, m in args.keywords.items()})
 
 
-def _ravel(e: Emitter, args: Arguments) -> Sugar:
-    flat = e.builder.list([e.builder.constant(-1)])
-    return Plain(e.builder.op("aten::reshape", args.positional[0].value(e), flat))
+def _call_back(e: Emitter, name: str, args: Arguments, reason: str) -> Sugar:
+    target = np
+    for part in name.split("."):
+        target = getattr(target, part)
+    return e.call_python(target, f"np.{name}", args, ErrorKind.UNSUPPORTED_CALLEE, reason)
 
 
-def _transpose(e: Emitter, args: Arguments) -> Sugar:
-    first, *rest = [a.value(e) for a in args.positional]
-    rest += [a.value(e) for a in args.keywords.values()]
-    if not rest:
-        return Plain(e.builder.op("aten::numpy_T", first))
-    axes = rest[0] if len(rest) == 1 else e.builder.list(rest)
-    return Plain(e.builder.op("aten::permute", first, axes))
+def _on_tensors(e: Emitter, name: str, args: Arguments) -> Sugar:
+    """A call with a tensor among its arguments means torch's function."""
+    row = f"aten::{_TORCH_NAMES.get(name, name)}"
+    return e.call_operator(Operator(row, name), args)
 
 
-def _split(e: Emitter, args: Arguments) -> Sugar:
-    values = [a.value(e) for a in args.positional]
-    keywords = {surface.RENAMED_KEYWORDS.get(n, n): a.value(e) for n, a in args.keywords.items()}
-    return Plain(e.builder.call("jit::numpy_split", values, keywords)[0])
+# Rows that agree ----------------------------------------------------------------------------------
 
 
-def _dot(e: Emitter, args: Arguments) -> Sugar:
-    return Plain(binary_values(e, ast.MatMult(), *_two(e, "dot", args)))
+def _fused(
+    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
+) -> Value | None:
+    """The call as a row of torch's, where one agrees with NumPy; else None."""
+    if not values:
+        return None
+    if name in _REDUCTIONS:
+        return _reduction(e, name, values, keywords)
+    if keywords:
+        return None
+    if name in _ELEMENTWISE and len(values) == 1 and surface.is_float(values[0].type):
+        return e.builder.op(f"aten::{_ELEMENTWISE[name]}", values[0])
+    if name in _OPERATORS and len(values) == 2 and all(_is_operand(v.type) for v in values):
+        return surface.binary(e, _OPERATORS[name], *values)
+    if name in ("maximum", "minimum") and len(values) == 2:
+        return _chosen(e, name, [], values)
+    if name == "where" and len(values) == 3 and _is_mask(values[0].type):
+        return _chosen(e, name, values[:1], values[1:])
+    plain = all(v.type in (ty.INT, ty.FLOAT, ty.NONE) for v in values[1:])
+    if name == "clip" and len(values) == 3 and surface.is_float(values[0].type) and plain:
+        return e.builder.op("aten::clamp", *values)
+    return None
 
 
-def _clip(e: Emitter, args: Arguments) -> Sugar:
-    low = [Constant(None)] if len(args.positional) < 2 else [args.positional[1]]
-    high = [Constant(None)] if len(args.positional) < 3 else [args.positional[2]]
-    return e.call_operator(
-        Operator("aten::clamp", "clip"), Arguments([args.positional[0], *low, *high])
-    )
+def _is_operand(type_: Type) -> bool:
+    return ty.is_array(type_) and rank_of(type_) != 0
 
 
-_EXPANSIONS: dict[str, Expansion] = {
-    "maximum": lambda e, args: _promoted(e, "maximum")(e, args),
-    "minimum": lambda e, args: _promoted(e, "minimum")(e, args),
-    "logical_and": lambda e, args: _promoted(e, "logical_and")(e, args),
-    "logical_or": lambda e, args: _promoted(e, "logical_or")(e, args),
-    "where": _where,
-    "zeros": _filled("zeros"),
-    "ones": _filled("ones"),
-    "full": _filled("full"),
-    "empty": _filled("empty"),
-    "arange": _arange,
-    "concatenate": _joined("cat"),
-    "stack": _joined("stack"),
-    "reshape": _reshape,
-    "ravel": _ravel,
-    "transpose": _transpose,
-    "split": _split,
-    "dot": _dot,
-    "clip": _clip,
-}
+def _is_mask(type_: Type) -> bool:
+    return isinstance(type_, ty.TensorType) and type_.dtype is dtypes.bool_
+
+
+def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]) -> Value | None:
+    """A choice between two arrays of floats; a number takes the dtype of the other operand."""
+    arrays = [v.type.dtype for v in values if isinstance(v.type, ty.TensorType)]
+    if not any(surface.is_float(v.type) for v in values) or len(set(arrays)) != 1:
+        return None
+    if not all(ty.is_array(v.type) or v.type in (ty.INT, ty.FLOAT) for v in values):
+        return None
+    (target,) = set(arrays)
+    assert target is not None
+    operands = [surface.as_array(e, v, target) for v in values]
+    return e.builder.op(f"aten::{row}", *test, *operands)
+
+
+def _reduction(
+    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
+) -> Value | None:
+    given = dict(keywords)
+    if len(values) == 2 and "axis" not in given:
+        given["axis"] = values[1]
+    if not surface.is_float(values[0].type) or len(values) > 2:
+        return None
+    if given.keys() - {"axis", "keepdims"}:
+        return None
+    axis, keepdims = given.get("axis"), given.get("keepdims")
+    if keepdims is not None and keepdims.type is not ty.BOOL:
+        return None
+    row = f"aten::{_REDUCTIONS[name]}"
+    if axis is None or axis.type is ty.NONE:
+        return None if keepdims is not None else e.builder.op(row, values[0])
+    whole = isinstance(axis.type, ty.TupleType) and axis.type.elements
+    if axis.type is not ty.INT and not (whole and set(axis.type.children) == {ty.INT}):
+        return None
+    return e.builder.op(row, values[0], axis, *([] if keepdims is None else [keepdims]))
 
 
 # Arrays -------------------------------------------------------------------------------------------
 
-_PROPERTIES = {"ndim": "aten::dim", "T": "aten::numpy_T", "size": "aten::numel", "dtype": "prim::dtype"}
+_UPDATES = frozenset({"sort", "fill", "partition", "put", "resize", "setfield", "setflags"})
+_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.startswith("_"))
+_READ = ("T", "mT", "real", "imag", "size", "ndim", "itemsize", "nbytes", "strides")
+_PLAIN = ("base", "ctypes", "data", "device", "flags", "flat")
 
 
 def array_attribute(e: Emitter, value: Value, name: str) -> Sugar | None:
-    """The meaning of `array.name`, or None where arrays have no such attribute in the language."""
-    if name == "shape":
-        return Plain(e.builder.op("jit::shape", value))
-    if name in _PROPERTIES:
-        return Plain(e.builder.op(_PROPERTIES[name], value))
-    if name == "astype":
-        return Special("astype", lambda e, args: _astype(e, value, args))
-    if name in ("item", "tolist"):
-        return Operator(f"aten::{name}", name, value)
-    expansion = _METHODS.get(name)
-    if expansion is None and name in surface.METHODS:
-        expansion = _expansion(name)
-    if expansion is None:
+    """The meaning of `array.name`, or None where NumPy's arrays have no such attribute."""
+    if name not in _ATTRIBUTES:
         return None
-    chosen = expansion
-    return Special(name, lambda e, args: chosen(e, _with_self(value, args)))
+    if name == "shape" and ty.is_array(value.type):
+        return Plain(e.builder.op("jit::shape", value))
+    if name == "dtype" and ty.is_array(value.type):
+        return Plain(e.builder.op("prim::dtype", value))
+    if name in _READ or name == "shape":
+        return Plain(e.builder.op("jit::numpy_attribute", value, e.builder.constant(name)))
+    if name in _PLAIN or name == "dtype":
+        return Plain(e.builder.op("jit::dynamic_getattr", value, e.builder.constant(name)))
+    return Special(name, lambda e, args: _call_method(e, value, name, args))
+
+
+def _call_method(e: Emitter, self: Value, name: str, args: Arguments) -> Sugar:
+    values = [_value(e, meaning) for meaning in args.positional]
+    keywords = {key: _value(e, meaning) for key, meaning in args.keywords.items()}
+    if any(_has_tensor(value.type) for value in values):
+        return _on_tensors(e, name, Arguments([Plain(self), *args.positional], args.keywords))
+    fused = _reduction(e, name, [self, *values], keywords) if name in _REDUCTIONS else None
+    if fused is not None:
+        return Plain(fused)
+    names = e.builder.constant(",".join(keywords))
+    given = [self, e.builder.constant(name), names, *values, *keywords.values()]
+    if name in _UPDATES:
+        e.builder.call("jit::numpy_update", given)
+        return Plain(e.builder.constant(None))
+    return Plain(e.builder.op("jit::numpy_method", *given))
 
 
 def array_names() -> list[str]:
-    """The attributes of arrays that the language knows."""
-    return ["shape", *_PROPERTIES, "astype", "item", "tolist", *_METHODS, *surface.METHODS]
-
-
-def _with_self(value: Value, args: Arguments) -> Arguments:
-    return Arguments([Plain(value), *args.positional], args.keywords, [], args.keyword_nodes)
-
-
-def _astype(e: Emitter, value: Value, args: Arguments) -> Sugar:
-    """`astype` always copies."""
-    given: Any = args.positional[0] if args.positional else args.keywords["dtype"]
-    target = given.value(e)
-    keywords = {"copy": e.builder.constant(True)}
-    return Plain(e.builder.call("aten::to", [value, target], keywords)[0])
-
-
-_METHODS: dict[str, Expansion] = {
-    "reshape": _reshape,
-    "ravel": _ravel,
-    "transpose": _transpose,
-    "dot": _dot,
-    "clip": _clip,
-}
-
-
-def near_names(name: str) -> str | None:
-    """A hint for a NumPy name that is not known."""
-    known = [*surface.FUNCTIONS, *surface.BINARY_FUNCTIONS, *surface.COMPARE_FUNCTIONS, *_EXPANSIONS]
-    return did_you_mean(name, known)
-
-
+    """The attributes of arrays."""
+    return sorted(_ATTRIBUTES)

@@ -68,6 +68,8 @@ def binary_values(
             (OPTIONAL_NOT_REFINED).
     """
     name, symbol = BINARY[type(operator)]
+    if surface.takes_numpy(lhs.type, rhs.type):
+        return surface.binary(e, name, lhs, rhs, in_place=in_place)
     if isinstance(lhs.type, ty.TensorType) or isinstance(rhs.type, ty.TensorType):
         if _mixes_with_tensor(lhs, rhs):
             return _tensor_binary(e, name, symbol, lhs, rhs, in_place=in_place)
@@ -107,7 +109,6 @@ def _tensor_binary(
     if in_place and isinstance(lhs.type, ty.TensorType) and name in _IN_PLACE:
         return _one(e, [_IN_PLACE[name]], symbol, lhs, rhs)
     name = {"floordiv": "floor_divide"}.get(name, name)
-    lhs, rhs = surface.promoted(e, name, lhs, rhs)
     if isinstance(lhs.type, ty.TensorType):
         return _one(e, [name], symbol, lhs, rhs)
     return _number_first(e, name, symbol, lhs, rhs)
@@ -190,6 +191,8 @@ def unary_value(e: Emitter, operator: ast.unaryop, operand: Value) -> Value:
         name, symbol = "bitwise_not", "~"
     if operand.type is ty.ANY:
         return e.builder.op(f"jit::dynamic_{name}", operand)
+    if surface.is_numpy(operand.type):
+        return surface.unary(e, name, operand)
     if operand.type is ty.BOOL:
         operand = e.builder.op("aten::Int", operand)
     return _one(e, [name], symbol, operand)
@@ -207,9 +210,10 @@ def compare_values(e: Emitter, operator: ast.cmpop, lhs: Value, rhs: Value) -> V
         return _contains(e, rhs, lhs)
     if isinstance(operator, ast.Is | ast.IsNot):
         return e.builder.op(f"aten::{name}", lhs, rhs)
+    if surface.takes_numpy(lhs.type, rhs.type):
+        return surface.binary(e, name, lhs, rhs)
     if isinstance(lhs.type, ty.TensorType) or isinstance(rhs.type, ty.TensorType):
         if _mixes_with_tensor(lhs, rhs):
-            lhs, rhs = surface.promoted(e, name, lhs, rhs)
             if not isinstance(lhs.type, ty.TensorType):
                 name, lhs, rhs = _SWAPPED[name], rhs, lhs
             return _one(e, [name], symbol, lhs, rhs)
@@ -256,6 +260,8 @@ def _contains(e: Emitter, container: Value, item: Value) -> Value:
     type_ = container.type
     if isinstance(type_, ty.TensorType):
         equal = compare_values(e, ast.Eq(), container, item)
+        if surface.is_numpy(equal.type):
+            return e.builder.op("jit::array_contains", container, item)
         return e.builder.op("aten::Bool", e.builder.op("aten::any", equal))
     if isinstance(type_, ty.TupleType) or type_ is ty.ANY:
         return e.builder.op("jit::tuple_contains", container, item)

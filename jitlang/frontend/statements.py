@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from ..errors import ErrorKind
+from ..errors import CompileError, ErrorKind
 from ..ir import types as ty
-from ..ir.graph import ObjectRef, Value
+from ..ir.graph import UNINITIALIZED, ObjectRef, Value
 from ..ir.types import Type
-from . import hints
+from . import hints, surface
 from .annotate import type_of_annotation
 from .calls import accepts, annotation_namespace
 from .conditions import condition
@@ -24,6 +24,7 @@ from .scope import (
     RESULT,
     Outcome,
     Outcomes,
+    assigned_names,
     jumps_of,
     path_of,
     possible_outcomes,
@@ -37,10 +38,7 @@ def emit_statements(e: Emitter, statements: Sequence[ast.stmt]) -> Outcomes:
     for index, statement in enumerate(statements):
         rest = statements[index + 1 :]
         with e.at(statement):
-            if isinstance(statement, ast.If):
-                here, consumed = _emit_if(e, statement, rest)
-            else:
-                here, consumed = _handler(e, statement)(e, statement), False
+            here, consumed = _emit(e, statement, rest)
         raised = outcomes & RAISES
         if consumed or Outcome.FALL not in here:
             return here | raised
@@ -51,6 +49,32 @@ def emit_statements(e: Emitter, statements: Sequence[ast.stmt]) -> Outcomes:
             return after | raised
         outcomes = here | raised
     return outcomes
+
+
+def _emit(
+    e: Emitter, statement: ast.stmt, rest: Sequence[ast.stmt]
+) -> tuple[Outcomes, bool]:
+    """Emit one statement; True where what follows it has been emitted with it."""
+    try:
+        if isinstance(statement, ast.If):
+            return _emit_if(e, statement, rest)
+        return _handler(e, statement)(e, statement), False
+    except CompileError:
+        if not e.speculates:
+            raise
+        return _skip(e, statement), False
+
+
+def _skip(e: Emitter, statement: ast.stmt) -> Outcomes:
+    """Go on after a statement that waits for what an empty display holds."""
+    names = [RESULT] if isinstance(statement, ast.Return) else assigned_names([statement])
+    for name in names:
+        if not isinstance(e.scope.lookup(name), Plain):
+            type_ = e.declared.get(name, ty.ANY)
+            e.scope.assign(name, Plain(e.builder.value(UNINITIALIZED, (), type_)))
+    if isinstance(statement, ast.Raise):
+        return RAISES
+    return frozenset({Outcome.RETURN}) if isinstance(statement, ast.Return) else FALLS
 
 
 def _handler(e: Emitter, statement: ast.stmt) -> Callable[[Emitter, ast.stmt], Outcomes]:
@@ -395,7 +419,11 @@ def _counted(count: int) -> str:
 def _unpack_at_run_time(
     e: Emitter, value: Value, count: int, star: int | None
 ) -> Sequence[Sugar]:
-    if isinstance(value.type, ty.TensorType):
+    if surface.is_numpy(value.type):
+        value = e.builder.op("jit::array_list", value)
+    elif value.type is ty.ANY:
+        value = e.builder.op("jit::dynamic_list", value)
+    elif isinstance(value.type, ty.TensorType):
         value = e.builder.op("aten::unbind", value, e.builder.constant(0))
     elif value.type is ty.STR:
         value = e.builder.op("aten::list", value)

@@ -1,20 +1,28 @@
 """The two surfaces: torch's names and promotion, NumPy's names and promotion.
 
-Rows know torch's semantics only. On the NumPy surface this module emits the explicit casts that make a torch row
-give NumPy's result (NEP 50), and maps NumPy's names to rows. Where a dtype is not known at compile time the
-cast's target is computed when the graph runs.
+A value of the array surface is an array, one of NumPy's scalars, or (after a loop that turns a
+number into an array) a union of a number and an array. What NumPy does to it is the reference,
+exceptions included. There are two ways to get there, and `ops/arrays.py` says more of both:
+
+- Where dtypes are known and a row of torch's agrees with NumPy, operands are cast explicitly
+  (NEP 50) and the row is used: elementwise arithmetic of float32, float64, complex numbers and
+  plain integers, reductions and products of floats. These can be fused.
+- Everything else runs NumPy itself: `jit::array_add` and kin for operators, `jit::numpy...` for
+  the rest. So do numbers beside integer arrays that may not hold them, bools, half floats, and
+  scalars taken from arrays.
 """
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from .. import dtypes
 from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.graph import Value
-from ..ops.arrays import numpy_float_type
+from ..ir.opdef import OPS
+from ..ir.types import Type
+from ..ops.arrays import rank_of
 
 if TYPE_CHECKING:
     from .emitter import Emitter
@@ -22,51 +30,126 @@ if TYPE_CHECKING:
 _SCALAR_CLASSES: dict[ty.Type, type] = {
     ty.BOOL: bool, ty.INT: int, ty.FLOAT: float, ty.COMPLEX: complex,
 }  # fmt: skip
-_DIVIDES = ("div",)
+NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX, ty.NUMBER)
+_SEQUENCES = (ty.ListType, ty.TupleType, ty.SequenceType)
 RENAMED_KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+REAL_FLOATS = (dtypes.float32, dtypes.float64)
+_FLOATS = (*REAL_FLOATS, dtypes.complex64, dtypes.complex128)
 
 
-def is_numpy(*values: Value) -> bool:
-    """Whether an operation on these values follows NumPy: all tensors among them are arrays."""
-    tensors = [v.type for v in values if isinstance(v.type, ty.TensorType)]
-    return bool(tensors) and all(map(ty.is_array, tensors))
+def is_numpy(type_: Type) -> bool:
+    """Whether values of this type are arrays, or numbers that may be arrays."""
+    if isinstance(type_, ty.UnionType):
+        parts = ty.alternatives(type_)
+        return any(map(ty.is_array, parts)) and all(ty.is_array(p) or p in NUMBERS for p in parts)
+    return ty.is_array(type_)
 
 
-def promoted(e: Emitter, name: str, lhs: Value, rhs: Value) -> tuple[Value, Value]:
-    """The operands of a binary operator, cast as the surface promotes them."""
-    if not is_numpy(lhs, rhs) or name == "matmul" and _same_dtype(lhs, rhs):
-        return lhs, rhs
-    operands = (lhs, rhs)
-    known = [_static_operand(v) for v in operands]
-    if all(k is not None for k in known):
-        target = dtypes.numpy_result_type(*(k for k in known if k is not None))
-        if name in _DIVIDES and target.category < Category.FLOATING:
-            target = dtypes.float64
-        casts = [cast_to(e, v, target) for v in operands]
-        return casts[0], casts[1]
-    division = e.builder.constant(name in _DIVIDES)
-    target_value = e.builder.op("jit::numpy_result_type", lhs, rhs, division)
-    dynamic = [
-        e.builder.op("aten::to", v, target_value) if isinstance(v.type, ty.TensorType) else v
-        for v in operands
-    ]
-    return dynamic[0], dynamic[1]
-
-
-def _same_dtype(lhs: Value, rhs: Value) -> bool:
-    a, b = lhs.type, rhs.type
-    return (
-        isinstance(a, ty.TensorType)
-        and isinstance(b, ty.TensorType)
-        and a.dtype is not None
-        and a.dtype is b.dtype
+def takes_numpy(lhs: Type, rhs: Type) -> bool:
+    """Whether NumPy decides what an operator on these types means."""
+    if not (is_numpy(lhs) or is_numpy(rhs)):
+        return False
+    return all(
+        is_numpy(t) or t in NUMBERS or (isinstance(t, _SEQUENCES) and _is_nested_number(t))
+        for t in (lhs, rhs)
     )
+
+
+def _is_nested_number(type_: Type) -> bool:
+    return all(is_numpy(t) or t in NUMBERS or isinstance(t, _SEQUENCES) for t in ty.walk(type_))
+
+
+def joined(a: Type, b: Type) -> Type | None:
+    """What a variable is that is a number on one path and an array on another, else None."""
+    parts = [*ty.alternatives(a), *ty.alternatives(b)]
+    if not any(map(ty.is_array, parts)) or not all(ty.is_array(p) or p in NUMBERS for p in parts):
+        return None
+    return ty.union(map(ty.unshaped, parts))
+
+
+# Operators ----------------------------------------------------------------------------------------
+
+
+def binary(e: Emitter, name: str, lhs: Value, rhs: Value, *, in_place: bool = False) -> Value:
+    """`lhs op rhs` or a comparison, as NumPy computes it; `name` is that of torch's row."""
+    bare = {"floordiv": "floor_divide"}.get(name, name.strip("_"))
+    if in_place and is_numpy(lhs.type):
+        return e.builder.op(f"jit::array_i{bare}", lhs, rhs)
+    agreed = _agreed(e, bare, lhs, rhs)
+    if agreed is None:
+        return e.builder.op(f"jit::array_{bare}", lhs, rhs)
+    row, operands = agreed
+    (output,) = e.builder.call(row, operands, {}, OPS.overloads(row))
+    return output
+
+
+_OWN_ROWS = {
+    "floor_divide": "jit::numpy_floor_divide", "remainder": "jit::numpy_remainder",
+    "and": "aten::__and__", "or": "aten::__or__", "xor": "aten::__xor__",
+}  # fmt: skip
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_SHIFTS = ("lshift", "rshift")
+# NumPy computes these powers by other functions.
+_POWERS = {0.5: "aten::sqrt", 2: "aten::square", -1: "aten::reciprocal"}
+
+
+def _agreed(e: Emitter, name: str, lhs: Value, rhs: Value) -> tuple[str, list[Value]] | None:
+    """A row of torch's that computes what NumPy computes, and its operands; None if none does."""
+    target = _target(name, lhs, rhs)
+    if target is None or not _row_agrees(name, target, lhs, rhs):
+        return None
+    if name == "pow" and not isinstance(rhs.type, ty.TensorType):
+        power = _POWERS.get(rhs.constant())
+        return None if power is None else (power, [cast_to(e, lhs, target)])
+    row = _OWN_ROWS.get(name, f"aten::{name}")
+    # Rows want a tensor on the left.
+    return row, [as_array(e, lhs, target), cast_to(e, rhs, target)]
+
+
+def _target(name: str, lhs: Value, rhs: Value) -> DType | None:
+    """The dtype in which an operator is computed, where it is known and worth a row of torch's."""
+    if rank_of(lhs.type) == 0 and rank_of(rhs.type) == 0:
+        return None  # scalars: Python's own operator is quickest
+    known = [_static_operand(v) for v in (lhs, rhs)]
+    if None in known:
+        return None
+    target = dtypes.numpy_result_type(*(k for k in known if k is not None))
+    if name == "div" and target.category < Category.FLOATING:
+        return dtypes.float64
+    return target
+
+
+def _row_agrees(name: str, target: DType, lhs: Value, rhs: Value) -> bool:
+    same = _static_operand(lhs) is _static_operand(rhs)
+    if name == "matmul":
+        return same and target in REAL_FLOATS and rhs.type not in NUMBERS
+    if name in _SHIFTS or ty.BOOL in (lhs.type, rhs.type):
+        return False
+    if name in ("and", "or", "xor"):
+        return same
+    if target in REAL_FLOATS:
+        return True
+    if target in _FLOATS:
+        return name in ("add", "sub", "mul", "div")
+    if target.category is not Category.INTEGRAL or name == "pow":
+        return False
+    return same or target is dtypes.int64
 
 
 def _static_operand(value: Value) -> DType | type | None:
     if isinstance(value.type, ty.TensorType):
         return value.type.dtype
     return _SCALAR_CLASSES.get(value.type)
+
+
+def as_array(e: Emitter, value: Value, target: DType) -> Value:
+    """An array, or a number as an array, of a dtype."""
+    if isinstance(value.type, ty.TensorType):
+        return cast_to(e, value, target)
+    made = e.builder.op("aten::scalar_tensor", value, dtype=e.builder.constant(target))
+    assert isinstance(made.type, ty.TensorType)
+    made.type = made.type.refined(surface=ty.Surface.NUMPY)
+    return made
 
 
 def cast_to(e: Emitter, value: Value, target: DType) -> Value:
@@ -76,49 +159,16 @@ def cast_to(e: Emitter, value: Value, target: DType) -> Value:
     return e.builder.op("aten::to", value, e.builder.constant(target))
 
 
-def floating(e: Emitter, value: Value, *, wide: bool = False) -> Value:
-    """An array as NumPy's floating functions compute it.
-
-    int8 is computed in float16, int16 in float32, wider integers in float64; `wide` (means): all in float64.
-    """
-    if not is_numpy(value) or not isinstance(value.type, ty.TensorType):
-        return value
-    dtype = value.type.dtype
-    if dtype is None:
-        return e.builder.op("aten::to", value, e.builder.op("jit::numpy_float_type", value))
-    if wide and dtype.category < Category.FLOATING:
-        return cast_to(e, value, dtypes.float64)
-    return cast_to(e, value, numpy_float_type(dtype))
+def unary(e: Emitter, name: str, operand: Value) -> Value:
+    """`-x`, `+x`, `~x`."""
+    if name == "neg" and is_float(operand.type):
+        return e.builder.op("aten::neg", operand)
+    row = {"neg": "neg", "positive": "pos", "pos": "pos"}.get(name, "bitwise_not")
+    return e.builder.op(f"jit::array_{row}", operand)
 
 
-# NumPy's names ------------------------------------------------------------------------------------
-
-_FLOATING = (
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan",
-)  # fmt: skip
-# NumPy's name of a unary function or reduction -> (row, whether it computes in floating point).
-FUNCTIONS: dict[str, tuple[str, bool]] = {
-    **{name: (name, True) for name in _FLOATING},
-    "arctan": ("atan", True), "arcsin": ("asin", True), "arccos": ("acos", True), "mean": ("mean", True),
-    "abs": ("abs", False), "absolute": ("abs", False), "negative": ("neg", False), "square": ("square", False),
-    "floor": ("floor", False), "ceil": ("ceil", False), "rint": ("round", False), "trunc": ("trunc", False),
-    "sign": ("sign", False), "isnan": ("isnan", False), "isinf": ("isinf", False),
-    "logical_not": ("logical_not", False), "copy": ("clone", False),
-    "sum": ("sum", False), "prod": ("prod", False), "cumsum": ("cumsum", False),
-    "max": ("amax", False), "min": ("amin", False), "amax": ("amax", False), "amin": ("amin", False),
-    "argmax": ("argmax", False), "argmin": ("argmin", False), "any": ("any", False), "all": ("all", False),
-    "expand_dims": ("unsqueeze", False), "squeeze": ("squeeze", False),
-    "zeros_like": ("zeros_like", False), "ones_like": ("ones_like", False),
-}  # fmt: skip
-BINARY_FUNCTIONS: dict[str, type[ast.operator]] = {
-    "add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div, "true_divide": ast.Div,
-    "power": ast.Pow, "floor_divide": ast.FloorDiv, "remainder": ast.Mod, "mod": ast.Mod,
-    "matmul": ast.MatMult, "bitwise_and": ast.BitAnd, "bitwise_or": ast.BitOr, "bitwise_xor": ast.BitXor,
-}  # fmt: skip
-COMPARE_FUNCTIONS: dict[str, type[ast.cmpop]] = {
-    "equal": ast.Eq, "not_equal": ast.NotEq, "less": ast.Lt, "less_equal": ast.LtE, "greater": ast.Gt,
-    "greater_equal": ast.GtE,
-}  # fmt: skip
-METHODS = frozenset(
-    {"sum", "prod", "cumsum", "mean", "max", "min", "argmax", "argmin", "any", "all", "squeeze", "copy"}
-)
+def is_float(type_: Type) -> bool:
+    """Whether this is an array of float32 or float64 with dimensions."""
+    if not isinstance(type_, ty.TensorType) or not ty.is_array(type_):
+        return False
+    return type_.dtype in REAL_FLOATS and rank_of(type_) != 0

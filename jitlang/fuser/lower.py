@@ -120,7 +120,7 @@ class Lowering:
         elif node.kind in ("prim::ListConstruct", "prim::TupleConstruct"):
             self.values[node.output] = given
         elif node.kind in ("prim::ListUnpack", "prim::TupleUnpack"):
-            self.values.update(zip(node.outputs, given[0], strict=True))
+            self.values.update(zip(node.outputs, _parts(given[0]), strict=True))
         elif node.op is None:
             raise Unsupported(node.kind)
         else:
@@ -192,7 +192,9 @@ class Lowering:
         if role is Role.TENSOR:
             return self.converted(value, computed)
         execute = execution_dtype(computed)
-        is_float = isinstance(value, float) or (isinstance(value, GivenScalar) and value.kind is float)
+        is_float = isinstance(value, float) or (
+            isinstance(value, GivenScalar) and value.kind is float
+        )
         if role is Role.FACTOR and is_float and execute.category <= Category.INTEGRAL:
             raise Unsupported("a fraction as a factor of integers")
         rounds = not is_wide and role is Role.SCALAR
@@ -207,9 +209,7 @@ class Lowering:
             raise Unsupported(f"{value} as {computed.name}") from None
         return Number(repr(made.item()), execute)
 
-    def _applied(
-        self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType
-    ) -> Tensor:
+    def _applied(self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType) -> Tensor:
         """The row on operands in its compute dtype; row values of reductions are lined up first."""
         dropped = [o for o in operands if isinstance(o, Dropped)]
         if not dropped:
@@ -218,7 +218,9 @@ class Lowering:
         axes = dropped[0].axes
         if any(d.axes != axes for d in dropped):
             raise Unsupported("reductions over different dimensions")
-        if all(d.shape == () for d in dropped) and len(dropped) < sum(isinstance(o, Tensor) for o in operands):
+        if all(d.shape == () for d in dropped) and len(dropped) < sum(
+            isinstance(o, Tensor) for o in operands
+        ):
             # A value of the whole space beside tensors: sizes 1 in all its dimensions broadcast as well.
             lined = [o.value if isinstance(o, Dropped) else o for o in operands]
             return self._applied(op, lined, execute, result)
@@ -283,7 +285,11 @@ def _scalar_in(scalar: GivenScalar, dtype: DType, is_strict: bool) -> Scalar:
         raise Unsupported(f"an int as {dtype.name}, which may not fit")
     if own is dtype:
         return scalar
-    path = (dtypes.float64, dtype) if dtype.is_floating_point and own is not dtypes.float64 else (dtype,)
+    path = (
+        (dtypes.float64, dtype)
+        if dtype.is_floating_point and own is not dtypes.float64
+        else (dtype,)
+    )
     steps = tuple(d for d in path if d is not own)
     return Scalar(scalar.slot, scalar.kind, (own, *dict.fromkeys(steps)))
 
@@ -308,7 +314,9 @@ def _has_bool(pairs: Sequence[tuple[Role, Any]]) -> bool:
     for role, value in pairs:
         if role is Role.TENSOR and value is not None and value.dtype is dtypes.bool_:
             return True
-        if role is Role.SCALAR and (isinstance(value, bool) or getattr(value, "kind", None) is bool):
+        if role is Role.SCALAR and (
+            isinstance(value, bool) or getattr(value, "kind", None) is bool
+        ):
             return True
     return False
 
@@ -346,6 +354,12 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
             raise Unsupported("sizes that do not broadcast")
         result.append(wanted.pop() if wanted else 1)
     return tuple(result)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise Unsupported("a list that is not known")
+    return value
 
 
 def _shadow_of(tensor: Tensor) -> Any:

@@ -103,26 +103,30 @@ class _Stages:
             self.finish(draft)
         return self.finished
 
-    def reachable(self, root: Tensor) -> list[Tensor]:
-        """What a value is made of, down to sources and temporaries, operands first."""
+    def reachable(self, root: Tensor) -> dict[int, Tensor]:
+        """What a value is made of, down to sources and temporaries, operands first.
+
+        A value that is in a temporary stands as that temporary, under its own number.
+        """
         seen: dict[int, Tensor] = {}
         work = [root]
         while work:
             tensor = work.pop()
-            if tensor.order in seen:
-                continue
-            tensor = self.temporaries.get(tensor.order, tensor)
-            seen[tensor.order] = tensor
-            work += parts_of(tensor)
-        return [seen[order] for order in sorted(seen)]
+            if tensor.order not in seen:
+                seen[tensor.order] = self.temporaries.get(tensor.order, tensor)
+                work += parts_of(seen[tensor.order])
+        return {order: seen[order] for order in sorted(seen)}
 
     def space_of(self, value: Tensor) -> tuple[Shape, int]:
         """The iteration space of a value; reductions that do not fit in it become temporaries."""
-        reductions = [t for t in self.reachable(value) if isinstance(t, Reduced)]
+        reductions = [t for t in self.reachable(value).values() if isinstance(t, Reduced)]
         fitting = [r for r in reductions if _fits(value, r)]
         space, axes = (fitting[-1].space, fitting[-1].axes) if fitting else (value.shape, 0)
         for reduction in reductions:
-            if reduction.order in self.temporaries or (reduction.space, reduction.axes) == (space, axes):
+            if reduction.order in self.temporaries or (reduction.space, reduction.axes) == (
+                space,
+                axes,
+            ):
                 continue
             self.materialize(reduction)
         return space, axes
@@ -145,13 +149,9 @@ class _Stages:
 
     def add(self, draft: _Draft, root: Tensor, target: Target) -> None:
         numbers: dict[int, int] = {}
-        for tensor in self.reachable(root):
-            numbers[tensor.order] = self.statement(draft, tensor, numbers)
-        final = self.temporaries.get(root.order, root)
-        draft.outputs.append((numbers[final.order], target))
-
-    def number(self, tensor: Tensor, numbers: dict[int, int]) -> Ref:
-        return Ref(numbers[self.temporaries.get(tensor.order, tensor).order])
+        for order, tensor in self.reachable(root).items():
+            numbers[order] = self.statement(draft, tensor, numbers)
+        draft.outputs.append((numbers[root.order], target))
 
     def statement(self, draft: _Draft, tensor: Tensor, numbers: dict[int, int]) -> int:
         """The number of the statement that computes a value."""
@@ -160,12 +160,12 @@ class _Stages:
             place = draft.reads.setdefault(read, len(draft.reads))
             return _put(draft, Load(place, tensor.dtype, _is_row(tensor, draft)))
         if isinstance(tensor, Converted):
-            value = self.number(tensor.value, numbers)
+            value = Ref(numbers[tensor.value.order])
             return _put(draft, Convert(value, tensor.value.dtype, tensor.dtype))
         if isinstance(tensor, Reduced):
             if tensor.value is None:
                 return _put(draft, Count(tensor.dtype))
-            return _put(draft, Reduce(tensor.kind, self.number(tensor.value, numbers), tensor.dtype))
+            return _put(draft, Reduce(tensor.kind, Ref(numbers[tensor.value.order]), tensor.dtype))
         if not isinstance(tensor, Applied):
             raise Unsupported("a reduction without its dimensions inside a kernel")
         operands = tuple(self.operand(draft, o, numbers) for o in tensor.operands)
@@ -173,7 +173,7 @@ class _Stages:
 
     def operand(self, draft: _Draft, operand: Any, numbers: dict[int, int]) -> Any:
         if isinstance(operand, Tensor):
-            return self.number(operand, numbers)
+            return Ref(numbers[operand.order])
         return Ref(_scalar(draft, operand)) if isinstance(operand, Scalar) else operand
 
     # Plans --------------------------------------------------------------------------------------
@@ -262,7 +262,12 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
     )  # fmt: skip
     _check_levels(plan)
     return Stage(
-        plan, tuple(reads), tuple(draft.slots), tuple(t for _, t in draft.outputs), draft.space, draft.axes
+        plan,
+        tuple(reads),
+        tuple(draft.slots),
+        tuple(t for _, t in draft.outputs),
+        draft.space,
+        draft.axes,
     )
 
 

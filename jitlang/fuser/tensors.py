@@ -126,18 +126,6 @@ def operands_of(tensor: Tensor) -> list[Tensor]:
     return []
 
 
-def reachable(roots: list[Tensor]) -> list[Tensor]:
-    """Everything that values are made of, operands first."""
-    seen: dict[int, Tensor] = {}
-    work = list(roots)
-    while work:
-        tensor = work.pop()
-        if tensor.order not in seen:
-            seen[tensor.order] = tensor
-            work += operands_of(tensor)
-    return [seen[order] for order in sorted(seen)]
-
-
 class Views:
     """Views of values, each made once."""
 
@@ -174,14 +162,20 @@ class Views:
             raise Unsupported(f"{step} of a reduction")
         shape = self._shape(tensor.shape, step)
         operands = tuple(
-            self.view(self.expand(o, tensor.shape), step) if isinstance(o, Tensor) and o.shape else o
+            self.view(self.expand(o, tensor.shape), step)
+            if isinstance(o, Tensor) and o.shape
+            else o
             for o in tensor.operands
         )
         return Applied(shape, tensor.dtype, tensor.row, operands, tensor.execute)
 
     def _restored(self, tensor: Dropped, step: Step) -> Tensor:
         """Putting a dropped dimension back gives the row value itself."""
-        if step.row == "aten::unsqueeze" and tensor.axes == 1 and step.arguments[0] in (-1, len(tensor.shape)):
+        if (
+            step.row == "aten::unsqueeze"
+            and tensor.axes == 1
+            and step.arguments[0] in (-1, len(tensor.shape))
+        ):
             return tensor.value
         raise Unsupported(f"{step} of a reduction")
 
@@ -193,6 +187,6 @@ class Views:
     def _shape(self, shape: Shape, step: Step) -> Shape:
         before = shadow(shape)
         after = step.apply(before)
-        if before.size and not np.may_share_memory(before, after):
+        if after.size and not np.may_share_memory(before, after):
             raise Unsupported(f"{step} copies")
         return tuple(after.shape)

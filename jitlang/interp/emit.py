@@ -14,6 +14,7 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
+from ..ops.arrays import READINGS
 from ..passes.effects import is_pure, may_raise
 from ..tensor.dispatch import _MAY_RETURN_SELF as MAY_RETURN_SELF
 from ..values import namedtuple_class
@@ -111,8 +112,9 @@ class _Emitter:
             self.names[name] = bound
         return self.known[key]
 
-    def kernel(self, op: OpDef) -> str:
-        return self.name(identifier("k_" + op.full_name), Kernel(op), op)
+    def kernel(self, op: OpDef, on_arrays: bool = False) -> str:
+        on_arrays = on_arrays and op.full_name in READINGS
+        return self.name(identifier("k_" + op.full_name), Kernel(op, on_arrays), (op, on_arrays))
 
     # Operands -----------------------------------------------------------------------------------
 
@@ -212,18 +214,21 @@ class _Emitter:
         texts = [self.argument(node, i, o) for i, o in enumerate(instruction.inputs)]
         written = written_argument(op)
         if written is not None or not instruction.outputs:
-            self.write(self.call(op, texts, as_statement=True), node)
+            self.write(self.call(node, texts, as_statement=True), node)
         self.bump(instruction)
         if written is not None and not is_unset(node, instruction.outputs[0].value):
             self.transfer(node, [instruction.inputs[written]], instruction.outputs)
         elif len(instruction.outputs) == 1 and written is None:
-            self.one_result(instruction, self.call(op, texts))
+            self.one_result(instruction, self.call(node, texts))
         elif instruction.outputs and written is None:
-            self.several_results(instruction, self.call(op, texts))
+            self.several_results(instruction, self.call(node, texts))
 
-    def call(self, op: OpDef, texts: Sequence[str], *, as_statement: bool = False) -> str:
+    def call(self, node: Node, texts: Sequence[str], *, as_statement: bool = False) -> str:
+        op = node.op
+        assert op is not None
         if op.python is None:
-            return f"{self.kernel(op)}({', '.join(texts)})"
+            on_arrays = any(ty.is_array(value.type) for value in node.inputs)
+            return f"{self.kernel(op, on_arrays)}({', '.join(texts)})"
         names = [argument.name for argument in op.schema.arguments]
         arguments = dict(zip(names, texts, strict=True))
         fill = templates.statement if as_statement else templates.expression

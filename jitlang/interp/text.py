@@ -9,25 +9,29 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from ..ir.graph import Node
 from ..ir.opdef import OpDef
 from ..ir.types import ListType, OptionalType, SequenceType, Type
+from ..ops.arrays import READINGS
 from ..ops.rows import kernel_of
 from .representation import holds_tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A name of the text that stands for the kernel of a row."""
+    """A name of the text that stands for the kernel of a row; on arrays, NumPy's reading of it."""
 
     op: OpDef
+    on_arrays: bool = False
 
     def bind(self, xp: ModuleType, exact: bool) -> Callable[..., Any]:
         """The kernel over one array namespace."""
-        return kernel_of(self.op, xp, exact)
+        reading = READINGS.get(self.op.full_name) if self.on_arrays else None
+        return partial(reading, xp) if reading is not None else kernel_of(self.op, xp, exact)
 
 
 @dataclass(frozen=True, slots=True)

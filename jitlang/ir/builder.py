@@ -29,6 +29,7 @@ class Builder:
         self.graph = graph
         self.cursor: Node = graph.return_node
         self.span: SourceSpan | None = None
+        self.reads_undecided = False  # whether elements of an empty, untyped display were read
 
     @contextmanager
     def at(self, place: Block | Node) -> Iterator[Block]:
@@ -115,6 +116,9 @@ class Builder:
         ]
         inputs += [values[position] for position in match.variadic]
         types = result_types(op, match.bindings, [v.type for v in inputs], [_known(v) for v in inputs])
+        if any(_is_unknown(result) for result in types):
+            self.reads_undecided = True
+            types = [_opened(result) for result in types]
         node = create_node(op.name, inputs, types, op=op, span=self.span)
         return self.insert(node).outputs
 
@@ -191,6 +195,19 @@ class Builder:
         if value.node.kind == "prim::TupleConstruct":
             return list(value.node.inputs)
         return self.node("prim::TupleUnpack", [value], value.type.elements).outputs
+
+
+def _is_unknown(type_: Type) -> bool:
+    """Whether a value may be what an empty, untyped display holds (a display inside stays open)."""
+    inside = isinstance(type_, TupleType | ty.OptionalType | ty.SequenceType)
+    return type_ is ty.NO_RETURN or (inside and any(map(_is_unknown, type_.children)))
+
+
+def _opened(type_: Type) -> Type:
+    """The type with unknown values as `Any`."""
+    if type_ is ty.NO_RETURN:
+        return ty.ANY
+    return type_.with_children(map(_opened, type_.children)) if _is_unknown(type_) else type_
 
 
 def _known(value: Value) -> Any:

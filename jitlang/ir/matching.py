@@ -242,7 +242,8 @@ def result_types(
 ) -> list[Type]:
     """The output types of a call: the row's type rule, refining what the schema says.
 
-    Results are arrays where all tensor arguments are, else tensors.
+    Results are arrays where all tensor arguments are, tensors where some are not, and without any
+    what the row says.
     """
     declared = [ty.substitute(r.type, bindings) for r in op.schema.returns]
     surface = _surface_of(types)
@@ -252,13 +253,17 @@ def result_types(
         declared = ruled if len(ruled) == len(declared) or op.schema.is_varret else declared
     by_variable = [ty.has_variables(r.type) for r in op.schema.returns]
     return [
-        t if i < len(by_variable) and by_variable[i] else on_surface(t, surface)
+        t
+        if surface is None or (i < len(by_variable) and by_variable[i])
+        else on_surface(t, surface)
         for i, t in enumerate(declared)
     ]
 
 
-def _surface_of(types: Sequence[Type]) -> Surface:
+def _surface_of(types: Sequence[Type]) -> Surface | None:
     surfaces = {inner.surface for t in types for inner in ty.walk(t) if isinstance(inner, TensorType)}
+    if not surfaces:
+        return None
     return Surface.NUMPY if surfaces == {Surface.NUMPY} else Surface.TORCH
 
 

@@ -1,48 +1,387 @@
-"""Rows of the NumPy surface that torch has no row for: result dtypes at run time, shapes as plain tuples.
+"""Rows of the array surface: what NumPy itself does to raw arrays and its scalars.
 
-The front end casts operands explicitly and then uses torch's rows; where a dtype is not known at compile time, the
-target of the cast is computed by these.
+The surface has one rule: where a row of torch's agrees with NumPy in values, dtypes, kinds and
+exceptions, the front end uses it (so that it can be fused); everything else is one of these rows,
+which run NumPy's own operators, functions and methods on the values as they are. A value of the
+surface is an `ndarray` or one of NumPy's scalars, whichever NumPy gives.
+
+- `jit::array_add` and kin: Python's operators. `jit::array_iadd` and kin write where Python would,
+  into an array; a scalar is replaced.
+- `jit::numpy(name, keywords, ...)`: a function by its name below `np`; the last arguments go by
+  `keywords`.
+- `jit::numpy_method(self, name, keywords, ...)`, `jit::numpy_update(...)`: methods; the updating
+  ones give None. `jit::numpy_attribute(self, name)`: what arrays say of themselves.
+- `jit::numpy_index(self, key, ...)`, `jit::numpy_store(...)`: subscripts. Each letter of `key` is
+  one part: `i` a value as it is, `s` a slice of three values, `n` None, `e` an Ellipsis; a key in
+  parentheses is a tuple.
+- `READINGS`: rows of torch's that agree in all values, but not in their exceptions. On arrays the
+  interpreter runs these functions of NumPy for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-import numpy as np
-
 from .. import dtypes
-from ..dtypes import Category, DType
+from ..dtypes import DType
 from ..ir import types as ty
+from ..ir.opdef import NOT_CONSTANT
 from ..ir.types import Type
-from .rows import op
+from .rows import op, scalar
+
+_NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
+ARRAYS = ty.SequenceType(ty.ARRAY)
+ARRAY_LIST = ty.ListType(ty.ARRAY)
 
 
-def _operand(value: Any) -> DType | type:
-    return dtypes.from_numpy(value.dtype) if hasattr(value, "dtype") else type(value)
+def array_type(dtype: DType | None = None, rank: int | None = None) -> ty.TensorType:
+    """The type of an array of which so much is known."""
+    sizes = None if rank is None else (None,) * rank
+    return ty.TensorType(dtype, sizes, surface=ty.Surface.NUMPY)
 
 
-def _result_type(xp: Any, a: Any, b: Any, division: bool) -> DType:
-    found = dtypes.numpy_result_type(_operand(a), _operand(b))
-    return dtypes.float64 if division and found.category < Category.FLOATING else found
+def rank_of(type_: Type) -> int | None:
+    """The number of dimensions of an array, 0 for a number, None where it is not known."""
+    if type_ in _NUMBERS:
+        return 0
+    if isinstance(type_, ty.TensorType) and type_.sizes is not None:
+        return len(type_.sizes)
+    return None
 
 
-def numpy_float_type(dtype: DType) -> DType:
-    """The dtype in which NumPy computes a floating function of `dtype`."""
-    if dtype.category >= Category.FLOATING:
-        return dtype
-    small = {dtypes.bool_: dtypes.float16, dtypes.int8: dtypes.float16, dtypes.uint8: dtypes.float16}
-    return small.get(dtype, dtypes.float32 if dtype is dtypes.int16 else dtypes.float64)
+# Operators ----------------------------------------------------------------------------------------
+
+BINARY = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "remainder": "%",
+    "pow": "**",
+    "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
+}  # fmt: skip
+COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_IN_PLACE = {
+    "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
+    "floor_divide": operator.ifloordiv, "remainder": operator.imod, "pow": operator.ipow,
+    "matmul": operator.imatmul, "and": operator.iand, "or": operator.ior, "xor": operator.ixor,
+    "lshift": operator.ilshift, "rshift": operator.irshift,
+}  # fmt: skip
+
+
+def _binary_type(name: str) -> Callable[[Sequence[Type], Sequence[Any]], Type]:
+    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+        if not any(isinstance(t, ty.TensorType) for t in types):
+            return _union_type(name, types)
+        ranks = [rank_of(t) for t in types]
+        known = [r for r in ranks if r is not None]
+        rank = None if len(known) < 2 or name == "matmul" else max(known)
+        return array_type(_result_dtype(name, types), rank)
+
+    return infer
+
+
+def _union_type(name: str, types: Sequence[Type]) -> Type:
+    """Where it is open whether there is an array at all: a number, or an array."""
+    if name in COMPARE:
+        return ty.union([ty.BOOL, ty.ARRAY])
+    numbers = {part for t in types for part in ty.alternatives(t) if part in _NUMBERS}
+    if name == "div" or name == "pow":
+        numbers.add(ty.FLOAT)
+    return ty.union([*numbers, ty.ARRAY])
+
+
+def _result_dtype(name: str, types: Sequence[Type]) -> DType | None:
+    if name in COMPARE:
+        return dtypes.bool_
+    operands = [t.dtype if isinstance(t, ty.TensorType) else _SCALAR_CLASSES.get(t) for t in types]
+    if None in operands or name in ("lshift", "rshift"):
+        return None
+    found = dtypes.numpy_result_type(*(o for o in operands if o is not None))
+    return found if found.category >= dtypes.Category.FLOATING else None
+
+
+_SCALAR_CLASSES: dict[Type, type] = {
+    ty.BOOL: bool,
+    ty.INT: int,
+    ty.FLOAT: float,
+    ty.COMPLEX: complex,
+}
+
+for _name, _symbol in {**BINARY, **COMPARE}.items():
+    scalar(f"jit::array_{_name}(Any a, Any b) -> Any", f"a {_symbol} b", infer=_binary_type(_name))
+
+
+def _same_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    type_ = types[0]
+    return type_ if isinstance(type_, ty.TensorType) else _union_type("div", types)
+
+
+for _name, _symbol in {"neg": "-", "pos": "+", "bitwise_not": "~"}.items():
+    scalar(f"jit::array_{_name}(Any a) -> Any", f"{_symbol}a", infer=_same_type)
+scalar("jit::array_abs(Any a) -> Any", "abs(a)", infer=lambda types, constants: ty.ARRAY)
+scalar("jit::array_round(Any a, int n) -> Any", "round(a, n)", infer=_same_type)
+
+
+def _written_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """An array stays what it is; a scalar is replaced, maybe by one of another dtype."""
+    if isinstance(types[0], ty.TensorType) and rank_of(types[0]):
+        return types[0]
+    any_array = any(isinstance(t, ty.TensorType) for t in types)
+    return ty.ARRAY if any_array else _union_type("div", types)
+
+
+def _writing(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    return lambda xp, a, b: function(a, b)
+
+
+for _name, _operator in _IN_PLACE.items():
+    op(
+        f"jit::array_i{_name}(Any(a!) self, Any other) -> Any(a)",
+        impl=_writing(_operator),
+        infer=_written_type,
+        function=None,
+        method=None,
+    )
+
+
+def _list_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return ARRAY_LIST
+
+
+scalar("jit::array_list(Any(a) a) -> Any", "list(a)", infer=_list_type)
+scalar("jit::array_contains(Any a, Any item) -> bool", "item in a")
+
+
+# Functions and methods ----------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A value as NumPy takes it: dtypes are NumPy's own."""
+    if isinstance(value, DType):
+        return value.numpy
+    return value
+
+
+@cache
+def _function(xp: Any, name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = operator.attrgetter(name)(xp)
+    return found
+
+
+@cache
+def _names(keywords: str) -> tuple[str, ...]:
+    return tuple(keywords.split(",")) if keywords else ()
+
+
+def _split_keywords(keywords: str, values: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+    given = [plain(value) for value in values]
+    names = _names(keywords)
+    at = len(given) - len(names)
+    return given[:at], dict(zip(names, given[at:], strict=True))
+
+
+def _call(xp: Any, name: str, keywords: str, *values: Any) -> Any:
+    positional, named = _split_keywords(keywords, values)
+    return _function(xp, name)(*positional, **named)
+
+
+def _call_method(xp: Any, self: Any, name: str, keywords: str, *values: Any) -> Any:
+    positional, named = _split_keywords(keywords, values)
+    return getattr(self, name)(*positional, **named)
+
+
+def _update(xp: Any, self: Any, name: str, keywords: str, *values: Any) -> None:
+    _call_method(xp, self, name, keywords, *values)
+
+
+PAIR = ty.TupleType((ty.ARRAY, ty.ARRAY))
+RESULTS: Mapping[str, Type] = {
+    "split": ARRAY_LIST, "array_split": ARRAY_LIST, "hsplit": ARRAY_LIST, "vsplit": ARRAY_LIST,
+    "dsplit": ARRAY_LIST, "nonzero": ARRAYS, "meshgrid": ARRAYS, "divmod": PAIR, "modf": PAIR,
+    "frexp": PAIR,
+    "histogram": PAIR, "ix_": ARRAYS, "unravel_index": ARRAYS, "tril_indices": PAIR,
+    "triu_indices": PAIR,
+    "diag_indices": ARRAYS, "broadcast_arrays": ARRAYS,
+    "allclose": ty.BOOL, "array_equal": ty.BOOL, "array_equiv": ty.BOOL, "isscalar": ty.BOOL,
+    "may_share_memory": ty.BOOL, "shares_memory": ty.BOOL, "iscomplexobj": ty.BOOL,
+    "isrealobj": ty.BOOL,
+    "ndim": ty.INT, "shape": ty.SIZE, "size": ty.INT,
+    "count_nonzero": ty.ANY, "linalg.svd": ty.ANY, "linalg.eigh": ty.ANY, "linalg.eig": ty.ANY,
+    "linalg.qr": ty.ANY, "linalg.slogdet": ty.ANY, "linalg.lstsq": ty.ANY, "array2string": ty.STR,
+}  # fmt: skip
+"""What functions give that do not give an array."""
+
+MORE_RESULTS = frozenset(
+    {"retstep", "return_index", "return_inverse", "return_counts", "returned", "full", "cov"}
+)
+"""Keywords under which a function gives more than its one array."""
+
+METHOD_RESULTS: Mapping[str, Type] = {
+    "nonzero": ARRAYS, "tobytes": ty.ANY, "tolist": ty.ANY, "dump": ty.ANY, "dumps": ty.ANY,
+    "is_integer": ty.BOOL,
+    "as_integer_ratio": ty.ANY, "hex": ty.STR, "to_device": ty.ANY,
+}  # fmt: skip
+_CREATES = ("zeros", "ones", "empty", "full")
+
+
+def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    name, keywords = constants[0], constants[1]
+    if NOT_CONSTANT in (name, keywords):
+        return ty.ANY
+    if MORE_RESULTS.intersection(_names(keywords)):
+        return ty.ANY
+    if name in RESULTS:
+        return RESULTS[name]
+    if name in _CREATES and len(types) > 2:
+        return array_type(_created_dtype(name, keywords, types, constants), _shape_rank(types[2]))
+    return ty.ARRAY
+
+
+def _created_dtype(
+    name: str, keywords: str, types: Sequence[Type], constants: Sequence[Any]
+) -> DType | None:
+    names = _names(keywords)
+    if "dtype" in names:
+        found = constants[len(constants) - len(names) + names.index("dtype")]
+        return found if isinstance(found, DType) else None
+    if name != "full" and len(types) == 3:
+        return dtypes.float64
+    return None
+
+
+def _shape_rank(type_: Type) -> int | None:
+    if type_ is ty.INT:
+        return 1
+    return len(type_.elements) if isinstance(type_, ty.TupleType) else None
+
+
+def _method_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    name = constants[1]
+    if name == "item":
+        return _item_type(types[0])
+    return METHOD_RESULTS.get(name, ty.ARRAY if name is not NOT_CONSTANT else ty.ANY)
+
+
+def _item_type(type_: Type) -> Type:
+    dtype = type_.dtype if isinstance(type_, ty.TensorType) else None
+    if dtype is None:
+        return ty.NUMBER
+    return _NUMBERS[dtype.category]
 
 
 op(
-    "jit::numpy_result_type(Any a, Any b, bool division=False) -> ScalarType", impl=_result_type,
+    "jit::numpy(str name, str keywords, ...) -> Any", impl=_call, infer=_function_type,
     function=None, method=None,
 )  # fmt: skip
 op(
-    "jit::numpy_float_type(Tensor self) -> ScalarType",
-    impl=lambda xp, x: numpy_float_type(dtypes.from_numpy(x.dtype)), function=None, method=None,
+    "jit::numpy_method(Any(a) self, str name, str keywords, ...) -> Any(a)", impl=_call_method,
+    infer=_method_type, function=None, method=None,
 )  # fmt: skip
+op(
+    "jit::numpy_update(Any(a!) self, str name, str keywords, ...) -> ()", impl=_update,
+    function=None, method=None,
+)  # fmt: skip
+
+
+# Attributes ---------------------------------------------------------------------------------------
+
+ATTRIBUTES: Mapping[str, Type] = {
+    "T": ty.ARRAY, "mT": ty.ARRAY, "real": ty.ARRAY, "imag": ty.ARRAY, "size": ty.INT,
+    "ndim": ty.INT,
+    "itemsize": ty.INT, "nbytes": ty.INT, "shape": ty.SIZE, "strides": ty.SIZE,
+}  # fmt: skip
+
+
+def _attribute_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return ATTRIBUTES.get(constants[1], ty.ANY) if constants[1] is not NOT_CONSTANT else ty.ANY
+
+
+scalar(
+    "jit::numpy_attribute(Any(a) self, str name) -> Any(a)", "getattr(self, name)",
+    infer=_attribute_type,
+)  # fmt: skip
+
+
+# Subscripts ---------------------------------------------------------------------------------------
+
+_WIDTHS = {"i": 1, "s": 3, "n": 0, "e": 0}
+
+
+@cache
+def _key_maker(key: str) -> Callable[..., Any]:
+    """A function from the values of a subscript to the subscript, for a key such as `is`."""
+    parts, count = [], 0
+    for letter in key.strip("()"):
+        names = [f"v{count + i}" for i in range(_WIDTHS[letter])]
+        count += len(names)
+        texts = {"n": "None", "e": "...", "s": f"slice({', '.join(names)})"}
+        parts.append(texts.get(letter, "".join(names)))
+    subscript = parts[0] if len(parts) == 1 and "(" not in key else f"({', '.join(parts)},)"
+    if not parts:
+        subscript = "()"
+    made: Callable[..., Any] = eval(
+        f"lambda {', '.join(f'v{i}' for i in range(count))}: {subscript}"
+    )
+    return made
+
+
+def _index(xp: Any, self: Any, key: str, *values: Any) -> Any:
+    if key == "i":
+        return self[values[0]]
+    return self[_key_maker(key)(*values)]
+
+
+def _store(xp: Any, self: Any, value: Any, key: str, *values: Any) -> None:
+    self[_key_maker(key)(*values)] = plain(value)
+
+
+def _index_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    self = types[0]
+    if not isinstance(self, ty.TensorType):
+        return ty.ARRAY
+    rank, key = rank_of(self), constants[1]
+    if rank is None or key is NOT_CONSTANT:
+        return array_type(self.dtype)
+    at = 2
+    for letter in key.strip("()"):
+        if letter == "i" and types[at] is not ty.INT:
+            return array_type(self.dtype)
+        rank += {"i": -1, "n": 1}.get(letter, 0)
+        at += _WIDTHS[letter]
+    return array_type(self.dtype, max(rank, 0))
+
+
+op(
+    "jit::numpy_index(Any(a) self, str key, ...) -> Any(a)", impl=_index, infer=_index_type,
+    function=None, method=None,
+)  # fmt: skip
+op(
+    "jit::numpy_store(Any(a!) self, Any value, str key, ...) -> ()", impl=_store,
+    function=None, method=None,
+)  # fmt: skip
+
+# Rows of torch's that raise other exceptions --------------------------------------------------------
+
+
+def _reduced(name: str) -> Callable[..., Any]:
+    def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+        axis = tuple(dim) if isinstance(dim, list | tuple) else dim
+        if name in ("max", "min"):
+            return getattr(xp, name)(x, axis=axis or None, keepdims=keepdim)
+        return getattr(xp, name)(x, axis=axis, keepdims=keepdim, dtype=plain(dtype))
+
+    return run
+
+
+READINGS: Mapping[str, Callable[..., Any]] = {
+    "aten::matmul": lambda xp, a, b: xp.matmul(a, b),
+    "aten::sum": lambda xp, x, dtype=None: xp.sum(x, dtype=plain(dtype)),
+    "aten::sum.dim_IntList": _reduced("sum"),
+    "aten::mean": lambda xp, x, dtype=None: xp.mean(x, dtype=plain(dtype)),
+    "aten::mean.dim": _reduced("mean"),
+    "aten::amax": _reduced("max"),
+    "aten::amin": _reduced("min"),
+}
 
 
 def _shape_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -55,24 +394,6 @@ op(
 )  # fmt: skip
 
 
-def _split_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    element = types[0]
-    assert isinstance(element, ty.TensorType)
-    return ty.ListType(ty.TensorType(element.dtype, surface=element.surface))
-
-
-op(
-    "jit::numpy_split(Tensor(a -> *) self, int sections, int dim=0) -> Tensor(a)[]",
-    impl=lambda xp, x, sections, dim: xp.split(x, sections, dim), infer=_split_type,
-    function=None, method=None,
-)  # fmt: skip
-op(
-    "jit::numpy_split.at(Tensor(a -> *) self, int[] sections, int dim=0) -> Tensor(a)[]",
-    impl=lambda xp, x, sections, dim: xp.split(x, sections, dim), infer=_split_type,
-    function=None, method=None,
-)  # fmt: skip
-
-
 # Index tensors behind an Ellipsis -------------------------------------------------------------------
 
 
@@ -81,7 +402,7 @@ def _key(x: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _index_last(xp: Any, x: Any, indices: Sequence[Any]) -> Any:
-    return np.copy(x[_key(x, indices)]) if xp is np else x[_key(x, indices)].copy()
+    return xp.copy(x[_key(x, indices)])
 
 
 def _put_last(xp: Any, x: Any, indices: Sequence[Any], values: Any) -> Any:

@@ -5,9 +5,10 @@ Python itself decides what these do when they run. `jit::checked_cast` brings su
 
 from __future__ import annotations
 
+import builtins
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ir import types as ty
@@ -35,6 +36,7 @@ for _name in ("int", "float", "complex"):
         f"jit::dynamic_{_name}(Any a) -> {_name}", f"{_name}(a)", checked=_name == "int",
         effect=Effect.IO,
     )  # fmt: skip
+scalar("jit::dynamic_len(Any a) -> int", "len(a)", effect=Effect.IO)
 scalar("jit::truth(Any a) -> bool", "bool(a)", effect=Effect.IO)
 
 
@@ -50,6 +52,44 @@ op(
     method=None,
 )
 
+
+
+def _builtin(xp: Any, name: str, keywords: str, *values: Any) -> Any:
+    names = keywords.split(",") if keywords else []
+    at = len(values) - len(names)
+    named = dict(zip(names, values[at:], strict=True))
+    return getattr(builtins, name)(*values[:at], **named)
+
+
+_BUILTIN_RESULTS: Mapping[str, Type] = {
+    "any": ty.BOOL, "all": ty.BOOL, "chr": ty.STR, "ord": ty.INT, "hex": ty.STR, "oct": ty.STR,
+    "bin": ty.STR,
+    "hash": ty.INT, "repr": ty.STR, "ascii": ty.STR,
+}  # fmt: skip
+
+
+def _builtin_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """What a builtin gives; over arrays alone mostly arrays."""
+    name, values = constants[0], types[2:]
+    if name in _BUILTIN_RESULTS:
+        return _BUILTIN_RESULTS[name]
+    if name == "sorted":
+        element = values[0] if ty.is_array(values[0]) else ty.ANY
+        return ty.ListType(ty.unshaped(element))
+    known = all(ty.is_array(t) for t in values)
+    if name == "round":
+        return ty.INT if known and len(values) == 1 else ty.ARRAY if ty.is_array(values[0]) else ty.ANY
+    if name == "sum":
+        return ty.union([ty.INT, ty.ARRAY]) if known else ty.ANY
+    if name == "divmod":
+        return ty.TupleType((ty.ARRAY, ty.ARRAY)) if known else ty.ANY
+    return ty.ARRAY if known and not constants[1] else ty.ANY
+
+
+op(
+    "jit::dynamic_builtin(str name, str keywords, ...) -> Any", impl=_builtin, infer=_builtin_type,
+    effect=Effect.IO, function=None, method=None,
+)  # fmt: skip
 
 
 def _raise(xp: Any, cls: type[BaseException], *values: Any) -> None:

@@ -10,7 +10,15 @@ from jitlang.ops.traits import Role, roles_of
 
 assert ops
 ROWS = [op for op in OPS if op.body is not None]
-FALL_BACK = ("integer powers", "a fraction as a factor", "bools", "as int", "as uint8", "float as", "natural_power")
+FALL_BACK = (
+    "integer powers",
+    "a fraction as a factor",
+    "bools",
+    "as int",
+    "as uint8",
+    "float as",
+    "natural_power",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,7 +62,10 @@ def ids(op):
     return op.full_name
 
 
-LAYOUT_ROWS = [OPS.find(name) for name in ("aten::add.Tensor", "aten::where.self", "aten::sigmoid", "aten::lt.Tensor")]
+LAYOUT_ROWS = [
+    OPS.find(name)
+    for name in ("aten::add.Tensor", "aten::where.self", "aten::sigmoid", "aten::lt.Tensor")
+]
 
 
 def layouts(array):
@@ -75,7 +86,9 @@ def layouts(array):
 
 
 @pytest.mark.parametrize("op", LAYOUT_ROWS, ids=ids)
-@pytest.mark.parametrize("dtype", [dtypes.float32, dtypes.float16, dtypes.bool_, dtypes.int64], ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "dtype", [dtypes.float32, dtypes.float16, dtypes.bool_, dtypes.int64], ids=lambda d: d.name
+)
 def test_every_pair_of_layouts(op, dtype):
     roles = [role for role in roles_of(op) if role in (Role.TENSOR, Role.MASK)]
     variants = []
@@ -85,11 +98,15 @@ def test_every_pair_of_layouts(op, dtype):
     for n in range(len(variants[0])):
         for k in range(0, len(variants[0]), 1 if len(roles) == 2 else 3):
             chosen = [variants[p][(n + k * p) % len(variants[p])] for p in range(len(roles))]
-            rest = [a.default for a, r in zip(op.schema.arguments, roles_of(op)) if r is Role.FACTOR]
+            rest = [
+                a.default for a, r in zip(op.schema.arguments, roles_of(op)) if r is Role.FACTOR
+            ]
             check(op, [*chosen, *rest], FALL_BACK)
 
 
-@pytest.mark.parametrize("shape", [(0,), (3, 0), (), (1,), (1, 1, 1), (15,), (16,), (17,), (2, 3, 5, 7), (7, 1, 33)])
+@pytest.mark.parametrize(
+    "shape", [(0,), (3, 0), (), (1,), (1, 1, 1), (15,), (16,), (17,), (2, 3, 5, 7), (7, 1, 33)]
+)
 def test_sizes(shape):
     for name in ("aten::tanh", "aten::mul.Tensor"):
         for dtype in (dtypes.float32, dtypes.float64, dtypes.bfloat16):
@@ -115,9 +132,17 @@ def test_mixed_dtypes():
             check(where, [samples(dtypes.bool_, 2, 50), x, y], FALL_BACK)
 
 
-@pytest.mark.parametrize("number", [0, 1, -3, 200, 70000, 2**40, 0.1, -1e30, 1e300, float("inf"), float("nan"), True])
+@pytest.mark.parametrize(
+    "number", [0, 1, -3, 200, 70000, 2**40, 0.1, -1e30, 1e300, float("inf"), float("nan"), True]
+)
 def test_scalars(number):
-    for name in ("aten::add.Scalar", "aten::mul.Scalar", "aten::gt.Scalar", "aten::clamp_min", "aten::div.Scalar"):
+    for name in (
+        "aten::add.Scalar",
+        "aten::mul.Scalar",
+        "aten::gt.Scalar",
+        "aten::clamp_min",
+        "aten::div.Scalar",
+    ):
         op = OPS.find(name)
         rest = [a.default for a in op.schema.arguments[2:]]
         for dtype in REAL:
@@ -150,4 +175,3 @@ def test_shifts_beyond_the_width():
         y = np.resize(np.array([0, 1, 7, 8, 31, 32, 63, 64, 100], dtype.numpy), 30)
         for name in ("aten::bitwise_left_shift.Tensor", "aten::bitwise_right_shift.Tensor"):
             assert check(OPS.find(name), [x, y])
-

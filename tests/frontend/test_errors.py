@@ -60,7 +60,7 @@ def cells(text: str) -> Iterator[str]:
             yield ""
 
 
-# Every kind fires ---------------------------------------------------------------------------------
+# Every kind fires -------------------------------------------------------------------------------
 
 
 def golden_kinds() -> set[str]:
@@ -170,13 +170,13 @@ CARETS = {
     "decorated": ("@jl.jit.script\ndef f(x: int) -> int:\n    return y\n", "y"),
     "attribute": ("def f(x: Tensor) -> Tensor:\n    return x.relu().sigmod()\n", "x.relu().sigmod"),
     "keyword": ("def f(x: Tensor) -> Tensor:\n    return x.sum(dmi=0)\n", "dmi=0"),
-    "head_of_a_loop": ("def f(n: int) -> int:\n    for i in n:\n        n += i\n    return n\n", "n"),
+    "head_of_a_loop": ("def f(n: int) -> int:\n    for i in n:\n        pass\n    return n\n", "n"),
     "head_of_a_statement": (
         "def f(n: int) -> int:\n    with open('a') as b:\n        n += 1\n    return n\n",
         "with open('a') as b",
     ),
     "try": (
-        "def f(n: int) -> int:\n    try:\n        n += 1\n    finally:\n        n += 1\n    return n\n",
+        "def f(n: int) -> int:\n    try:\n        pass\n    finally:\n        n += 1\n    return n",
         "try",
     ),
     "nested_function": (
@@ -190,11 +190,11 @@ CARETS = {
         "Tensr",
     ),
     "argument": (
-        "def g(a: int, b: int) -> int:\n    return a\ndef f(x: int) -> int:\n    return g(x, 'a')\n",
+        "def g(a: int, b: int): return a\ndef f(x: int) -> int:\n    return g(x, 'a')\n",
         "'a'",
     ),
     "keyword_argument": (
-        "def g(a: int, b: int) -> int:\n    return a\ndef f(x: int) -> int:\n    return g(x, b='a')\n",
+        "def g(a: int, b: int): return a\ndef f(x: int) -> int:\n    return g(x, b='a')\n",
         "b='a'",
     ),
 }
@@ -249,7 +249,7 @@ def test_the_chain_names_every_call_innermost_first() -> None:
 
 def test_errors_about_a_call_have_no_chain() -> None:
     for call in ("inner(x, x)", "inner('a')", "inner(x, size=1)", "inner(*x)"):
-        source = f"def inner(x: int) -> int:\n    return x\ndef f(x: int) -> int:\n    return {call}\n"
+        source = f"def inner(x: int): return x\ndef f(x: int) -> int:\n    return {call}\n"
         assert rejected(defined(source, f"<{call}>")).chain == [], call
 
 
@@ -258,9 +258,9 @@ def test_errors_about_a_call_have_no_chain() -> None:
 BROKEN = {
     "body": "def f(x: int) -> int:\n    return x + 'a'\n",
     "callee": CHAINED,
-    "loop": "def f(n: int) -> int:\n    s = 'a'\n    for i in range(n):\n        s = i\n    return n\n",
+    "loop": "def f(n: int) -> int:\n    s = 'a'\n    while n:\n        s = n\n    return n\n",
     "annotation": "def f(x: set) -> int:\n    return 1\n",
-    "unsupported": "def f(x: int) -> int:\n    try:\n        pass\n    finally:\n        pass\n    return 1\n",
+    "unsupported": "def f(x: int) -> int:\n    with x:\n        pass\n    return 1\n",
 }
 
 

@@ -1,7 +1,7 @@
 """What is folded from outside a function is guarded: a change compiles a new version (decision 13).
 
-Scalars, strings, tuples, functions and classes are folded; lists, dicts and arrays are read when the
-function runs.
+Scalars, strings, tuples, functions and classes are folded; lists, dicts and arrays are read when
+the function runs.
 """
 
 from __future__ import annotations
@@ -207,7 +207,8 @@ def test_an_attribute_of_a_module_that_changes() -> None:
 def test_an_attribute_of_an_object_that_changes() -> None:
     options = types.SimpleNamespace(depth=2, inner=types.SimpleNamespace(width=5))
     space = module(
-        "def f(x: int) -> int:\n    return x * options.depth + options.inner.width\n", options=options
+        "def f(x: int) -> int:\n    return x * options.depth + options.inner.width\n",
+        options=options,
     )
     scripted = jl.script(space["f"])
     assert scripted(3) == 11
@@ -222,7 +223,9 @@ def test_an_attribute_of_an_object_that_changes() -> None:
 def test_equal_paths_through_two_objects_are_apart() -> None:
     one, two = (types.SimpleNamespace(inner=types.SimpleNamespace(width=w)) for w in (1, 2))
     space = module(
-        "def f(x: int) -> int:\n    return one.inner.width * 100 + two.inner.width\n", one=one, two=two
+        "def f(x: int) -> int:\n    return one.inner.width * 100 + two.inner.width\n",
+        one=one,
+        two=two,
     )
     scripted = jl.script(space["f"])
     assert scripted(0) == 102
@@ -253,7 +256,10 @@ def test_a_module_that_is_replaced() -> None:
 
 # Functions ----------------------------------------------------------------------------------------
 
-HELPED = "def helper(x: int) -> int:\n    return x + 1\ndef f(x: int) -> int:\n    return helper(x) * 10\n"
+HELPED = (
+    "def helper(x: int) -> int:\n    return x + 1\n"
+    "def f(x: int) -> int:\n    return helper(x) * 10\n"
+)
 
 
 def test_a_helper_that_is_replaced() -> None:
@@ -284,7 +290,10 @@ def test_a_helper_of_a_helper_that_is_replaced() -> None:
 def test_names_of_different_modules_are_apart() -> None:
     there = module("SCALE = 3\ndef helper(x: int) -> int:\n    return x * SCALE\n", "there")
     here = module(
-        "def f(x: int) -> int:\n    return helper(x) + SCALE\n", "here", helper=there["helper"], SCALE=100
+        "def f(x: int) -> int:\n    return helper(x) + SCALE\n",
+        "here",
+        helper=there["helper"],
+        SCALE=100,
     )
     scripted = jl.script(here["f"])
     assert scripted(1) == 103
@@ -342,7 +351,8 @@ def test_a_list_that_is_replaced() -> None:
 def test_a_dict_is_read_and_written_when_the_function_runs() -> None:
     table = {"a": 1}
     space = module(
-        "def f(key: str) -> int:\n    TABLE[key + key] = len(TABLE)\n    return TABLE[key]\n", TABLE=table
+        "def f(key: str) -> int:\n    TABLE[key + key] = len(TABLE)\n    return TABLE[key]\n",
+        TABLE=table,
     )
     scripted = jl.script(space["f"])
     assert scripted("a") == 1
@@ -354,7 +364,8 @@ def test_a_dict_is_read_and_written_when_the_function_runs() -> None:
 def test_the_truth_of_a_list_is_not_folded() -> None:
     items = [1]
     space = module(
-        "def f(x: int) -> int:\n    if ITEMS:\n        return ITEMS[0]\n    return -1\n", ITEMS=items
+        "def f(x: int) -> int:\n    if ITEMS:\n        return ITEMS[0]\n    return -1\n",
+        ITEMS=items,
     )
     scripted = jl.script(space["f"])
     assert scripted(0) == 1
@@ -395,7 +406,9 @@ def test_a_default_is_taken_when_the_function_is_called() -> None:
 
 
 def test_a_mutable_default_is_shared_between_calls() -> None:
-    source = "def f(x: int, seen: list[int] = []) -> int:\n    seen.append(x)\n    return len(seen)\n"
+    source = (
+        "def f(x: int, seen: list[int] = []) -> int:\n    seen.append(x)\n    return len(seen)\n"
+    )
     scripted = jl.script(module(source)["f"])
     assert [scripted(5), scripted(5)] == [1, 2]
 

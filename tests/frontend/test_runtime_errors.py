@@ -1,4 +1,4 @@
-"""Errors while a script runs: Python's class and arguments, and the script's own stack as a note."""
+"""Errors while a script runs: Python's class and arguments, the script's own stack as a note."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def frames(error: BaseException) -> list[str]:
 def carets(error: BaseException) -> str:
     """The text that the innermost frame marks."""
     lines = error.__notes__[0].splitlines()
-    text, marks = next((a, b) for a, b in zip(lines[-2::-1], lines[:0:-1], strict=False) if "^" in b)
+    pairs = zip(lines[-2::-1], lines[:0:-1], strict=False)
+    text, marks = next(pair for pair in pairs if "^" in pair[1])
     return "".join(c for c, mark in zip(text, marks, strict=False) if mark == "^")
 
 

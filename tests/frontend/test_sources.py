@@ -104,10 +104,8 @@ def test_cells_of_a_notebook_see_each_other() -> None:
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), first)
     assert first["f"](2) == 7
-    exec("def helper(x):\n    return x * 4\n", first)  # a cell that is run again, without source
-    first["helper"] = registered("def helper(x: int) -> int:\n    return x * 4\n", "<ipython-input-3-c>")[
-        "helper"
-    ]
+    again = "def helper(x: int) -> int:\n    return x * 4\n"
+    first["helper"] = registered(again, "<ipython-input-3-c>")["helper"]
     assert first["f"](2) == 9
 
 
@@ -275,7 +273,7 @@ def test_one_line_functions() -> None:
 
 
 def test_functions_with_the_same_name() -> None:
-    source = "def f(x: int) -> int:\n    return x + 1\ng = f\ndef f(x: int) -> int:\n    return x + 2\n"
+    source = "def f(x: int): return x + 1\ng = f\ndef f(x: int): return x + 2\n"
     namespace = registered(source, "<same name>")
     assert (jl.script(namespace["g"])(0), jl.script(namespace["f"])(0)) == (1, 2)
 
@@ -292,7 +290,8 @@ def test_form_feeds_and_carriage_returns() -> None:
 
 def test_conditional_definitions() -> None:
     source = (
-        "if True:\n\tdef f(x: int) -> int:\n\t\treturn x + 1\nelse:\n\tdef f(x: int) -> int:\n\t\treturn 0\n"
+        "if True:\n\tdef f(x: int) -> int:\n\t\treturn x + 1\n"
+        "else:\n\tdef f(x: int) -> int:\n\t\treturn 0\n"
     )
     assert jl.script(registered(source, "<conditional>")["f"])(1) == 2
 

@@ -4,8 +4,10 @@ nesting.
 
 import gc
 import linecache
+import sys
 import traceback
 import weakref
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from jitlang.interp.machine import assemble
 from jitlang.ir import types as ty
 from jitlang.ir.builder import Builder
 from jitlang.ir.graph import Graph, ObjectRef
+from jitlang.ir.opdef import OPS
 from jitlang.ir.parser import parse_graph
+from jitlang.ops.rows import op
 from jitlang.tensor import Tensor, box
 
 ADD_UP = """
@@ -394,3 +398,27 @@ def test_only_one_part_of_a_line_may_fail() -> None:
         with pytest.raises((IndexError, ZeroDivisionError)) as caught:
             run(text, *args)
         assert file in caught.value.__notes__[0]
+
+
+def test_kernels_are_bound_again_for_arrays_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    class DeviceArray:
+        """As much of a CuPy array as a tensor looks at."""
+
+        base = None
+        dtype = np.dtype("float32")
+
+    cupy = ModuleType("cupy")
+    cupy.ndarray = DeviceArray
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    row = op("test::home(Tensor x) -> str", impl=lambda xp, x: xp.__name__, method=None)
+    try:
+        routine = assemble(parse_graph("""
+        graph(%x : Tensor):
+          %s : str = test::home(%x)
+          return (%s)
+        """))
+        assert [routine(box(a)) for a in (np.zeros(1), DeviceArray(), np.zeros(1))] == [
+            "numpy", "cupy", "numpy",
+        ]  # fmt: skip
+    finally:
+        OPS.remove(row)

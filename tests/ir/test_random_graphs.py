@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from random_graphs import random_graph
+from ir.random_graphs import random_graph
 
 import jitlang
 from jitlang.interp.machine import assemble

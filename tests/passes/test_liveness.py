@@ -1,7 +1,7 @@
 """Every value dies exactly once on every path."""
 
 from hypothesis import HealthCheck, given, settings
-from random_graphs import writing_graphs
+from passes.pass_graphs import writing_graphs
 
 from jitlang.interp.linearize import Opcode, linearize
 from jitlang.ir.graph import IF, LOOP, Block, Graph, Value

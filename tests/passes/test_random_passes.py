@@ -5,7 +5,7 @@ once.
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from random_graphs import evaluate, graphs, outcome, writing_graphs
+from passes.pass_graphs import evaluate, graphs, outcome, writing_graphs
 
 from jitlang.interp.machine import assemble
 from jitlang.ir.compare import graphs_equal

@@ -58,6 +58,7 @@ class Generator:
         self.graph = Graph("random")
         self.builder = Builder(self.graph)
         self.scopes: list[list[Value]] = [[]]
+        self.calls: list[list[tuple[str, list[Value]]]] = [[]]
 
     def run(self) -> Graph:
         for index, type_ in enumerate(
@@ -114,9 +115,18 @@ class Generator:
             self.choose(STATEMENTS)(self)
 
     def op(self, name: str, *types: ty.Type) -> None:
-        outputs = self.builder.call(name, [self.any_value(t) for t in types])
-        for output in outputs:
+        self.call(name, [self.any_value(t) for t in types])
+
+    def call(self, name: str, inputs: list[Value]) -> None:
+        self.calls[-1].append((name, inputs))
+        for output in self.builder.call(name, inputs):
             self.add(output)
+
+    def again(self) -> None:
+        """A call that was made before, on the same values."""
+        calls = [call for scope in self.calls for call in scope]
+        if calls:
+            self.call(*calls[-1 - self.draw(st.integers(0, min(len(calls), 8) - 1))])
 
     def scalar(self) -> None:
         self.op(*self.choose(SCALAR_CALLS))
@@ -183,10 +193,12 @@ class Generator:
     def block(self, block: Block, types: list[ty.Type]) -> list[Value]:
         """Fill a block with statements; returns values of these types."""
         self.scopes.append(list(block.inputs))
+        self.calls.append([])
         with self.builder.at(block):
             self.statements(4)
             results = [self.any_value(type_) for type_ in types]
         self.scopes.pop()
+        self.calls.pop()
         return results
 
     def types(self) -> list[ty.Type]:
@@ -249,7 +261,8 @@ LIST_CALLS = (
 STATEMENTS = (
     Generator.scalar, Generator.scalar, Generator.tensor, Generator.tensor, Generator.containers,
     Generator.containers, Generator.anything, Generator.tuple, Generator.optional,
-    Generator.python, Generator.branch, Generator.branch, Generator.loop,
+    Generator.python, Generator.branch, Generator.branch, Generator.loop, Generator.again,
+    Generator.again, Generator.again, Generator.again,
 )  # fmt: skip
 WRITING_STATEMENTS = (*STATEMENTS, Generator.write, Generator.write)
 
@@ -276,7 +289,7 @@ def writing_graphs(draw: Any, size: int = 30) -> Graph:
 
 
 def arguments(variant: int) -> list[Any]:
-    """Arguments for any generated graph, made anew each time; in variant 1 one tensor comes twice."""
+    """Arguments for any generated graph, made anew each time; variant 1 has one tensor twice."""
     first, second = box(np.array([1.0, -2.0, 0.5])), box(np.array([4.0, -0.0, 2.0]))
     if variant:
         return [-1, -0.0, False, first, first, [0], 5]

@@ -1,0 +1,79 @@
+"""The same lowering for NVIDIA GPUs: a plan as PTX, one thread per element or per row.
+
+    kernel(i64 count, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch, i64 scratch_bytes, ptr fault)
+
+Tables, arrays, scratch memory (`scratch_bytes` per thread) and `fault` lie in device memory. Statements, conversions
+and reductions are those of `kernel.py` with one lane; what differs is who runs which index. Every multiplication
+and addition stays rounded by itself (`.rn`), so that pointwise results have the bits of the host.
+"""
+
+from __future__ import annotations
+
+from ..fuser.plan import LoopPlan
+from .assembler import Lane, integer
+from .kernel import Access, KernelWriter, Layout, Shape
+from .llvm import emit_device_assembly
+
+ARCHITECTURE = "sm_90"
+HEADER = (
+    "define ptx_kernel void @kernel(i64 %count, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, "
+    "ptr %all_scratch, i64 %scratch_bytes, ptr %fault)"
+)
+_SCALAR = Shape(lanes=1, is_masked=False, has_f16c=False)
+
+
+def ptx(plan: LoopPlan, rank: int, architecture: str = ARCHITECTURE) -> str:
+    """A plan over so many dimensions as PTX.
+
+    Raises:
+        Unsupported: the generator has no code for something in the plan.
+    """
+    return emit_device_assembly(DeviceWriter(plan, rank).write(), architecture)
+
+
+class DeviceWriter(KernelWriter):
+    """Writes the function of one plan for a GPU."""
+
+    def __init__(self, plan: LoopPlan, rank: int) -> None:
+        accesses = (Access.STRIDED,) * (len(plan.outputs) + len(plan.inputs))
+        super().__init__(plan, Layout(rank, accesses), _SCALAR)
+
+    def write(self) -> str:
+        """The text of the module."""
+        a, plan = self.a, self.plan
+        a.store(integer(0, 32), self.fault)
+        count, rank = len(self.dtypes), self.layout.rank
+        bases = [self.entry("%arrays", n, "ptr") for n in range(count)]
+        strides = [
+            [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
+        ]
+        sizes = [self.entry("%sizes", d, "i64") for d in range(rank)]
+        self.inner = [stride[-1] for stride in strides]
+        # Without rows every element is a row of one, and all dimensions number the rows.
+        outer = rank - 1 if plan.has_rows else rank
+        self.length = sizes[-1] if plan.has_rows else integer(1)
+        thread, threads = self.thread()
+        own = a.mul(thread, Lane("%scratch_bytes", "i64"))
+        scratch = a.offset(Lane("%all_scratch", "ptr"), own)
+        a.write(f"%scratch = getelementptr i8, {scratch}, i64 0")
+        index = a.slot("i64", 1, thread)
+        with a.loop_while() as exit:
+            place = a.load(index, "i64")
+            exit.leave_unless(a.compare("slt", place, Lane("%count", "i64")))
+            self.rows = self.row_pointers(bases, strides, sizes[:outer], place)
+            self.row()
+            a.store(a.add(place, threads), index)
+        failed = a.compare("ne", a.load(self.fault, "i32"), integer(0, 32))
+        with a.when(failed):
+            a.store(integer(1, 32), Lane("%fault", "ptr"))
+        a.write("ret void")
+        return a.function(HEADER)
+
+    def thread(self) -> tuple[Lane, Lane]:
+        """The number of this thread, and of all of them."""
+        a = self.a
+        number, size, block, blocks = (
+            a.cast("zext", a.call(f"llvm.nvvm.read.ptx.sreg.{name}.x", [], "i32"), "i64")
+            for name in ("tid", "ntid", "ctaid", "nctaid")
+        )
+        return a.add(a.mul(block, size), number), a.mul(size, blocks)

@@ -1,0 +1,309 @@
+"""Which nodes become one kernel.
+
+    %a : Tensor = aten::mul(%x, %w)                  %g : Tensor = prim::FusionGroup(%x, %w)
+    %b : Tensor = aten::tanh(%a)              =>
+                                                     with prim::FusionGroup_0 = graph(%x, %w):
+                                                       %a : Tensor = aten::mul(%x, %w)
+                                                       %b : Tensor = aten::tanh(%a)
+                                                       return (%b)
+
+Nodes of one block are looked at from the last to the first. A node that can be fused joins the group of its first
+reader, if all its readers stand in that group or after it: then the node can move down to the group and no
+path leads out of a group and back in. Its inputs must not be written in between, and nothing moves past an effect,
+so that an error comes before or after it as it did. Everything a group computes is fresh memory, so a view joins only if all its readers are in the group, where nobody can tell it from a copy.
+
+Groups are closed: what they read are inputs of the node, constants are copied. What a kernel refuses when it sees
+dtypes and sizes runs on the reference kernels instead, so nothing here needs to be known about a tensor; what is
+known keeps out what would be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from .. import dtypes
+from ..dtypes import DType
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
+from ..ir.invariants import is_effect
+from ..ir.types import TensorType
+from ..ops.traits import Role, roles_of
+from ..passes.alias import AliasAnalysis
+from .composites import COMPOSITES
+from .lower import CASTS, VIEWS
+
+FUSION_GROUP = "prim::FusionGroup"
+SUBGRAPH = "Subgraph"
+SMALLEST = 2
+"""Computing nodes that make a group; rows of several phases (softmax) are worth a kernel alone."""
+
+_ALONE = frozenset((
+    "aten::softmax.int", "aten::_softmax", "aten::log_softmax.int", "aten::logsumexp", "aten::gelu", "aten::silu",
+))  # fmt: skip
+_SPREADING = frozenset(("aten::expand",))
+"""Views that repeat elements: computing their operand inside would compute it many times."""
+_HELPERS = frozenset((CONSTANT, "prim::ListConstruct"))
+_UNPACK = "prim::ListUnpack"
+_NUMBERS = (ty.INT, ty.FLOAT, ty.BOOL, ty.NUMBER)
+
+
+@dataclass(eq=False)
+class _Group:
+    """Nodes of a future group, the last first. It stands where its last node stands."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def last(self) -> Node:
+        return self.nodes[0]
+
+
+def fuse_nodes(graph: Graph) -> bool:
+    """Replace groups of nodes by `prim::FusionGroup` nodes; returns whether there were any."""
+    analysis = AliasAnalysis(graph)
+    groups: list[_Group] = []
+    for block in list(graph.blocks()):
+        groups += _Partition(block, analysis).groups()
+    for group in groups:
+        _replace(group, graph)
+    return bool(groups)
+
+
+class _Partition:
+    """The groups of one block."""
+
+    def __init__(self, block: Block, analysis: AliasAnalysis) -> None:
+        self.block = block
+        self.analysis = analysis
+        self.order = {node: place for place, node in enumerate(block.nodes)}
+        shown = [0, *(self.shows(node) for node in block.nodes)]
+        self.effects = list(accumulate(shown))  # effects before each place
+        self.group_of: dict[Node, _Group] = {}
+        self.found: list[_Group] = []
+
+    def groups(self) -> list[_Group]:
+        """What to fuse."""
+        for node in self.block.reversed_nodes:
+            if is_fusible(node):
+                self.place(node)
+        return [group for group in self.found if _is_worth_it(group)]
+
+    def place(self, node: Node) -> None:
+        """Put a node into the group of its readers, or let it begin one."""
+        group = self.first_reader(node)
+        if group is not None and self.may_join(node, group):
+            group.nodes.append(node)
+            self.group_of[node] = group
+        elif not _is_index_map(node):
+            made = _Group([node])
+            self.group_of[node] = made
+            self.found.append(made)
+
+    def readers(self, node: Node) -> Iterator[Node]:
+        """The nodes of this block that read a node's results, themselves or inside their blocks."""
+        for value in node.outputs:
+            for use in value.uses:
+                yield next(n for n in use.node.ancestry() if n.block is self.block)
+
+    def position(self, node: Node) -> int:
+        """Where a node will stand."""
+        if node.kind == RETURN:
+            return len(self.order)
+        group = self.group_of.get(node)
+        return self.order[group.last if group is not None else node]
+
+    def first_reader(self, node: Node) -> _Group | None:
+        """The group that reads a node before anything else does."""
+        readers = list(self.readers(node))
+        if not readers:
+            return None
+        first = min(readers, key=self.position)
+        return self.group_of.get(first)
+
+    def shows(self, node: Node) -> bool:
+        """Whether it can be seen that a node ran before an error in another one."""
+        writes = self.analysis.writes(node)
+        return any(map(is_effect, node.walk())) and (not writes or self.analysis.is_visible(writes))
+
+    def may_join(self, node: Node, group: _Group) -> bool:
+        if self.effects[self.order[node]] != self.effects[self.order[group.last]]:
+            return False
+        inside = [self.group_of.get(reader) is group for reader in self.readers(node)]
+        if _is_index_map(node) and not all(inside):
+            return False
+        if any(_spreads(reader) for reader in self.readers(node)) and not _is_index_map(node):
+            return False
+        return not self.analysis.has_writers_between(node.inputs, node, group.last)
+
+
+def is_fusible(node: Node) -> bool:
+    """Whether kernels may compute a node, as far as its row and types tell."""
+    if node.blocks:
+        return False
+    if node.kind == _UNPACK:
+        source = node.inputs[0].node
+        return is_fusible(source) and len(node.inputs[0].uses) == 1
+    if node.op is None or node.op.schema.is_mutable:
+        return False
+    if any(_is_excluded(value) for value in (*node.inputs, *node.outputs)):
+        return False
+    name = node.op.full_name
+    if node.op.body is not None:
+        return _has_plain_operands(node)
+    if name in CASTS:
+        return _changes_dtype(node)
+    if name in VIEWS:
+        return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
+    return name in COMPOSITES and all(map(_is_constant, node.inputs[1:])) and _reduces_last(node)
+
+
+def _is_index_map(node: Node) -> bool:
+    """A node whose results are views."""
+    return node.kind == _UNPACK or (node.op is not None and node.op.full_name in VIEWS)
+
+
+def _spreads(node: Node) -> bool:
+    return node.op is not None and node.op.full_name in _SPREADING
+
+
+def _is_single_list(node: Node) -> bool:
+    """A view row that gives a list is fused with the node that takes it apart."""
+    if not isinstance(node.output.type, ty.ListType | ty.SequenceType | ty.TupleType):
+        return True
+    uses = node.output.uses
+    return len(uses) == 1 and uses[0].node.kind == _UNPACK and uses[0].node.block is node.block
+
+
+def _is_excluded(value: Value) -> bool:
+    """Values of dtypes and devices that kernels do not take."""
+    type_ = value.type
+    if not isinstance(type_, TensorType):
+        return type_ is ty.COMPLEX
+    is_elsewhere = type_.device is not None and not type_.device.startswith("cpu")
+    return is_elsewhere or (type_.dtype is not None and type_.dtype.is_complex)
+
+
+def _has_plain_operands(node: Node) -> bool:
+    """A pointwise row on tensors and numbers, everything else constant."""
+    assert node.op is not None
+    tensors = 0
+    for role, value in zip(roles_of(node.op), node.inputs, strict=True):
+        if role in (Role.TENSOR, Role.MASK):
+            is_none = value.is_constant and value.type is ty.NONE
+            if not is_none and not isinstance(value.type, TensorType):
+                return False
+            tensors += not is_none
+        elif role is Role.OPTION:
+            if not _is_constant(value):
+                return False
+        elif not _is_known_or_number(value):
+            return False
+    return tensors > 0 and all(isinstance(v.type, TensorType) for v in node.outputs)
+
+
+def _is_constant(value: Value) -> bool:
+    """A constant, or a list of constants."""
+    if value.node.kind == "prim::ListConstruct":
+        return all(map(_is_constant, value.node.inputs))
+    return value.is_constant and not ty.is_tensor(value.type)
+
+
+def _is_known_or_number(value: Value) -> bool:
+    if value.node.kind == "prim::ListConstruct":
+        return all(map(_is_known_or_number, value.node.inputs))
+    return _is_constant(value) or value.type in _NUMBERS
+
+
+def _changes_dtype(node: Node) -> bool:
+    """A cast between known, different dtypes: others may hand out their argument itself."""
+    source, target = node.inputs[0].type, node.output.type
+    if not isinstance(source, TensorType) or not isinstance(target, TensorType):
+        return False
+    if not all(map(_is_constant, node.inputs[1:])):
+        return False
+    return None not in (source.dtype, target.dtype) and source.dtype is not target.dtype
+
+
+def _reduces_last(node: Node) -> bool:
+    """A reduction over the last dimensions, by number from the end or of a known rank, or over all."""
+    source = node.inputs[0].type
+    if not isinstance(source, TensorType) or not _sums_in_kernels(source.dtype):
+        return False
+    arguments = [argument.name for argument in node.op.schema.arguments] if node.op else []
+    if "dim" not in arguments:
+        return True
+    dims = _constant_list(node.inputs[arguments.index("dim")])
+    if dims is None:
+        return True
+    if source.rank is not None and source.rank > 0:
+        dims = {d - source.rank if d >= 0 else d for d in dims}
+    return dims == set(range(-len(dims), 0))
+
+
+def _sums_in_kernels(dtype: DType | None) -> bool:
+    return dtype is not dtypes.uint8
+
+
+def _constant_list(value: Value) -> set[int] | None:
+    """The dimensions that a constant names; None for all of them."""
+    if value.node.kind == "prim::ListConstruct":
+        return {v.constant() for v in value.node.inputs}
+    found = value.constant()
+    return {found} if isinstance(found, int) else None if not found else set(found)
+
+
+def _is_worth_it(group: _Group) -> bool:
+    computing = [node for node in group.nodes if not _is_index_map(node)]
+    names = {node.op.full_name for node in computing if node.op is not None}
+    return len(computing) >= SMALLEST or bool(names & _ALONE)
+
+
+# Rewriting ----------------------------------------------------------------------------------------
+
+
+def _replace(group: _Group, graph: Graph) -> None:
+    """Put a group's nodes into a graph of their own, and one node where the last of them stood."""
+    members = set(group.nodes)
+    inner = Graph("", graph.integers)
+    mapping: dict[Value, Value] = {}
+    inputs: list[Value] = []
+    for node in reversed(group.nodes):
+        for value in node.inputs:
+            _bring_in(value, inner, mapping, inputs)
+        clone_node(node, mapping, inner).insert_before(inner.return_node)
+    made = create_node(FUSION_GROUP, inputs, attributes={SUBGRAPH: inner}, span=group.last.span)
+    made.callstack = group.last.callstack
+    made.insert_before(group.last)
+    for node in reversed(group.nodes):
+        for value in node.outputs:
+            if any(use.node not in members for use in value.uses):
+                inner.add_output(mapping[value])
+                output = made.add_output(value.type, value.name)
+                _read_instead(value, output, members)
+    for node in group.nodes:
+        node.destroy()
+
+
+def _bring_in(value: Value, inner: Graph, mapping: dict[Value, Value], inputs: list[Value]) -> None:
+    """Make a value known inside: a copy of a constant, else an input."""
+    if value in mapping:
+        return
+    if value.node.kind in _HELPERS and not ty.is_tensor(value.type) and _is_helper(value):
+        for part in value.node.inputs:
+            _bring_in(part, inner, mapping, inputs)
+        clone_node(value.node, mapping, inner).insert_before(inner.return_node)
+        return
+    inputs.append(value)
+    mapping[value] = inner.add_input(value.type, value.name)
+
+
+def _is_helper(value: Value) -> bool:
+    return value.is_constant or _is_known_or_number(value)
+
+
+def _read_instead(value: Value, output: Value, members: set[Node]) -> None:
+    for use in list(value.uses):
+        if use.node not in members:
+            use.node.replace_input(use.index, output)
