@@ -41,6 +41,7 @@ class Config:
     )
     max_cache_bytes: int = _flag(256 << 20, "size of that folder; the least recently used go first")
     max_kernel_ops: int = _flag(400, "statements of one kernel; bigger fusion groups are split")
+    num_threads: int = _flag(0, "threads of one kernel; 0: as many as processors", "NUM_THREADS")
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:

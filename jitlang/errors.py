@@ -1,9 +1,10 @@
 """Every way in which jitlang says no: source spans, rejections, and how they are drawn.
 
-The contract: a rejection is an `ErrorKind`. Its category decides what may happen to it: `UNSUPPORTED`
-in a callee may become a call back into Python, `WRONG` never does. `CompileError` carries the kind, the
-span, what was found, what was expected, a hint, and the chain of calls that led to it. An error while a
-graph runs keeps its Python class; `attach_script_stack` adds the script's own stack as a note.
+The contract: a rejection is an `ErrorKind`. Its category decides what may happen to it:
+`UNSUPPORTED` in a callee may become a call back into Python, `WRONG` never does. `CompileError`
+carries the kind, the span, what was found, what was expected, a hint, and the chain of calls that
+led to it. An error while a graph runs keeps its Python class; `attach_script_stack` adds the
+script's own stack as a note.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`script`: a Python function compiled on demand, one graph per signature.
 
-A `ScriptFunction` is called like the function it was made from. A call's arguments decide the signature; the
-first call with a signature compiles it, later ones test the guards (what was folded from globals and
-closures) and run. `fn.graph`, `fn.code`, `fn.schema` show what was understood.
+A `ScriptFunction` is called like the function it was made from. A call's arguments decide the
+signature; the first call with a signature compiles it, later ones test the guards (what was folded
+from globals and closures) and run. `fn.graph`, `fn.code`, `fn.schema` show what was understood.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ Key = tuple[Any, ...]
 class _Version:
     """One signature compiled: its graph as written, the graph that runs, and what runs it."""
 
+    given: Mapping[str, Any]
     compiled: CompiledFunction
     optimized: Graph
     executor: Executor
@@ -59,22 +60,26 @@ class ScriptFunction:
     """A function compiled by jitlang. Made by `script`.
 
     Raises at construction:
-        CompileError: the function is rejected. Undefined names, unsupported constructs and wrong arity are
-            found here; types too, if every parameter is annotated, else at the first call per signature.
+        CompileError: the function is rejected. Undefined names, unsupported constructs and wrong
+            arity are found here; types too, if every parameter is annotated, else at the first call
+            per signature.
     """
 
     def __init__(self, function: Callable[..., Any], *, strict: bool = False) -> None:
         functools.update_wrapper(self, function)
         self.__jitlang_function__ = function
         self.strict = strict
-        self._parameters = declared_parameters(function)
+        try:
+            self._parameters = declared_parameters(function)
+            check_function(function)
+        except CompileError as error:
+            raise _brief(error) from None
         self._signature = inspect.signature(function, follow_wrapped=False)
         self._plain = all(p.kind in _PLAIN for p in self._parameters)
         self._versions: OrderedDict[Key, _Version] = OrderedDict()
         self._latest: _Version | None = None
         self._lock = threading.RLock()
         self._warned: set[tuple[str, str]] = set()
-        check_function(function)
         if self._plain and all(p.declared is not None for p in self._parameters):
             self._version(_declared_given(self._parameters))
 
@@ -91,7 +96,8 @@ class ScriptFunction:
         """Run the function.
 
         Raises:
-            TypeError: an argument does not have its declared type, or the arguments do not fit the signature.
+            TypeError: an argument does not have its declared type, or the arguments do not fit the
+                signature.
             CompileError: this signature is rejected.
             Exception: whatever the function raises, with the script's own stack as a note.
         """
@@ -107,7 +113,9 @@ class ScriptFunction:
         key = tuple(_key_of(item) for item in given.values())
         version = self._versions.get(key)
         if version is not None and version.is_valid():
-            self._latest = version
+            if version is not self._latest:
+                self._latest = version
+                self._versions.move_to_end(key)
             return version
         with self._lock:
             version = self._versions[key] = self._latest = self._compile(given)
@@ -118,27 +126,32 @@ class ScriptFunction:
 
     def _compile(self, given: Mapping[str, Any]) -> _Version:
         with self._lock:
-            compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
+            try:
+                compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
+            except CompileError as error:
+                raise _brief(error) from None
             self._warn(compiled.fallbacks)
             optimized = compiled.graph.copy()
             _dump("front", optimized)
             optimize(optimized)
             _dump("final", optimized)
-            return _Version(compiled, optimized, Executor(optimized))
+            return _Version(given, compiled, optimized, Executor(optimized))
 
     def _warn(self, fallbacks: Sequence[Fallback]) -> None:
         """Warn of calls back into Python at the lines that make them, once per place."""
         for fallback in fallbacks:
             place = (fallback.name, str(fallback.span))
             if place not in self._warned:
-                self._warned.add(place)
                 span = fallback.span
                 warnings.warn_explicit(str(fallback), FallbackWarning, span.filename, span.line)
+                self._warned.add(place)
 
     def _enter(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[dict[str, Any], list[Any], bool]:
-        """Bind a call: what each parameter gets, the graph's inputs, and whether all tensors were raw."""
+        """Bind a call: what each parameter gets, the graph's inputs, and whether all tensors were
+        raw.
+        """
         bound = self._bind(args, kwargs)
         entry = _Entry(self.__name__)  # type: ignore[attr-defined]
         given: dict[str, Any] = {}
@@ -161,7 +174,8 @@ class ScriptFunction:
     def graph(self) -> Graph:
         """The graph of the latest signature, calls of other functions as `prim::CallFunction`.
 
-        Before any call, parameters without annotation are guessed: the type of the default, else Tensor.
+        Before any call, parameters without annotation are guessed: the type of the default, else
+        Tensor.
         """
         return self._shown().compiled.graph
 
@@ -194,6 +208,22 @@ class ScriptFunction:
         source = to_source(compiled.graph, compiled.name, compiled.schema)
         return source.text, source.constants
 
+    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph that runs for arguments like these, with its fusion groups."""
+        given, _, _ = self._enter(args, kwargs)
+        executor = self._version(given).executor
+        executor.compile()
+        return executor.specialized
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile for arguments like these now, instead of after the first calls."""
+        self.graph_for(*args, **kwargs)
+
+    @property
+    def kernels(self) -> Sequence[Any]:
+        """The fused kernels of the latest signature."""
+        return self._shown().executor.kernels
+
     def explain(self) -> Explanation:
         """What became of the latest signature: its phase, and why it is or is not native."""
         return self._shown().executor.explain()
@@ -204,10 +234,15 @@ class ScriptFunction:
         return self._shown().compiled.fallbacks
 
     def _shown(self) -> _Version:
-        if self._latest is None:
-            given = {p.name: _guess(p) for p in self._parameters}
-            self._latest = self._compile(given)
-        return self._latest
+        latest = self._latest
+        if latest is None:
+            latest = self._latest = self._compile({p.name: _guess(p) for p in self._parameters})
+        return latest if latest.is_valid() else self._version(latest.given)
+
+
+def _brief(error: CompileError) -> CompileError:
+    """A rejection without the frames of the front end, which say nothing to its reader."""
+    return error if config.current().verify else error.with_traceback(None)
 
 
 def _dump(point: str, graph: Graph) -> None:
@@ -255,7 +290,8 @@ def _given_of(value: Any, label: str) -> Any:
 
 
 class _Entry:
-    """Takes the arguments of one call: checks them, wraps raw arrays, collects the graph's inputs."""
+    """Takes the arguments of one call: checks them, wraps raw arrays, collects the graph's inputs.
+    """
 
     def __init__(self, function: str) -> None:
         self.function = function
@@ -267,7 +303,8 @@ class _Entry:
         """What the parameter gets in the signature.
 
         Raises:
-            TypeError: the value does not have the declared type, or has one that the language lacks.
+            TypeError: the value does not have the declared type, or has one that the language
+                lacks.
         """
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             return tuple(self._generic(parameter.name, part) for part in value)
@@ -328,10 +365,11 @@ class _Entry:
 
 
 def fit(value: Any, declared: Type) -> Type | None:
-    """The type under which a value given for a declared parameter is compiled, or None where it does not fit.
+    """The type under which a value given for a declared parameter is compiled, or None where it
+    does not fit.
 
-    A narrower number stays what it is, an array keeps its dtype, a raw array is taken for a tensor; what is
-    inside a list or dict must have the declared type.
+    A narrower number stays what it is, an array keeps its dtype, a raw array is taken for a tensor;
+    what is inside a list or dict must have the declared type.
     """
     if isinstance(declared, ty.OptionalType | ty.UnionType):
         fits = any(fit(value, part) is not None for part in ty.alternatives(declared))
@@ -430,7 +468,8 @@ def script(function: Callable[..., Any] | None = None, *, strict: bool = False) 
         A `ScriptFunction`, called like the function. With `JITLANG_DISABLE=1`, the function itself.
 
     Raises:
-        CompileError: the function is rejected; the message shows the line, what was found, what was expected.
+        CompileError: the function is rejected; the message shows the line, what was found, what was
+            expected.
     """
     if function is None:
         return functools.partial(script, strict=strict)

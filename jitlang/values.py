@@ -49,7 +49,7 @@ def type_of(value: Any) -> Type:
             raise OverflowError(f"the int {value} does not fit in 64 bits")
         return ty.INT
     if arrays.is_array_like(value):
-        return TensorType(dtype=_array_dtype(value), surface=Surface.NUMPY)
+        return TensorType(_array_dtype(value), (None,) * value.ndim, surface=Surface.NUMPY)
     if isinstance(value, tuple):
         return _tuple_type(value)
     if isinstance(value, list):
@@ -62,7 +62,10 @@ def type_of(value: Any) -> Type:
     raise TypeError(_unsupported(value))
 
 
-def _array_dtype(value: Any) -> DType:
+def _array_dtype(value: Any) -> DType | None:
+    """NumPy computes with any dtype; only those that tensors have are known to types."""
+    if not dtypes.supports(value.dtype):
+        return None
     try:
         return dtypes.from_numpy(value.dtype)
     except TypeError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..ir.graph import Graph, Node
+    from .fused import FusedKernel
     from .host import HostFunction
 
 
@@ -26,3 +27,10 @@ def is_machine_code(node: Node) -> bool:
     from . import host
 
     return host.is_machine_code(node)
+
+
+def fused_kernel(graph: Graph) -> FusedKernel:
+    """A fusion group as a callable over raw arrays; see `fused.FusedKernel`."""
+    from . import fused
+
+    return fused.FusedKernel(graph)

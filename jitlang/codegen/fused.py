@@ -9,7 +9,8 @@ their exact reading.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
 from ..ops.rows import kernel_of
 from ..ops.traits import Role, roles_of
-from .launch import Launch, ParallelFor, prepare
+from .launch import Launch, prepare
+from .launcher import NativeCall, is_available
 
 MAX_LAYOUTS = 256
 """Layouts of one group that are remembered; the least recently used goes."""
@@ -34,19 +36,35 @@ class FusedKernel:
     Attributes:
         graph: the group's graph (closed: it reads nothing but its inputs).
         fallbacks: reasons for which calls went to the reference kernels, with their number.
-        parallel: how to split a kernel over threads; None runs it on the calling thread.
     """
 
-    def __init__(self, graph: Graph, parallel: ParallelFor | None = None) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.parallel = parallel
         self.fallbacks: dict[str, int] = {}
+        self._native: NativeCall | None = None
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
         self._scalars = [
             isinstance(v.type, ty.TensorType) and v.type.surface is ty.Surface.NUMPY
             for v in graph.outputs
         ]
+
+    @cached_property
+    def native(self) -> Callable[..., Any]:
+        """The same function as a builtin, which runs layouts it has seen without the interpreter.
+
+        The fastest way to call the group, from Python and from generated code.
+        """
+        if not is_available() or any(self._scalars):
+            return self
+        self._native = NativeCall(self._call_and_remember, self)
+        return self._native.function
+
+    def _call_and_remember(self, *arguments: Any) -> Any:
+        launch = self.launch_for(arguments)
+        if self._native is not None and isinstance(launch, Launch):
+            self._native.add(launch, arguments, self._is_static)
+        return self(*arguments)
 
     def __call__(self, *arguments: Any) -> Any:
         """The group's results: one bare, several as a tuple.
@@ -59,7 +77,7 @@ class FusedKernel:
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
             results = run_reference(self.graph, arguments)
         else:
-            results = launch.run(arguments, self.parallel)
+            results = launch.run(arguments)
         if any(self._scalars):
             # NumPy's own functions give scalars, not arrays without dimensions.
             pairs = zip(results, self._scalars, strict=True)

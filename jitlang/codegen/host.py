@@ -97,17 +97,17 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = {TABLE: ctypes.addressof(table)}
-    imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
+    imports |= {name: python_address(name) for name in emitter.used if not name.startswith("llvm.")}
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, library)
-    function = _builtin(graph.name or "graph", library.addresses[ENTRY], kept)
+    function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
     return HostFunction(function, emitter.called_back, text)
 
 
 _libm = ctypes.CDLL(None)
 
 
-def _address(name: str) -> int:
+def python_address(name: str) -> int:
     source: Any = ctypes.pythonapi if name in _PYTHON else _libm
     address = ctypes.cast(getattr(source, name), ctypes.c_void_p).value
     assert address is not None
@@ -140,7 +140,7 @@ class _Keeper:
         self.kept = kept
 
 
-def _builtin(name: str, address: int, kept: object) -> Callable[..., Any]:
+def builtin_function(name: str, address: int, kept: object) -> Callable[..., Any]:
     definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     made: Callable[..., Any] = _new_function(
         ctypes.addressof(definition), _Keeper(definition, kept), None

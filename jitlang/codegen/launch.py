@@ -7,7 +7,7 @@ and merged where all arrays allow it. What depends on data pointers only is left
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
@@ -20,14 +20,15 @@ from ..fuser.plan import LoopPlan, Unsupported
 from ..fuser.stages import Read, Stage
 from .kernel import Layout, Shape, accesses_of, kernel_text, scratch_bytes
 from .llvm import Library, compile_module, host
+from .threads import parallel_function, thread_count
 
 Strides = tuple[int, ...]
 _I64 = ctypes.c_int64
 _POINTER = ctypes.c_void_p
 _SIGNATURE = (_I64, _I64, *(_POINTER,) * 5)
 
-ParallelFor = Callable[[Any, int, int, int, tuple[Any, ...]], int]
-"""Runs `kernel(begin, end, *rest)` in parts: (kernel, range, elements per index, rest) -> status."""
+PARALLEL_NANOSECONDS = 25_000
+"""Kernels that are estimated to take this long are split over threads; waking one takes about 5 us."""
 
 
 @dataclass(slots=True)
@@ -89,6 +90,12 @@ class Call:
     scratch: int
     count: int
     grain: int
+    chunk: int
+
+    @property
+    def threads(self) -> int:
+        """How many threads may work on the call."""
+        return thread_count() if self.chunk < self.count else 1
 
 
 @dataclass(slots=True)
@@ -113,7 +120,7 @@ class Launch:
     results: list[Array] = field(default_factory=list)
     temporaries: list[Array] = field(default_factory=list)
 
-    def run(self, arguments: Sequence[Any], parallel: ParallelFor | None = None) -> list[Any]:
+    def run(self, arguments: Sequence[Any]) -> list[Any]:
         """Compute the group.
 
         Raises:
@@ -126,11 +133,11 @@ class Launch:
         }
         for call in self.calls:
             if call.count:
-                _run(call, groups, parallel)
+                _run(call, groups)
         return list(groups["result"])
 
 
-def _run(call: Call, groups: dict[str, Sequence[Any]], parallel: ParallelFor | None) -> None:
+def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
     packed = {n: _packed(groups, read, call.space) for n, read in call.copied.items()}
     pointers = [
         packed[n].ctypes.data if n in packed else groups[p.kind][p.index].ctypes.data + p.offset
@@ -138,18 +145,14 @@ def _run(call: Call, groups: dict[str, Sequence[Any]], parallel: ParallelFor | N
     ]
     arrays = (_POINTER * len(pointers))(*pointers)
     scalars = _scalars(call, groups["argument"])
-    scratch = np.empty(call.scratch + 64, np.uint8) if call.scratch else None
-    rest = (
-        arrays,
-        call.sizes,
-        call.strides,
-        scalars,
-        None if scratch is None else scratch.ctypes.data,
-    )
-    if parallel is not None and scratch is None and call.count > 1:
-        status = parallel(call.kernel.function, 0, call.count, call.grain, rest)
-    else:
+    threads = call.threads
+    scratch = np.empty(call.scratch * threads, np.uint8) if call.scratch else None
+    rest = (arrays, call.sizes, call.strides, scalars, None if scratch is None else scratch.ctypes.data)
+    parallel = parallel_function() if threads > 1 else None
+    if parallel is None:
         status = call.kernel.function(0, call.count, *rest)
+    else:
+        status = parallel(call.kernel.function, call.count, call.chunk, *rest, call.scratch)
     if status:
         raise RuntimeError("ZeroDivisionError")
 
@@ -237,14 +240,29 @@ def _call(
     kernel = compile_kernel(stage.plan, Layout(len(sizes), accesses))
     lanes = kernel.shape.lanes
     is_flat = len(sizes) == 1 and not stage.axes
+    count = 0 if 0 in stage.space else sizes[0] if is_flat else prod(sizes[:-1])
+    grain = 1 if is_flat else sizes[-1]
     return Call(
         kernel, places, packed, stage.space, (_I64 * len(sizes))(*sizes),
         (_I64 * (len(strides) * len(sizes)))(*(s for given in strides for s in given)),
         stage.slots, tuple(_SLOT_KINDS[d.category] for d in stage.plan.slots),
         scratch_bytes(stage.plan, sizes[-1], lanes),
-        0 if 0 in stage.space else sizes[0] if is_flat else prod(sizes[:-1]),
-        1 if is_flat else sizes[-1],
+        count, grain, _chunk(kernel, count, grain),
     )  # fmt: skip
+
+
+def _chunk(kernel: Kernel, count: int, grain: int) -> int:
+    """How much of its range a thread takes at a time; all of it where splitting does not pay.
+
+    A line of the kernel's text is an instruction on a vector, which takes about a quarter of a nanosecond.
+    """
+    vectors = -(-grain // kernel.shape.lanes) if grain > 1 else 1 / kernel.shape.lanes
+    each = vectors * kernel.text.count("\n") * 0.25
+    if each * count < PARALLEL_NANOSECONDS:
+        return count
+    pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
+    size = -(-count // pieces)
+    return -(-size // 1024) * 1024 if grain == 1 else size
 
 
 _SLOT_KINDS = {Category.BOOL: "int64", Category.INTEGRAL: "int64", Category.FLOATING: "float64"}

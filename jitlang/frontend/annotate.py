@@ -1,7 +1,8 @@
 """Annotations to types, in every spelling: classes, `typing` generics, `X | None`, strings.
 
-An annotation is evaluated in the function's own namespace and the resulting object is read. `None` as a
-result means "no type stated" (bare `list`, `dict`, `tuple`): the type then comes from the call.
+An annotation is evaluated in the function's own namespace and the resulting object is read. `None`
+as a result means "no type stated" (bare `list`, `dict`, `tuple`): the type then comes from the
+call.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from ..values import namedtuple_name
 from . import hints
 
 _CLASSES: dict[Any, Type] = {
-    Tensor: ty.TENSOR, np.ndarray: ty.ARRAY, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, bool: ty.BOOL,
-    str: ty.STR, type(None): ty.NONE, None: ty.NONE, Any: ty.ANY, object: ty.ANY, dtypes.DType: ty.DTYPE,
-    arrays.Device: ty.DEVICE, numbers.Number: ty.NUMBER,
+    Tensor: ty.TENSOR, np.ndarray: ty.ARRAY, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX,
+    bool: ty.BOOL, str: ty.STR, type(None): ty.NONE, None: ty.NONE, Any: ty.ANY, object: ty.ANY,
+    dtypes.DType: ty.DTYPE, arrays.Device: ty.DEVICE, numbers.Number: ty.NUMBER,
 }  # fmt: skip
 _UNSTATED = (list, dict, tuple, typing.List, typing.Dict, typing.Tuple)  # noqa: UP006
 _TRANSPARENT = (typing.Annotated, typing.Final, typing.ClassVar, typing_extensions.Annotated)
 _EVERYWHERE: dict[str, Any] = {
-    **{name: getattr(typing, name) for name in ("List", "Dict", "Tuple", "Optional", "Union", "Any", "Final")},
+    "List": typing.List, "Dict": typing.Dict, "Tuple": typing.Tuple,  # noqa: UP006
+    "Optional": typing.Optional, "Union": typing.Union, "Any": typing.Any, "Final": typing.Final,
     "Tensor": Tensor, "Array": np.ndarray, "number": numbers.Number, "dtype": dtypes.DType,
     "Device": arrays.Device,
 }  # fmt: skip
@@ -112,7 +114,12 @@ def _numpy_array(args: tuple[Any, ...]) -> Type:
     """`npt.NDArray[np.float32]` states the dtype; a shape, or Any, states nothing."""
     for arg in args[1:]:
         for scalar in typing.get_args(arg):
-            if isinstance(scalar, type) and scalar not in (np.generic, np.number, np.floating, np.integer):
+            if isinstance(scalar, type) and scalar not in (
+                np.generic,
+                np.number,
+                np.floating,
+                np.integer,
+            ):
                 return ty.TensorType(dtypes.from_numpy(np.dtype(scalar)), surface=ty.Surface.NUMPY)
     return ty.ARRAY
 

@@ -40,8 +40,8 @@ def value_attribute(e: Emitter, value: Value, name: str) -> Sugar:
     """The meaning of `value.name`.
 
     Raises:
-        CompileError: values of this type have no such attribute (UNDEFINED_ATTRIBUTE), or the value may
-            be None (OPTIONAL_NOT_REFINED).
+        CompileError: values of this type have no such attribute (UNDEFINED_ATTRIBUTE), or the value
+            may be None (OPTIONAL_NOT_REFINED).
     """
     found = _find(e, value, name)
     if found is not None:

@@ -1,4 +1,5 @@
-"""Python's builtins: functions that the front end expands, conversions, and forms that need syntax."""
+"""Python's builtins: functions that the front end expands, conversions, and forms that need syntax.
+"""
 
 from __future__ import annotations
 
@@ -173,7 +174,9 @@ def _reversed(e: Emitter, args: Arguments) -> Sugar:
 
 
 def dynamic(name: str, expansion: Expansion) -> Expansion:
-    """A builtin which, over values of unknown type and over arrays, is what Python decides when it runs."""
+    """A builtin which, over values of unknown type and over arrays, is what Python decides when it
+    runs.
+    """
 
     def expand(e: Emitter, args: Arguments) -> Sugar:
         if not any(_is_dynamic(meaning) for meaning in args.positional):
@@ -190,7 +193,9 @@ def _is_dynamic(meaning: Sugar) -> bool:
     if not isinstance(meaning, Plain):
         return False
     type_ = meaning.plain.type
-    holds_arrays = isinstance(type_, ty.ListType | ty.SequenceType) and surface.is_numpy(type_.element)
+    holds_arrays = isinstance(type_, ty.ListType | ty.SequenceType) and surface.is_numpy(
+        type_.element
+    )
     return type_ is ty.ANY or surface.is_numpy(type_) or holds_arrays
 
 

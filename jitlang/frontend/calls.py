@@ -122,7 +122,8 @@ def _parameter(
 
 
 class Bound(dict[str, Sugar]):
-    """The meaning of every parameter in a call; `nodes` is the syntax of arguments written there."""
+    """The meaning of every parameter in a call; `nodes` is the syntax of arguments written there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +134,8 @@ def bind(e: Emitter, label: str, parameters: Sequence[Parameter], args: Argument
     """The meaning of every parameter in a call.
 
     Raises:
-        CompileError: too few or too many arguments (ARITY), or an unknown keyword (UNKNOWN_KEYWORD).
+        CompileError: too few or too many arguments (ARITY), or an unknown keyword
+            (UNKNOWN_KEYWORD).
     """
     positional = _spread_positional(e, label, parameters, args)
     keywords = dict(args.keywords)
@@ -264,9 +266,9 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
     else:
         values += [meaning.value(e) for meaning in args.positional]
     keywords = _keywords(e, operator.label, rows, args)
-    if e.speculates and values and is_open(values[0].type):
-        if any(ty.ANY in ty.walk(v.type) for v in values[1:]):
-            return Plain(e.builder.constant(None))  # an unknown element decides nothing
+    unknown = any(ty.ANY in ty.walk(v.type) for v in values[1:])
+    if e.speculates and unknown and is_open(values[0].type):
+        return Plain(e.builder.constant(None))  # an unknown element decides nothing
     _decide_open(operator.label, values)
     if name == "append" and len(values) == 2:
         _check_appended(e, rows, values, args.node_of(0))
@@ -276,7 +278,9 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
 def _keywords(
     e: Emitter, label: str, rows: Sequence[OpDef], args: Arguments
 ) -> dict[str, Value]:
-    """Keyword values; NumPy's `axis` and torch's `input` are understood where a row has the argument."""
+    """Keyword values; NumPy's `axis` and torch's `input` are understood where a row has the
+    argument.
+    """
     known = {a.name for row in rows for a in row.schema.arguments}
     aliases = {**RENAMED_KEYWORDS, "input": "self"}
     values: dict[str, Value] = {}
@@ -371,7 +375,8 @@ def apply_rows(
     """Call the row that fits.
 
     Raises:
-        CompileError: none fits (NO_OVERLOAD, or OPTIONAL_NOT_REFINED where None is what does not fit).
+        CompileError: none fits (NO_OVERLOAD, or OPTIONAL_NOT_REFINED where None is what does not
+            fit).
     """
     types = [v.type for v in values]
     keyword_types = {name: v.type for name, v in keywords.items()}
@@ -382,7 +387,9 @@ def apply_rows(
     bare = [ty.without_none(t) or t for t in types]
     if bare != types and isinstance(match_overloads(rows, bare, keyword_types), Match):
         position = next(i for i, t in enumerate(types) if bare[i] is not t)
-        raise e.not_refined(_argument(e, values, position), types[position], f"which '{label}' does not take")
+        raise e.not_refined(
+            _argument(e, values, position), types[position], f"which '{label}' does not take"
+        )
     raise no_overload(label, values, keywords, outcome, e.span())
 
 
@@ -391,8 +398,9 @@ def _argument(e: Emitter, values: Sequence[Value], position: int) -> ast.expr | 
     call = e.node
     if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
         return None
-    is_method = len(values) == len(call.args) + 1 and isinstance(call.func, ast.Attribute)
-    written = [call.func.value, *call.args] if is_method else call.args  # type: ignore[attr-defined]
+    is_method = len(values) == len(call.args) + 1
+    owner = [call.func.value] if isinstance(call.func, ast.Attribute) and is_method else []
+    written = [*owner, *call.args]
     return written[position] if position < len(written) else None
 
 
@@ -414,8 +422,8 @@ def _result(e: Emitter, op: OpDef, outputs: Sequence[Value]) -> Sugar:
 def call_function(e: Emitter, target: Any, label: str, args: Arguments) -> Sugar:
     """Compile a Python function for these arguments and call it.
 
-    A callee that the language excludes is called back in Python instead; a callee that is wrong is the
-    caller's error, with this call in its chain.
+    A callee that the language excludes is called back in Python instead; a callee that is wrong is
+    the caller's error, with this call in its chain.
     """
     try:
         source = source_of(target)
@@ -452,7 +460,8 @@ def _rejected(e: Emitter, target: Any, label: str, args: Arguments, error: Compi
 
 
 def _may_fall_back(error: CompileError, target: Any) -> bool:
-    """What the language excludes may; mistakes may not, except in code that was not written for it."""
+    """What the language excludes may; mistakes may not, except in code that was not written for it.
+    """
     if error.kind is ErrorKind.STRICT_FALLBACK:
         return False
     return error.kind.category is Category.UNSUPPORTED or is_installed(target)
@@ -618,11 +627,15 @@ NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
 def accepts(declared: Type, actual: Type, *, fresh: bool = False) -> bool:
     """Whether a value of type `actual` may be given where `declared` is stated.
 
-    A narrower number is accepted and stays what it is, as in Python; so are either surface's tensors. A
-    `fresh` type was read off a Python object: an empty list then fits any list type.
+    A narrower number is accepted and stays what it is, as in Python; so are either surface's
+    tensors. A `fresh` type was read off a Python object: an empty list then fits any list type.
     """
     plain = ty.unshaped(actual)
-    if actual in (ty.ANY, ty.NO_RETURN) or ty.is_subtype(actual, declared) or ty.is_subtype(plain, declared):
+    if (
+        actual in (ty.ANY, ty.NO_RETURN)
+        or ty.is_subtype(actual, declared)
+        or ty.is_subtype(plain, declared)
+    ):
         return True
     if isinstance(declared, ty.OptionalType | ty.UnionType):
         return any(accepts(wanted, actual, fresh=fresh) for wanted in ty.alternatives(declared))

@@ -1,7 +1,7 @@
 """What decoration finds without types: syntax, unsupported constructs, undefined names, arity.
 
-Branches that a folded constant decides against are skipped, as they are when the function is compiled. Calls
-are counted only where the callee is a plain function and nothing is starred.
+Branches that a folded constant decides against are skipped, as they are when the function is
+compiled. Calls are counted only where the callee is a plain function and nothing is starred.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def check_function(function: Callable[..., Any]) -> None:
 
 
 class _Check:
-    """The check of one function; `local` names are its own, `known` names include comprehensions'."""
+    """The check of one function; `local` names are its own, `known` names include comprehensions'.
+    """
 
     def __init__(self, source: FunctionSource) -> None:
         self.source = source
@@ -59,7 +60,8 @@ class _Check:
             self.check(node)
 
     def reachable(self, statements: list[ast.stmt]) -> Iterator[ast.AST]:
-        """Every node that is not in a branch that a constant decides against, or in an annotation."""
+        """Every node that is not in a branch that a constant decides against, or in an annotation.
+        """
         for statement in statements:
             yield from self.walk(statement)
 
@@ -192,7 +194,9 @@ class _Written(str):
     def __new__(cls, annotation: object) -> _Written:
         if isinstance(annotation, type) and not typing.get_args(annotation):
             return super().__new__(cls, annotation.__name__)
-        return super().__new__(cls, re.sub(r"\b[a-z_]+(\.[a-z_]+)*\.(?=[A-Z])", "", str(annotation)))
+        return super().__new__(
+            cls, re.sub(r"\b[a-z_]+(\.[a-z_]+)*\.(?=[A-Z])", "", str(annotation))
+        )
 
     def __repr__(self) -> str:
         return str(self)

@@ -1,7 +1,7 @@
 """Conditions: truth, what a test proves about types, and what is decided at compile time.
 
-`and`, `or`, `not`, `is None`, `isinstance` and truth of optionals refine names and paths in what follows; a
-condition that is known at compile time drops the other branch before it is type-checked.
+`and`, `or`, `not`, `is None`, `isinstance` and truth of optionals refine names and paths in what
+follows; a condition that is known at compile time drops the other branch before it is type-checked.
 """
 
 from __future__ import annotations
@@ -188,7 +188,9 @@ def isinstance_test(e: Emitter, tested: ast.expr, classes: ast.expr) -> Conditio
     meaning = e.expression(tested)
     wanted = _class_types(e, classes)
     if not isinstance(meaning, Plain | Constant | Parts):
-        raise e.error(ErrorKind.UNSUPPORTED_VALUE, f"{meaning.describe()} has no type to test", tested)
+        raise e.error(
+            ErrorKind.UNSUPPORTED_VALUE, f"{meaning.describe()} has no type to test", tested
+        )
     value = meaning.value(e)
     return type_test(e, value, wanted, path_of(tested))
 
@@ -256,7 +258,8 @@ def class_type(e: Emitter, meaning: Sugar, node: ast.expr) -> Type:
         "isinstance needs a class that the language has",
         node,
         found=meaning.describe(),
-        expected="int, float, bool, complex, str, list, dict, tuple, Tensor, a NamedTuple class, or a tuple of them",
+        expected="int, float, bool, complex, str, list, dict, tuple, Tensor, a NamedTuple class,"
+        " or a tuple of them",
     )
 
 
@@ -285,7 +288,10 @@ def _chain(e: Emitter, nodes: list[ast.expr], *, stop_on: bool) -> Condition:
         refine(e, first.if_false if stop_on else first.if_true)
         rest = _chain(e, nodes[1:], stop_on=stop_on)
         rest_block.add_output(rest.as_value(e))
-    through = {**(first.if_false if stop_on else first.if_true), **(rest.if_false if stop_on else rest.if_true)}
+    through = {
+        **(first.if_false if stop_on else first.if_true),
+        **(rest.if_false if stop_on else rest.if_true),
+    }
     stopped = _either(
         first.if_true if stop_on else first.if_false, rest.if_true if stop_on else rest.if_false
     )

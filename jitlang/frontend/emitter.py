@@ -1,8 +1,9 @@
 """The state of compiling one function, and what every part of the front end shares.
 
-`Unit` is one compilation: a function with all callees it reaches, their guards and their calls back into
-Python. `Emitter` is one function body in it. The parts of the language are functions in other modules;
-`Grammar` hands them down, so that sugar and statements can reach each other without import cycles.
+`Unit` is one compilation: a function with all callees it reaches, their guards and their calls back
+into Python. `Emitter` is one function body in it. The parts of the language are functions in other
+modules; `Grammar` hands them down, so that sugar and statements can reach each other without import
+cycles.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 class Guard:
     """An assumption about the world outside the function, tested when it is called.
 
-    `read` fetches the value anew; it must still be the one that was folded (identity for functions and
-    objects, equality of value and class for scalars).
+    `read` fetches the value anew; it must still be the one that was folded (identity for functions
+    and objects, equality of value and class for scalars).
     """
 
     label: str
@@ -64,13 +65,16 @@ class Guard:
 
 
 def _same_constant(a: object, b: object) -> bool:
-    """Whether two scalars or tuples of them cannot be told apart: 1 and 1.0 can, 0.0 and -0.0 too."""
+    """Whether two scalars or tuples of them cannot be told apart: 1 and 1.0 can, 0.0 and -0.0 too.
+    """
     if type(a) is not type(b):
         return False
     if isinstance(a, float | complex):
         return repr(a) == repr(b)
     if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(x is y or _same_constant(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(
+            x is y or _same_constant(x, y) for x, y in zip(a, b, strict=True)
+        )
     return isinstance(a, bool | int | str) and a == b
 
 
@@ -89,7 +93,8 @@ class Fallback:
 
 @dataclass
 class Unit:
-    """One compilation: guards, fallbacks, callees by signature, and the functions being compiled."""
+    """One compilation: guards, fallbacks, callees by signature, and the functions being compiled.
+    """
 
     strict: bool = False
     guards: dict[tuple[int, str], Guard] = field(default_factory=dict)
@@ -293,7 +298,8 @@ class Emitter:
     # Expressions --------------------------------------------------------------------------------
 
     def expression(self, node: ast.expr, expected: Type | None = None) -> Sugar:
-        """The meaning of an expression. `expected` helps displays that have no type of their own."""
+        """The meaning of an expression. `expected` helps displays that have no type of their own.
+        """
         with self.at(node):
             return self.grammar.expression(self, node, expected)
 
@@ -311,7 +317,8 @@ class Emitter:
         """A Python constant as a value.
 
         Raises:
-            CompileError: an int beyond 64 bits (INTEGER_TOO_BIG), or a type that the language lacks.
+            CompileError: an int beyond 64 bits (INTEGER_TOO_BIG), or a type that the language
+                lacks.
         """
         if isinstance(constant, int) and not INT64_MIN <= constant <= INT64_MAX:
             raise self.error(
@@ -360,7 +367,9 @@ class Emitter:
 
     @property
     def speculates(self) -> bool:
-        """Whether this round has read what an empty display holds, and so only looks for what decides it."""
+        """Whether this round has read what an empty display holds, and so only looks for what
+        decides it.
+        """
         return self.forgiving and self.builder.reads_undecided
 
     def _empty_display(self, kind: type[Type]) -> Type | None:

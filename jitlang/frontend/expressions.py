@@ -345,7 +345,9 @@ def _spread_dict(e: Emitter, node: ast.Dict, wanted: Type | None) -> Value:
             result = e.builder.op("aten::copy", piece)
             continue
         if not isinstance(result.type, ty.DictType) or ty.unify(result.type, piece.type) is None:
-            raise e.element_error("the parts of this dict have different types", piece.type, result.type)
+            raise e.element_error(
+                "the parts of this dict have different types", piece.type, result.type
+            )
         decide_empty(piece, result.type)
         decide_empty(result, piece.type)
         e.builder.call("aten::update", [result, piece])
@@ -381,7 +383,8 @@ def _f_string(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
 
 
 def _joined(e: Emitter, pieces: list[ast.expr]) -> Value:
-    """The pieces of an f-string: one `aten::format` where no piece has a spec, else a sum of parts."""
+    """The pieces of an f-string: one `aten::format` where no piece has a spec, else a sum of parts.
+    """
     if not pieces:
         return e.builder.constant("")
     texts = [p.value for p in pieces if isinstance(p, ast.Constant)]

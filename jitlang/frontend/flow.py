@@ -1,7 +1,7 @@
 """Joining control flow: branches of an `if`, the rest after a possible exit, hidden exit flags.
 
-Where one branch leaves by a jump and the other goes on, what follows the `if` is emitted inside the branch
-that goes on. Where either may have left, what follows stands under a test of the exit flags.
+Where one branch leaves by a jump and the other goes on, what follows the `if` is emitted inside the
+branch that goes on. Where either may have left, what follows stands under a test of the exit flags.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _join_name(e: Emitter, node: Node, name: str, then: Arm, otherwise: Arm) -> 
 
 
 def _invisible(arm: Arm, name: str) -> bool:
-    """Whether no reader after the join can come from this arm: readers of `$result` have returned."""
+    """Whether no reader after the join can come from this arm: readers of `$result` have returned.
+    """
     if name == RESULT:
         return Outcome.RETURN not in arm.outcomes
     return not arm.goes_on and not _loops_on(arm)
@@ -175,7 +176,8 @@ def _assign_same(e: Emitter, name: str, meaning: Sugar) -> None:
 
 
 def join_types(e: Emitter, name: str, a: Value, b: Value) -> Type | None:
-    """The type of a variable that holds either value: what it was declared, else what both share."""
+    """The type of a variable that holds either value: what it was declared, else what both share.
+    """
     declared = e.declared.get(name)
     if declared is not None and all(ty.is_subtype(v.type, declared) for v in (a, b)):
         return declared
@@ -306,7 +308,9 @@ def has_open(type_: Type) -> bool:
 
 
 def retype(value: Value, type_: Type) -> None:
-    """Set the type of an open value, of every value it flows from, and of the container it was read from."""
+    """Set the type of an open value, of every value it flows from, and of the container it was read
+    from.
+    """
     if value.type is type_ or not has_open(value.type) or type(value.type) is not type(type_):
         return
     value.type = type_
@@ -351,7 +355,9 @@ def _retype_elements(container: Value) -> None:
 
 
 def settle_empty(graph_values: Sequence[Value]) -> None:
-    """Displays that nothing decided are lists of tensors, and dicts from str to Tensor, as in torch."""
+    """Displays that nothing decided are lists of tensors, and dicts from str to Tensor, as in
+    torch.
+    """
     for value in graph_values:
         if isinstance(value.type, ty.TupleType) and value.node.kind == "prim::TupleConstruct":
             value.type = value.type.with_children([v.type for v in value.node.inputs])
@@ -369,6 +375,6 @@ def settled(type_: Type) -> Type:
 
 
 __all__ = [
-    "Arm", "branch", "cast", "decide_empty", "exited", "has_open", "is_open", "join_types", "retype", "settle_empty",
-    "settled", "undefined_after_loop", "unless_exited",
+    "Arm", "branch", "cast", "decide_empty", "exited", "has_open", "is_open", "join_types",
+    "retype", "settle_empty", "settled", "undefined_after_loop", "unless_exited",
 ]  # fmt: skip

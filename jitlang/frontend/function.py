@@ -1,8 +1,8 @@
 """Compiling a function: from a Python function and the meanings of its arguments to a typed graph.
 
-One graph is compiled per distinct signature. What a parameter gets is either a value, whose type is part of
-the signature, or something that exists only at compile time (a function, a class, a folded constant), which is
-itself part of it.
+One graph is compiled per distinct signature. What a parameter gets is either a value, whose type is
+part of the signature, or something that exists only at compile time (a function, a class, a folded
+constant), which is itself part of it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ from .sugar import (
 
 @dataclass
 class CompiledFunction:
-    """A graph with what a caller needs to know: how arguments become inputs, and what was assumed."""
+    """A graph with what a caller needs to know: how arguments become inputs, and what was assumed.
+    """
 
     name: str
     graph: Graph
@@ -78,7 +79,7 @@ class CompiledFunction:
         return [value for name, spec in self.specs.items() for value in spec.values(e, bound[name])]
 
 
-# Specs: what a parameter gets -----------------------------------------------------------------------
+# Specs: what a parameter gets ---------------------------------------------------------------------
 
 
 class _Spec:
@@ -230,10 +231,11 @@ def _effective(
 
 
 def effective_type(declared: Type, actual: Type) -> Type:
-    """The type under which an accepted argument is compiled: the declared one unless the actual one says more.
+    """The type under which an accepted argument is compiled: the declared one unless the actual one
+    says more.
 
-    A narrower number stays what it is, arrays keep their dtype, and an optional is decided where the
-    argument decides it.
+    A narrower number stays what it is, arrays keep their dtype, and an optional is decided where
+    the argument decides it.
     """
     if actual is ty.ANY or isinstance(actual, ty.ListType | ty.DictType):
         return declared
@@ -253,8 +255,8 @@ def _compile_body(
 ) -> CompiledFunction:
     """Emit a body.
 
-    One that reads an empty list or dict before anything says what it holds is emitted again: rounds that
-    forgive find what the displays hold, and a last one takes that for granted.
+    One that reads an empty list or dict before anything says what it holds is emitted again: rounds
+    that forgive find what the displays hold, and a last one takes that for granted.
     """
     displays: dict[tuple[int, int], Type] = {}
     fallbacks = len(unit.fallbacks)
@@ -439,8 +441,8 @@ def compile_function(
 
     Args:
         function: a plain function defined with `def`.
-        given: for each parameter a type, or a Python object wrapped by `static` that exists at compile time
-            only; for `*args` a tuple of these, for `**kwargs` a mapping.
+        given: for each parameter a type, or a Python object wrapped by `static` that exists at
+            compile time only; for `*args` a tuple of these, for `**kwargs` a mapping.
         strict: refuse calls back into Python.
 
     Raises:
@@ -452,7 +454,9 @@ def compile_function(
 def compile_source(
     source: FunctionSource, given: Mapping[str, Given], *, strict: bool = False
 ) -> CompiledFunction:
-    """Compile a definition that is at hand; names in `given` that are no parameters are in scope too."""
+    """Compile a definition that is at hand; names in `given` that are no parameters are in scope
+    too.
+    """
     unit = Unit(strict=strict or current().strict)
     specs = {name: _given_spec(item) for name, item in given.items()}
     key = (source.function, tuple((name, spec.key) for name, spec in specs.items()))

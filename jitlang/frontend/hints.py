@@ -1,6 +1,7 @@
 """What to write instead: hints for mistakes that many people make, as tables.
 
-A hint is a short imperative; None where nothing better can be said than what was found and expected.
+A hint is a short imperative; None where nothing better can be said than what was found and
+expected.
 """
 
 from __future__ import annotations

@@ -43,9 +43,13 @@ def load_item(e: Emitter, node: ast.Subscript) -> Sugar:
 
 def _load(e: Emitter, owner: Value, node: ast.Subscript) -> Value:
     type_ = owner.type
-    if surface.is_numpy(type_):
+    if surface.is_numpy(type_) or type_ is ty.ANY:
         key, values = array_key(e, node.slice)
-        return e.builder.op("jit::numpy_index", owner, key, *values)
+        if type_ is ty.ANY and key == "i":
+            return e.builder.op("jit::dynamic_getitem", owner, *values)
+        if key in ("i", "(ii)"):
+            return e.builder.op("jit::array_item", owner, *values)
+        return e.builder.op("jit::numpy_index", owner, e.builder.constant(key), *values)
     if isinstance(type_, ty.TensorType):
         indexed = tensor_index(e, owner, node.slice)
         if not indexed.tensors:
@@ -254,8 +258,8 @@ def _as_index(e: Emitter, value: Value) -> object:
     type_ = value.type
     if type_ is ty.NONE:
         return None
-    accepted = type_ is ty.INT or isinstance(type_, ty.TensorType)
-    if accepted or isinstance(type_, ty.ListType) and type_.element in (ty.INT, ty.BOOL):
+    is_index_list = isinstance(type_, ty.ListType) and type_.element in (ty.INT, ty.BOOL)
+    if type_ is ty.INT or isinstance(type_, ty.TensorType) or is_index_list:
         return value
     raise e.error(
         ErrorKind.NOT_SUBSCRIPTABLE,
@@ -294,14 +298,14 @@ def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
 # Arrays -------------------------------------------------------------------------------------------
 
 
-def array_key(e: Emitter, key: ast.expr) -> tuple[Value, list[Value]]:
-    """A subscript of an array, which NumPy reads itself: a letter for each part (ops/arrays.py), and their values."""
+def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
+    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts."""
     written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
     meaning = None if written else e.expression(key)
     if meaning is not None and isinstance(meaning, Parts | Plain | Constant):
         elements = meaning.elements(e)
         if elements is None or not any(isinstance(part, SliceBounds) for part in elements):
-            return e.builder.constant("i"), [meaning.value(e)]
+            return "i", [meaning.value(e)]
     nodes: Sequence[ast.expr] = key.elts if isinstance(key, ast.Tuple) else [key]
     letters, values = "", list[Value]()
     for node in nodes:
@@ -309,7 +313,7 @@ def array_key(e: Emitter, key: ast.expr) -> tuple[Value, list[Value]]:
             for letter, part in _array_parts(e, node):
                 letters += letter
                 values += part
-    return e.builder.constant(f"({letters})" if isinstance(key, ast.Tuple) else letters), values
+    return f"({letters})" if isinstance(key, ast.Tuple) else letters, values
 
 
 def _is_literal_part(node: ast.expr) -> TypeGuard[ast.Constant]:
@@ -343,9 +347,12 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
     """`owner[key] = value`."""
     owner = e.value_of(node.value)
     type_ = owner.type
-    if surface.is_numpy(type_):
+    if surface.is_numpy(type_) or type_ is ty.ANY:
         key, values = array_key(e, node.slice)
-        e.builder.call("jit::numpy_store", [owner, value, key, *values])
+        if key in ("i", "(ii)"):
+            e.builder.call("jit::array_store", [owner, *values, value])
+            return
+        e.builder.call("jit::numpy_store", [owner, value, e.builder.constant(key), *values])
         return
     if isinstance(type_, ty.TensorType):
         _store_tensor(e, owner, node.slice, value)

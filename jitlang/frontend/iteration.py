@@ -1,8 +1,9 @@
 """Loops, iterables and comprehensions.
 
-Every loop is one `prim::Loop`. Names that the body assigns and that mean a value before the loop are carried;
-their types are found by emitting the body until what comes out fits what went in. Loops over tuples are
-unrolled. Comprehensions are loops that append, written as syntax and emitted in a scope of their own.
+Every loop is one `prim::Loop`. Names that the body assigns and that mean a value before the loop
+are carried; their types are found by emitting the body until what comes out fits what went in.
+Loops over tuples are unrolled. Comprehensions are loops that append, written as syntax and emitted
+in a scope of their own.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def _may_mutate(statement: ast.For) -> bool:
         match node:
             case ast.Call(func=ast.Attribute(attr=name)) if name in _MUTATORS:
                 return True
-            case ast.Call(args=args) if any(isinstance(a, ast.Name) and a.id in walked for a in args):
+            case ast.Call(args=args) if any(
+                isinstance(a, ast.Name) and a.id in walked for a in args
+            ):
                 return True
             case ast.Delete() | ast.AugAssign(target=ast.Name()):
                 return True
@@ -158,7 +161,9 @@ def _loop(
             return _finish(e, statement, header, body, names, entry)
         body.node.destroy()
         types.update(wider)
-    raise e.error(ErrorKind.LOOP_TYPE, "the types of this loop's variables do not settle", statement)
+    raise e.error(
+        ErrorKind.LOOP_TYPE, "the types of this loop's variables do not settle", statement
+    )
 
 
 def _declared_or(e: Emitter, name: str, actual: Type) -> Type:
@@ -233,7 +238,9 @@ def _wider(
         value = _value_at_end(e, statement, body, name)
         decide_empty(entry[name], value.type)
         decide_empty(value, entry[name].type)
-        assumed = entry[name].type if assumed is not entry[name].type and _opened(assumed) else assumed
+        assumed = (
+            entry[name].type if assumed is not entry[name].type and _opened(assumed) else assumed
+        )
         if ty.is_subtype(value.type, assumed) and assumed is types[name]:
             continue
         joined = ty.unify(assumed, value.type) or surface.joined(assumed, value.type)
@@ -453,9 +460,7 @@ def _array_iterable(value: Value) -> Iterable:
     return Iterable(
         ty.annotation(value.type),
         lambda e: e.builder.op("jit::dynamic_len", value),
-        lambda e, index: Plain(
-            e.builder.op("jit::numpy_index", value, e.builder.constant("i"), index)
-        ),
+        lambda e, index: Plain(e.builder.op("jit::array_item", value, index)),
     )
 
 

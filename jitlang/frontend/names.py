@@ -1,4 +1,5 @@
-"""The meaning of Python objects from outside a function: globals, closures, attributes, defaults."""
+"""The meaning of Python objects from outside a function: globals, closures, attributes, defaults.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def meaning_of(e: Emitter, found: object, label: str) -> Sugar:
     if isinstance(operator, str):
         return Operator(operator, label)
     if getattr(found, "__jitlang_ignore__", False):
-        return PythonCallable(found, label, ErrorKind.UNSUPPORTED_CALLEE, "it is ignored", declared=True)
+        return PythonCallable(
+            found, label, ErrorKind.UNSUPPORTED_CALLEE, "it is ignored", declared=True
+        )
     scripted = getattr(found, "__jitlang_function__", None)
     if scripted is not None:
         return Function(scripted, label)

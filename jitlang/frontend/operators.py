@@ -1,7 +1,8 @@
 """Python's operators on values: which row each means.
 
-`jit::` rows have Python's meaning where torch's differs and are tried first; rows over `Any` are for values of
-which nothing is known. A number on the left of a tensor follows the same rules as `Tensor`'s reflected methods.
+`jit::` rows have Python's meaning where torch's differs and are tried first; rows over `Any` are
+for values of which nothing is known. A number on the left of a tensor follows the same rules as
+`Tensor`'s reflected methods.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ BINARY: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"), ast.Sub: ("sub", "-"), ast.Mult: ("mul", "*"), ast.Div: ("div", "/"),
     ast.FloorDiv: ("floordiv", "//"), ast.Mod: ("remainder", "%"), ast.Pow: ("pow", "**"),
     ast.MatMult: ("matmul", "@"), ast.BitAnd: ("__and__", "&"), ast.BitOr: ("__or__", "|"),
-    ast.BitXor: ("__xor__", "^"), ast.LShift: ("__lshift__", "<<"), ast.RShift: ("__rshift__", ">>"),
+    ast.BitXor: ("__xor__", "^"), ast.LShift: ("__lshift__", "<<"),
+    ast.RShift: ("__rshift__", ">>"),
 }  # fmt: skip
 COMPARE: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("eq", "=="), ast.NotEq: ("ne", "!="), ast.Lt: ("lt", "<"), ast.LtE: ("le", "<="),
     ast.Gt: ("gt", ">"), ast.GtE: ("ge", ">="), ast.In: ("__contains__", "in"),
-    ast.NotIn: ("__contains__", "not in"), ast.Is: ("__is__", "is"), ast.IsNot: ("__isnot__", "is not"),
+    ast.NotIn: ("__contains__", "not in"), ast.Is: ("__is__", "is"),
+    ast.IsNot: ("__isnot__", "is not"),
 }  # fmt: skip
 _MEMBERSHIP = ("in", "not in")
 _SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -70,15 +73,18 @@ def binary_values(
     name, symbol = BINARY[type(operator)]
     if surface.takes_numpy(lhs.type, rhs.type):
         return surface.binary(e, name, lhs, rhs, in_place=in_place)
-    if isinstance(lhs.type, ty.TensorType) or isinstance(rhs.type, ty.TensorType):
-        if _mixes_with_tensor(lhs, rhs):
-            return _tensor_binary(e, name, symbol, lhs, rhs, in_place=in_place)
+    if _mixes_with_tensor(lhs, rhs):
+        return _tensor_binary(e, name, symbol, lhs, rhs, in_place=in_place)
     decide_empty(lhs, rhs.type)
     decide_empty(rhs, lhs.type)
     if in_place and isinstance(lhs.type, ty.ListType) and name in ("add", "mul"):
         return _one(e, [f"{name}_"], symbol, lhs, rhs)
     if ty.ANY in (lhs.type, rhs.type):
         return e.builder.op(f"jit::dynamic_{name.strip('_')}", lhs, rhs)
+    if name == "pow" and {lhs.type, rhs.type} <= {ty.BOOL, ty.INT}:
+        lhs, rhs = (
+            e.builder.folded(int, "aten::Int", v) if v.type is ty.BOOL else v for v in (lhs, rhs)
+        )
     if name in ("add", "mul"):
         lhs, rhs = _as_sequence(e, lhs), _as_sequence(e, rhs)
     if name == "pow" and lhs.type is ty.INT and rhs.type is ty.INT and (rhs.constant() or 0) < 0:
@@ -99,6 +105,9 @@ def _as_sequence(e: Emitter, value: Value) -> Value:
 
 
 def _mixes_with_tensor(lhs: Value, rhs: Value) -> bool:
+    """Whether one operand is a tensor, and the other one or a number."""
+    if not isinstance(lhs.type, ty.TensorType) and not isinstance(rhs.type, ty.TensorType):
+        return False
     operands = (ty.TensorType, ty.IntType, ty.FloatType, ty.BoolType, ty.ComplexType, ty.NumberType)
     return isinstance(lhs.type, operands) and isinstance(rhs.type, operands)
 
@@ -162,7 +171,10 @@ def _partners(symbol: str, lhs: Type) -> str | None:
             partners[ty.annotation(ty.substitute(arguments[1].type, bindings))] = None
     if symbol in _MEMBERSHIP or not partners:
         return None
-    return f"{ty.annotation(lhs)} and {' or '.join(partners)}"
+    if "float" in partners:
+        partners.pop("number", None)  # a name for those that are listed
+    *others, last = partners
+    return f"{ty.annotation(lhs)} and {', '.join(others)}{' or ' if others else ''}{last}"
 
 
 def _operands(node: ast.AST, count: int) -> Sequence[ast.AST | None]:
@@ -212,11 +224,10 @@ def compare_values(e: Emitter, operator: ast.cmpop, lhs: Value, rhs: Value) -> V
         return e.builder.op(f"aten::{name}", lhs, rhs)
     if surface.takes_numpy(lhs.type, rhs.type):
         return surface.binary(e, name, lhs, rhs)
-    if isinstance(lhs.type, ty.TensorType) or isinstance(rhs.type, ty.TensorType):
-        if _mixes_with_tensor(lhs, rhs):
-            if not isinstance(lhs.type, ty.TensorType):
-                name, lhs, rhs = _SWAPPED[name], rhs, lhs
-            return _one(e, [name], symbol, lhs, rhs)
+    if _mixes_with_tensor(lhs, rhs):
+        if not isinstance(lhs.type, ty.TensorType):
+            name, lhs, rhs = _SWAPPED[name], rhs, lhs
+        return _one(e, [name], symbol, lhs, rhs)
     decide_empty(lhs, rhs.type)
     decide_empty(rhs, lhs.type)
     if isinstance(lhs.type, _TUPLES) or isinstance(rhs.type, _TUPLES):
@@ -275,7 +286,9 @@ def _contains(e: Emitter, container: Value, item: Value) -> Value:
     raise operator_error(e, "in", [item.type, type_])
 
 
-def compare_chain(e: Emitter, operators: Sequence[ast.cmpop], operands: Sequence[ast.expr]) -> Value:
+def compare_chain(
+    e: Emitter, operators: Sequence[ast.cmpop], operands: Sequence[ast.expr]
+) -> Value:
     """`a < b <= c`: every operand once, later ones only where needed."""
     from_left = e.value_of(operands[0])
     return _chain(e, from_left, operators, operands[1:])

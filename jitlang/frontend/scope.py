@@ -1,10 +1,10 @@
 """What names mean at a point of the program, and what a stretch of source does to them.
 
-A `Scope` is an overlay: a branch or loop body gets a child, and joining compares children. Beside names it
-holds refinements of paths (`self.x`, `pair[0]`) that a test has narrowed.
+A `Scope` is an overlay: a branch or loop body gets a child, and joining compares children. Beside
+names it holds refinements of paths (`self.x`, `pair[0]`) that a test has narrowed.
 
-Early exits are variables too: `$returned`, `$result`, `$broke` and `$continued` live in the scope like any
-other name, so that branches and loops join them by the same rule.
+Early exits are variables too: `$returned`, `$result`, `$broke` and `$continued` live in the scope
+like any other name, so that branches and loops join them by the same rule.
 """
 
 from __future__ import annotations
@@ -84,13 +84,16 @@ class Scope:
         return None
 
     def refine_path(self, path: str, type_: Type, *, stable: bool) -> None:
-        """Record that a path has been narrowed; `stable` if it goes through tuples, which never change."""
+        """Record that a path has been narrowed; `stable` if it goes through tuples, which never
+        change.
+        """
         self.paths[path] = type_
         if stable:
             self.stable.add(path)
 
     def forget(self, root: str | None = None) -> None:
-        """Forget narrowed paths: those that start at `root`, or all that a write may have changed."""
+        """Forget narrowed paths: those that start at `root`, or all that a write may have changed.
+        """
         for path, stable in list(self._all_paths()):
             if path.startswith((f"{root}.", f"{root}[")) if root is not None else not stable:
                 self.paths[path] = None
@@ -198,7 +201,9 @@ def path_of(node: ast.expr) -> str | None:
         case ast.Subscript(slice=ast.Constant(value=int() | str() as key)):
             base = path_of(node.value)
             return None if base is None else f"{base}[{key!r}]"
-        case ast.Subscript(slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as key))):
+        case ast.Subscript(
+            slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as key))
+        ):
             base = path_of(node.value)
             return None if base is None else f"{base}[{-key!r}]"
     return None

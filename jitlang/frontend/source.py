@@ -1,7 +1,7 @@
 """Finding the source of a function: files, notebooks, the REPL, anything that `linecache` knows.
 
-Columns are kept as they stand in the file: an indented definition is parsed inside an `if` of its own
-instead of being dedented, so that carets point at the right place.
+Columns are kept as they stand in the file: an indented definition is parsed inside an `if` of its
+own instead of being dedented, so that carets point at the right place.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class FunctionSource:
 
 _BODIES = ("body", "orelse", "handlers", "finalbody", "cases", "decorator_list", "type_params")
 _KEYWORDS: dict[type[ast.stmt], int] = {
-    ast.FunctionDef: len("def "), ast.AsyncFunctionDef: len("async def "), ast.ClassDef: len("class "),
-    ast.Try: len("try"),
+    ast.FunctionDef: len("def "), ast.AsyncFunctionDef: len("async def "),
+    ast.ClassDef: len("class "), ast.Try: len("try"),
 }  # fmt: skip
 
 
@@ -85,7 +85,8 @@ def source_of(function: Callable[..., Any]) -> FunctionSource:
 
     Raises:
         CompileError: the source cannot be found (NO_SOURCE), or the object is not a plain `def`
-            (UNSUPPORTED_CALLEE, UNSUPPORTED_EXPRESSION for a lambda, UNSUPPORTED_STATEMENT for `async`).
+            (UNSUPPORTED_CALLEE, UNSUPPORTED_EXPRESSION for a lambda, UNSUPPORTED_STATEMENT for
+            `async`).
     """
     name = getattr(function, "__name__", repr(function))
     if not isinstance(function, types.FunctionType):
@@ -109,7 +110,7 @@ def source_of(function: Callable[..., Any]) -> FunctionSource:
         raise CompileError(
             ErrorKind.NO_SOURCE,
             f"the source of '{name}' cannot be found ({error})",
-            hint="define the function in a file, a notebook cell, or text registered with `linecache`",
+            hint="define the function in a file, a notebook cell, or text that `linecache` knows",
         ) from None
     filename = inspect.getsourcefile(function.__code__) or function.__code__.co_filename
     tree = _parse(lines, first_line, filename, name)

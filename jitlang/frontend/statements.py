@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Sequence
 
 from ..errors import CompileError, ErrorKind
@@ -15,8 +16,8 @@ from .calls import accepts, annotation_namespace
 from .conditions import condition
 from .emitter import Emitter
 from .expressions import binary
-from .indexing import delete_item, store_item
 from .flow import branch, decide_empty, unless_exited
+from .indexing import delete_item, store_item
 from .iteration import emit_for, emit_while
 from .scope import (
     FALLS,
@@ -45,8 +46,7 @@ def emit_statements(e: Emitter, statements: Sequence[ast.stmt]) -> Outcomes:
         if jumps_of(here):
             if not rest:
                 return here | raised
-            after = unless_exited(e, here, lambda rest=rest: emit_statements(e, rest))  # type: ignore[misc]
-            return after | raised
+            return unless_exited(e, here, functools.partial(emit_statements, e, rest)) | raised
         outcomes = here | raised
     return outcomes
 
@@ -88,9 +88,15 @@ def _handler(e: Emitter, statement: ast.stmt) -> Callable[[Emitter, ast.stmt], O
 
 
 EXCLUDED: dict[type[ast.stmt], tuple[str, str | None]] = {
-    ast.Try: ("`try`", "test for the condition first, or move the statement into a @jl.ignore function"),
+    ast.Try: (
+        "`try`",
+        "test for the condition first, or move the statement into a @jl.ignore function",
+    ),
     ast.With: ("`with`", "move the statement into a @jl.ignore function"),
-    ast.FunctionDef: ("a nested function", "define it at module level and pass what it closes over"),
+    ast.FunctionDef: (
+        "a nested function",
+        "define it at module level and pass what it closes over",
+    ),
     ast.AsyncFunctionDef: ("an async function", "write a plain `def`"),
     ast.ClassDef: ("a nested class", "define it at module level"),
     ast.Import: ("`import`", "import at module level"),
@@ -271,7 +277,9 @@ def _emit_delete(e: Emitter, statement: ast.stmt) -> Outcomes:
 
 def _deleted(name: str) -> Unusable:
     reason = f"'{name}' has been deleted"
-    return Unusable(name, ErrorKind.MAYBE_UNDEFINED, reason, f"assign '{name}' again before this line")
+    return Unusable(
+        name, ErrorKind.MAYBE_UNDEFINED, reason, f"assign '{name}' again before this line"
+    )
 
 
 # Assignment ---------------------------------------------------------------------------------------
@@ -305,6 +313,7 @@ def _emit_annotated(e: Emitter, statement: ast.stmt) -> Outcomes:
 
 
 def declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -> Sugar:
+    """The value of an annotated assignment, under its declared type (ASSIGNED_TYPE if it has none)."""
     with e.at(node):
         value = meaning.value(e)
         decide_empty(value, declared)
@@ -385,7 +394,8 @@ def unpack(e: Emitter, meaning: Sugar, count: int, star: int | None) -> Sequence
     """The parts that `count` targets take, the starred one taking a list of what is left.
 
     Raises:
-        CompileError: the number of parts is known and does not fit, or the value has no parts (UNPACK).
+        CompileError: the number of parts is known and does not fit, or the value has no parts
+            (UNPACK).
     """
     parts = meaning.elements(e)
     if parts is None:
@@ -440,7 +450,9 @@ def _unpack_at_run_time(
         )
     element = value.type.element
     if star is None:
-        return [Plain(v) for v in e.builder.node("prim::ListUnpack", [value], [element] * count).outputs]
+        return [
+            Plain(v) for v in e.builder.node("prim::ListUnpack", [value], [element] * count).outputs
+        ]
     counts = [e.builder.constant(star), e.builder.constant(count - 1 - star)]
     e.builder.call("jit::check_unpack", [value, *counts])
     head = [Plain(_item(e, value, i)) for i in range(star)]
@@ -456,7 +468,8 @@ def _item(e: Emitter, value: Value, index: int) -> Value:
 
 
 def _emit_augmented(e: Emitter, statement: ast.stmt) -> Outcomes:
-    """`x op= y`: in place for tensors and lists, else `x = x op y` with the target evaluated once."""
+    """`x op= y`: in place for tensors and lists, else `x = x op y` with the target evaluated once.
+    """
     assert isinstance(statement, ast.AugAssign)
     target = statement.target
     if isinstance(target, ast.Name):

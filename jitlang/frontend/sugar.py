@@ -1,7 +1,8 @@
 """What a name means at compile time, beyond graph values.
 
-A `Sugar` answers what can be done with it: read as a value, an attribute, a call, a subscript, an iteration.
-Every refusal is made here once, with the found meaning spelled out; the subclasses say what they can do.
+A `Sugar` answers what can be done with it: read as a value, an attribute, a call, a subscript, an
+iteration. Every refusal is made here once, with the found meaning spelled out; the subclasses say
+what they can do.
 """
 
 from __future__ import annotations
@@ -170,7 +171,12 @@ class Keywords(Sugar):
         return e.dict_display(keys, values)
 
     def attribute(self, e: Emitter, name: str) -> Sugar:
-        known = {"get": _KeywordsGet, "items": _KeywordsItems, "keys": _KeywordsKeys, "values": _KeywordsValues}
+        known = {
+            "get": _KeywordsGet,
+            "items": _KeywordsItems,
+            "keys": _KeywordsKeys,
+            "values": _KeywordsValues,
+        }
         if name in known:
             return known[name](self)
         return e.value_attribute(self.value(e), name)
@@ -190,14 +196,19 @@ class _KeywordsMethod(Sugar):
 class _KeywordsGet(_KeywordsMethod):
     def call(self, e: Emitter, args: Arguments) -> Sugar:
         key = args.positional[0].value(e).constant()
-        default = args.positional[1] if len(args.positional) > 1 else Plain(e.builder.constant(None))
+        default = (
+            args.positional[1] if len(args.positional) > 1 else Plain(e.builder.constant(None))
+        )
         return self.owner.items.get(key, default)
 
 
 class _KeywordsItems(_KeywordsMethod):
     def call(self, e: Emitter, args: Arguments) -> Sugar:
         return Parts(
-            [Parts([Plain(e.builder.constant(name)), item]) for name, item in self.owner.items.items()]
+            [
+                Parts([Plain(e.builder.constant(name)), item])
+                for name, item in self.owner.items.items()
+            ]
         )
 
 
@@ -399,8 +410,9 @@ class SliceBounds(Sugar):
 class Iterable(Sugar):
     """What a `for` can walk by position: a length and an element for each index.
 
-    `trips` is a cheaper count for loops, where negative means none; `parts` are the elements where they are known
-    at compile time; `grows` marks a list, whose length a loop's body may change; `bounds` are those of a range.
+    `trips` is a cheaper count for loops, where negative means none; `parts` are the elements where
+    they are known at compile time; `grows` marks a list, whose length a loop's body may change;
+    `bounds` are those of a range.
     """
 
     label: str

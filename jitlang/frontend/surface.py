@@ -50,7 +50,9 @@ def takes_numpy(lhs: Type, rhs: Type) -> bool:
     if not (is_numpy(lhs) or is_numpy(rhs)):
         return False
     return all(
-        is_numpy(t) or t in NUMBERS or (isinstance(t, _SEQUENCES) and _is_nested_number(t))
+        is_numpy(t)
+        or t in (*NUMBERS, ty.ANY)
+        or (isinstance(t, _SEQUENCES) and _is_nested_number(t))
         for t in (lhs, rhs)
     )
 
@@ -126,7 +128,7 @@ def _row_agrees(name: str, target: DType, lhs: Value, rhs: Value) -> bool:
     if name in _SHIFTS or ty.BOOL in (lhs.type, rhs.type):
         return False
     if name in ("and", "or", "xor"):
-        return same
+        return same and target.category < Category.FLOATING
     if target in REAL_FLOATS:
         return True
     if target in _FLOATS:

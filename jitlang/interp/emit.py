@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..codegen import fused_kernel
+from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
@@ -57,6 +59,7 @@ class _Emitter:
         self.program = program
         self.objects = find_objects(graph)
         self.names: dict[str, Any] = dict(support.NAMES)
+        self.kernels: list[Any] = []
         self.known: dict[Any, str] = {}
         self.function_name = identifier("run_" + graph.name)
         self.finished: list[FunctionText] = []
@@ -79,7 +82,7 @@ class _Emitter:
         self.finished.append(self.open_functions.pop())
         lines = [line for function in self.finished for line in function.lines]
         source = "".join(text + "\n" for text, _ in lines)
-        return Emitted(source, [node for _, node in lines], self.names, self.function_name)
+        return Emitted(source, [node for _, node in lines], self.names, self.function_name, self.kernels)
 
     # Text ---------------------------------------------------------------------------------------
 
@@ -444,6 +447,18 @@ class _Emitter:
         else:
             self.write(called, node)
 
+    def fusion_group(self, instruction: Instruction) -> None:
+        """A group of nodes as one kernel over arrays."""
+        node = instruction.node
+        kernel = fused_kernel(node.attributes[SUBGRAPH])
+        self.kernels.append(kernel)
+        name = self.name(f"g{len(self.kernels)}", kernel.native)
+        called = f"{name}({', '.join(map(self.raw, instruction.inputs))})"
+        if len(instruction.outputs) == 1:
+            self.one_result(instruction, called)
+        else:
+            self.several_results(instruction, called)
+
     def print(self, instruction: Instruction) -> None:
         node = instruction.node
         texts = list(map(self.text, instruction.inputs))
@@ -493,6 +508,7 @@ _BY_KIND: dict[str, Callable[[_Emitter, Instruction], None]] = {
     "prim::TupleSlice": _Emitter.tuple_slice,
     "prim::CallFunction": _Emitter.call_function,
     "prim::PythonOp": _Emitter.python_op,
+    FUSION_GROUP: _Emitter.fusion_group,
     "prim::Print": _Emitter.print,
     "prim::RaiseException": _Emitter.raise_exception,
     "prim::isinstance": _Emitter.is_instance,

@@ -1,13 +1,15 @@
-"""The phases of a compiled signature: watched, then native.
+"""The phases of a compiled signature: watched, then fast.
 
-    COLD        no call yet
-    PROFILING   the interpreter runs; calls are counted
-    NATIVE      the whole graph is one native function
-    INTERPRETED the interpreter for good, with the reason: what native code would have to call back in a loop
+    COLD         no call yet
+    PROFILING    the interpreter runs; calls are counted
+    FUSED        the interpreter runs a graph whose pointwise work and reductions are generated kernels
+    NATIVE       the whole graph is one native function
+    INTERPRETED  the interpreter for good, since there is nothing to gain
 
-The interpreter is the reference: a native function gives its results, exceptions and effects, or is not used. A
-graph goes native where everything inside its loops is machine code; a graph whose loops call kernels runs them as
-fast from the generated Python function, so it stays there, and `explain` says so.
+The interpreter is the reference: a faster form gives its results (with jitlang's own elementary functions, as its
+exact mode does), exceptions and effects. A graph with groups to fuse runs fused; one without goes native where all
+inside its loops is machine code; what would call kernels from native loops stays in the generated Python
+function, which does that as fast, and `explain` says so.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 from .. import config
 from ..codegen import compile_host, is_machine_code
 from ..errors import SourceSpan
+from ..fuser.partition import FUSION_GROUP, SUBGRAPH, fuse_nodes
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value, clone_node, create_node
 from .machine import Routine, assemble
@@ -31,6 +34,7 @@ class Phase(Enum):
 
     COLD = "cold"
     PROFILING = "profiling"
+    FUSED = "fused"
     NATIVE = "native"
     INTERPRETED = "interpreted"
 
@@ -56,20 +60,26 @@ class Explanation:
         phase: the current phase.
         calls: calls so far.
         reason: why the graph is not native, or empty.
+        groups: the operators of each fusion group.
         callbacks: what native code runs in Python.
     """
 
     phase: Phase
     calls: int
     reason: str
+    groups: Sequence[Sequence[str]]
     callbacks: Sequence[CallBack]
 
     def __str__(self) -> str:
         lines = [f"phase: {self.phase.value} after {self.calls} calls"]
         if self.reason:
             lines.append(f"not native: {self.reason}")
+        lines += [f"fused: {', '.join(group)}" for group in self.groups]
         lines += [f"called back in Python: {each}" for each in self.callbacks]
         return "\n".join(lines)
+
+
+_FINAL = (Phase.FUSED, Phase.NATIVE, Phase.INTERPRETED)
 
 
 class Executor:
@@ -81,8 +91,9 @@ class Executor:
         self.calls = 0
         self.reason = ""
         self.callbacks: Sequence[CallBack] = ()
+        self.specialized = graph
         self._routines: dict[bool, Routine] = {}
-        self._native: Callable[..., Any] | None = None
+        self._fast: Callable[..., Any] | None = None
         self._lock = threading.Lock()
 
     def run(self, inputs: Sequence[Any]) -> Any:
@@ -90,12 +101,13 @@ class Executor:
         settings = config.current()
         if settings.exact or not settings.native:
             return self.routine(settings.exact)(*inputs)
-        if self._native is not None:
-            self.calls += 1
-            return self._native(*inputs)
-        self._advance(settings.num_profiled_runs)
-        if self._native is not None:
-            return self._native(*inputs)
+        self.calls += 1
+        if self.phase not in _FINAL and self.calls > settings.num_profiled_runs:
+            self.compile()
+        if self._fast is not None:
+            return self._fast(*inputs)
+        if self.phase is Phase.COLD:
+            self.phase = Phase.PROFILING
         return self.routine(False)(*inputs)
 
     def routine(self, exact: bool) -> Routine:
@@ -107,31 +119,38 @@ class Executor:
 
     def explain(self) -> Explanation:
         """What became of the signature."""
-        return Explanation(self.phase, self.calls, self.reason, self.callbacks)
+        groups = [_operators_of(node) for node in self.specialized.find(FUSION_GROUP)]
+        return Explanation(self.phase, self.calls, self.reason, groups, self.callbacks)
 
-    def _advance(self, profiled_runs: int) -> None:
-        self.calls += 1
-        if self.phase in (Phase.COLD, Phase.PROFILING):
-            self.phase = Phase.PROFILING
-            if self.calls > profiled_runs:
-                self.compile()
+    @property
+    def kernels(self) -> Sequence[Any]:
+        """The fused kernels of the specialised graph."""
+        return self._fast.kernels if isinstance(self._fast, Routine) else ()
 
     def compile(self) -> None:
-        """Go native now, if the graph can."""
+        """Leave the profiling phase now."""
         with self._lock:
-            if self.phase in (Phase.NATIVE, Phase.INTERPRETED):
-                return
-            self.reason = _why_not_native(self.graph)
-            if self.reason:
-                self.phase = Phase.INTERPRETED
-                return
-            self._compile()
+            if self.phase not in _FINAL:
+                self._fast, self.phase = self._specialize()
 
-    def _compile(self) -> None:
+    def _specialize(self) -> tuple[Callable[..., Any] | None, Phase]:
+        fused = self.graph.copy()
+        if fuse_nodes(fused):
+            self.specialized = fused
+            self.reason = "its kernels are called from the interpreter"
+            return assemble(fused), Phase.FUSED
+        self.reason = _why_not_native(self.graph)
+        if self.reason:
+            return None, Phase.INTERPRETED
         compiled = compile_host(self.graph, callback_of)
         self.callbacks = [_called_back(node) for node in compiled.callbacks]
-        self._native = compiled.function
-        self.phase = Phase.NATIVE
+        return compiled.function, Phase.NATIVE
+
+
+def _operators_of(group: Node) -> list[str]:
+    """The operators that a group computes."""
+    computed = (CONSTANT, "prim::ListConstruct", "prim::ListUnpack")
+    return [node.kind for node in group.attributes[SUBGRAPH].walk() if node.kind not in computed]
 
 
 def _called_back(node: Node) -> CallBack:

@@ -20,7 +20,7 @@ import linecache
 import math
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from types import CodeType, FunctionType, ModuleType, TracebackType
@@ -68,6 +68,11 @@ class Routine:
 
     def __repr__(self) -> str:
         return f"<Routine {self.filename[1:-1]}>"
+
+    @property
+    def kernels(self) -> Sequence[Any]:
+        """The fused kernels that the function calls."""
+        return self._emitted.kernels
 
     @property
     def source(self) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from ..fuser.partition import FUSION_GROUP
 from ..ir import types as ty
 from ..ir.graph import IF, LOOP, Graph, Node, Value
 from ..ir.opdef import OpDef
@@ -170,6 +171,10 @@ def _read_by_list_unpack(node: Node, needs: _Needs) -> None:
         needs.link(value, node.inputs[0])
 
 
+def _read_by_group(node: Node, needs: _Needs) -> None:
+    """A kernel takes and gives arrays."""
+
+
 def _read_by_row(node: Node, needs: _Needs) -> None:
     if node.op is not None and moves_elements(node):
         _move_elements(node, needs)
@@ -199,7 +204,9 @@ def _move_elements(node: Node, needs: _Needs) -> None:
 
 
 def gives_raw(node: Node, index: int) -> bool:
-    """Whether the node's row returns this output as an array, or a list of arrays."""
+    """Whether the node gives this output as an array, or a list of arrays."""
+    if node.kind == FUSION_GROUP:
+        return True
     if node.op is None or index >= len(node.op.schema.returns):
         return False
     return is_declared_raw(node.op.schema.returns[index])
@@ -249,4 +256,5 @@ _READERS: dict[str, Callable[[Node, _Needs], None]] = {
     CAST: _read_by_cast,
     LIST_CONSTRUCT: _read_by_list_construct,
     LIST_UNPACK: _read_by_list_unpack,
+    FUSION_GROUP: _read_by_group,
 }

@@ -36,12 +36,15 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """The text, the node of each of its lines, the names it uses, and the name it defines."""
+    """The text, the node of each of its lines, the names it uses, the one it defines, and its fused
+    kernels.
+    """
 
     source: str
     nodes: list[Node | None]
     names: Mapping[str, Any]
     function: str
+    kernels: Sequence[Any] = ()
 
 
 @dataclass(slots=True)

@@ -1,4 +1,6 @@
-"""A low-level builder: inserts nodes, constants and operator calls. It knows nothing of Python source."""
+"""A low-level builder: inserts nodes, constants and operator calls. It knows nothing of Python
+source.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from .types import TupleType, Type
 
 
 class Builder:
-    """Inserts before a cursor, the end of a block unless moved. `span` is stamped on every new node."""
+    """Inserts before a cursor, the end of a block unless moved. `span` is stamped on every new
+    node.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -67,7 +71,8 @@ class Builder:
         return self.node(kind, inputs, [type_], **attributes).output
 
     def constant(self, value: Any, type_: Type | None = None) -> Value:
-        """Insert a constant; `type_` is needed for what has no type of its own (tensors, objects)."""
+        """Insert a constant; `type_` is needed for what has no type of its own (tensors, objects).
+        """
         resolved = type_ or constant_type(value)
         if resolved is None:
             raise TypeError(f"a constant of type {type(value).__name__} needs an explicit type")
@@ -115,7 +120,9 @@ class Builder:
             for argument, how in zip(op.schema.arguments, match.conversions, strict=True)
         ]
         inputs += [values[position] for position in match.variadic]
-        types = result_types(op, match.bindings, [v.type for v in inputs], [_known(v) for v in inputs])
+        types = result_types(
+            op, match.bindings, [v.type for v in inputs], [_known(v) for v in inputs]
+        )
         if any(_is_unknown(result) for result in types):
             self.reads_undecided = True
             types = [_opened(result) for result in types]

@@ -1,8 +1,8 @@
 """Matching arguments against schemas: torch's overload resolution and implicit conversions.
 
-Each overload is tried as it stands first; only if none fits are conversions tried, in the order of the
-table. A match is a list of `Conversion`s, one per schema argument, which the builder then applies; nothing
-is emitted for an overload that does not fit.
+Each overload is tried as it stands first; only if none fits are conversions tried, in the order of
+the table. A match is a list of `Conversion`s, one per schema argument, which the builder then
+applies; nothing is emitted for an overload that does not fit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Convert(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Where one schema argument comes from: the caller's values (by position) and how they convert."""
+    """Where one schema argument comes from: the caller's values (by position) and how they convert.
+    """
 
     how: Convert
     sources: tuple[int, ...] = ()
@@ -141,7 +142,8 @@ def match_schema(
     *,
     implicit: bool = True,
 ) -> Match | Mismatch:
-    """Match argument types against one overload. Keyword values are numbered after positional ones."""
+    """Match argument types against one overload. Keyword values are numbered after positional ones.
+    """
     schema = op.schema
     keyword_position = {name: len(args) + i for i, name in enumerate(kwargs)}
     bindings: dict[str, Type] = {}
@@ -206,7 +208,9 @@ _VARIADIC_TENSORS = frozenset(
 def _packed(
     schema: FunctionSchema, argument: Argument, rest: Sequence[Type], bindings: dict[str, Type]
 ) -> bool:
-    """Whether trailing positional ints form the last positional list (`x.view(2, 3)`, `x.permute(1, 0)`)."""
+    """Whether trailing positional ints form the last positional list (`x.view(2, 3)`, `x.permute(1,
+    0)`).
+    """
     positional = [a for a in schema.arguments if not a.kwarg_only]
     if argument is not positional[-1]:
         return False
@@ -261,7 +265,9 @@ def result_types(
 
 
 def _surface_of(types: Sequence[Type]) -> Surface | None:
-    surfaces = {inner.surface for t in types for inner in ty.walk(t) if isinstance(inner, TensorType)}
+    surfaces = {
+        inner.surface for t in types for inner in ty.walk(t) if isinstance(inner, TensorType)
+    }
     if not surfaces:
         return None
     return Surface.NUMPY if surfaces == {Surface.NUMPY} else Surface.TORCH
@@ -277,6 +283,7 @@ def on_surface(type_: Type, surface: Surface) -> Type:
 
 
 __all__ = [
-    "NOT_CONSTANT", "Conversion", "Convert", "Match", "Mismatch", "as_torch", "conversion", "match_overloads",
+    "NOT_CONSTANT", "Conversion", "Convert", "Match", "Mismatch", "as_torch", "conversion",
+    "match_overloads",
     "match_schema", "on_surface", "result_types",
 ]  # fmt: skip

@@ -84,6 +84,8 @@ def _union_type(name: str, types: Sequence[Type]) -> Type:
     """Where it is open whether there is an array at all: a number, or an array."""
     if name in COMPARE:
         return ty.union([ty.BOOL, ty.ARRAY])
+    if ty.ANY in types:
+        return ty.ANY
     numbers = {part for t in types for part in ty.alternatives(t) if part in _NUMBERS}
     if name == "div" or name == "pow":
         numbers.add(ty.FLOAT)
@@ -338,7 +340,7 @@ def _store(xp: Any, self: Any, value: Any, key: str, *values: Any) -> None:
 def _index_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     self = types[0]
     if not isinstance(self, ty.TensorType):
-        return ty.ARRAY
+        return ty.ANY if self is ty.ANY else ty.ARRAY
     rank, key = rank_of(self), constants[1]
     if rank is None or key is NOT_CONSTANT:
         return array_type(self.dtype)
@@ -351,6 +353,18 @@ def _index_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return array_type(self.dtype, max(rank, 0))
 
 
+def _item_of(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return _index_type([types[0], ty.STR, *types[1:]], [None, "i" * (len(types) - 1)])
+
+
+# The usual subscripts, as expressions that the interpreter writes in place.
+scalar("jit::array_item(Any(a) self, Any i) -> Any(a)", "self[i]", infer=_item_of)
+scalar("jit::array_item.two(Any(a) self, Any i, Any j) -> Any(a)", "self[i, j]", infer=_item_of)
+scalar("jit::array_store(Any(a!) self, Any i, Any value) -> ()", "self.__setitem__(i, value)")
+scalar(
+    "jit::array_store.two(Any(a!) self, Any i, Any j, Any value) -> ()",
+    "self.__setitem__((i, j), value)",
+)
 op(
     "jit::numpy_index(Any(a) self, str key, ...) -> Any(a)", impl=_index, infer=_index_type,
     function=None, method=None,
@@ -360,7 +374,7 @@ op(
     function=None, method=None,
 )  # fmt: skip
 
-# Rows of torch's that raise other exceptions --------------------------------------------------------
+# Rows of torch's that raise other exceptions ----------------------------------------------------
 
 
 def _reduced(name: str) -> Callable[..., Any]:
@@ -394,7 +408,7 @@ op(
 )  # fmt: skip
 
 
-# Index tensors behind an Ellipsis -------------------------------------------------------------------
+# Index tensors behind an Ellipsis ----------------------------------------------------------------
 
 
 def _key(x: Any, indices: Sequence[Any]) -> tuple[Any, ...]:

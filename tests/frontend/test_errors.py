@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import pickle
 import re
+import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -149,6 +150,15 @@ def test_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error)
     assert again.kind is error.kind
+
+
+def test_the_traceback_is_brief() -> None:
+    function = defined("def f(x: int) -> int:\n    return x + 'a'\n", "<brief>")
+    with jl.config.override(verify=False), pytest.raises(CompileError) as caught:
+        jl.script(function)
+    shown = traceback.format_exception(caught.value)
+    assert sum("in " in line and "File" in line for line in shown) < 7
+    assert not any("jitlang/frontend" in line for line in shown)
 
 
 # Carets -------------------------------------------------------------------------------------------

@@ -265,6 +265,13 @@ def test_the_warning_comes_once_per_place() -> None:
     assert not [w for w in caught if w.category is FallbackWarning]
 
 
+def test_a_warning_made_an_error_leaves_nothing_behind() -> None:
+    for _ in range(2):
+        with pytest.raises(FallbackWarning):
+            silently(calls_unsupported)
+    assert warned(calls_unsupported)[0]("4") == 5
+
+
 def calls_twice(text: str) -> int:
     first = reads_safely(text)
     return first + reads_safely(text + "0")

@@ -57,6 +57,18 @@ def test_a_global_that_changes_compiles_a_new_version() -> None:
     assert compiled(scripted) is not first
 
 
+def test_what_is_shown_is_what_would_run() -> None:
+    space = module(SCALE, SCALE=2)
+    scripted = jl.script(space["f"])
+    assert "value=2" in str(scripted.graph)
+    space["SCALE"] = 5
+    assert "value=5" in str(scripted.graph)
+    assert "5" in scripted.code
+    del space["SCALE"]
+    with pytest.raises(CompileError):
+        scripted.graph  # noqa: B018  # a property that compiles
+
+
 def test_an_equal_value_is_no_change() -> None:
     space = module(SCALE, SCALE=1000)
     scripted = jl.script(space["f"])

@@ -140,6 +140,20 @@ class Generator:
     def containers(self) -> None:
         self.op(*self.choose(LIST_CALLS))
 
+    def display(self) -> None:
+        """A new list, and some calls on it."""
+        made = self.add(self.fresh(self.choose((INTS, TENSORS))))
+        for _ in range(self.draw(st.integers(1, 4))):
+            name = self.choose(("aten::len", "aten::append", "aten::__getitem__", "python"))
+            if name == "python" and made.type is INTS:
+                self.callback(meddle, [made])
+            elif name == "aten::append":
+                self.call(name, [made, self.any_value(made.type.element)])
+            elif name == "aten::__getitem__":
+                self.call(name, [made, self.builder.constant(self.choose((0, -1)))])
+            else:
+                self.call("aten::len", [made])
+
     def tuple(self) -> None:
         build = self.builder
         pair = self.any_value(PAIR)
@@ -182,13 +196,12 @@ class Generator:
     def python(self) -> None:
         function = self.choose((observe, meddle))
         types = (INTS,) if function is meddle else (ty.INT, self.choose(ALL_TYPES))
-        inputs = [self.any_value(t) for t in types]
-        reference = ObjectRef(function.__name__, function)
-        self.add(
-            self.builder.value(
-                "prim::PythonOp", inputs, ty.INT, name=function.__name__, callee=reference
-            )
-        )
+        self.callback(function, [self.any_value(t) for t in types])
+
+    def callback(self, function: Callable[..., int], inputs: list[Value]) -> None:
+        name = function.__name__
+        attributes = {"name": name, "callee": ObjectRef(name, function)}
+        self.add(self.builder.value("prim::PythonOp", inputs, ty.INT, **attributes))
 
     def block(self, block: Block, types: list[ty.Type]) -> list[Value]:
         """Fill a block with statements; returns values of these types."""
@@ -262,7 +275,7 @@ STATEMENTS = (
     Generator.scalar, Generator.scalar, Generator.tensor, Generator.tensor, Generator.containers,
     Generator.containers, Generator.anything, Generator.tuple, Generator.optional,
     Generator.python, Generator.branch, Generator.branch, Generator.loop, Generator.again,
-    Generator.again, Generator.again, Generator.again,
+    Generator.again, Generator.again, Generator.again, Generator.display,
 )  # fmt: skip
 WRITING_STATEMENTS = (*STATEMENTS, Generator.write, Generator.write)
 

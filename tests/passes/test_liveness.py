@@ -1,12 +1,12 @@
 """Every value dies exactly once on every path."""
 
 from hypothesis import HealthCheck, given, settings
-from passes.pass_graphs import writing_graphs
 
 from jitlang.interp.linearize import Opcode, linearize
 from jitlang.ir.graph import IF, LOOP, Block, Graph, Value
 from jitlang.ir.parser import parse_graph
 from jitlang.passes.liveness import IMMEDIATE, Liveness, captures, find_last_uses
+from passes.pass_graphs import writing_graphs
 
 
 def test_places() -> None:

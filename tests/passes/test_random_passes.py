@@ -5,13 +5,13 @@ once.
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from passes.pass_graphs import evaluate, graphs, outcome, writing_graphs
 
 from jitlang.interp.machine import assemble
 from jitlang.ir.compare import graphs_equal
 from jitlang.ir.graph import Graph
 from jitlang.ir.verifier import verify
 from jitlang.passes.manager import PASSES, run_passes
+from passes.pass_graphs import evaluate, graphs, outcome, writing_graphs
 
 CLEAN_UPS = ("peephole", "constants", "cse", "dce")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
