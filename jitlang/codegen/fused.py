@@ -44,10 +44,8 @@ class FusedKernel:
         self._native: NativeCall | None = None
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
-        self._scalars = [
-            isinstance(v.type, ty.TensorType) and v.type.surface is ty.Surface.NUMPY
-            for v in graph.outputs
-        ]
+        self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
+        self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
 
     @cached_property
     def native(self) -> Callable[..., Any]:
@@ -55,7 +53,7 @@ class FusedKernel:
 
         The fastest way to call the group, from Python and from generated code.
         """
-        if not is_available() or any(self._scalars):
+        if not is_available() or any(self._scalars) or self._takes_scalars:
             return self
         self._native = NativeCall(self._call_and_remember, self)
         return self._native.function
@@ -72,6 +70,10 @@ class FusedKernel:
         Raises:
             RuntimeError, IndexError, TypeError: what the group's rows raise for such arguments.
         """
+        if self._takes_scalars:
+            arguments = tuple(
+                np.asarray(a) if isinstance(a, np.generic) else a for a in arguments
+            )
         launch = self.launch_for(arguments)
         if isinstance(launch, str):
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
@@ -114,6 +116,11 @@ class FusedKernel:
             for value, is_static in zip(arguments, self._is_static, strict=True)
         ]
         return lower(self.graph, described)
+
+
+def may_be_scalar(type_: ty.Type) -> bool:
+    """Whether a value of this type may be one of NumPy's scalars: an array of rank 0 or any."""
+    return ty.is_array(type_) and not getattr(type_, "sizes", None)
 
 
 def describe(value: Any, is_static: bool) -> Argument:

@@ -135,6 +135,10 @@ class LaneAlgebra(BuildingAlgebra):
         )  # fmt: skip
         return self.a.splat(made, x.lanes)
 
+    def _fma(self, x: Lane, y: Lane, z: Lane, of: DType) -> Lane:
+        name = f"llvm.fma.{suffix(x.element, x.lanes)}"
+        return self.a.call(name, [x, y, z], x.element, x.lanes)
+
     def _select(self, condition: Lane, x: Lane, y: Lane, of: DType) -> Lane:
         return self.a.select(condition, x, y)
 

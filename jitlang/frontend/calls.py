@@ -15,7 +15,7 @@ from ..errors import CallEdge, Category, CompileError, ErrorKind, did_you_mean
 from ..ir import types as ty
 from ..ir.builder import no_overload
 from ..ir.graph import PYTHON_OP, ObjectRef, Value
-from ..ir.matching import Match, match_overloads
+from ..ir.matching import Match, conversion, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
 from ..tensor import result_class
@@ -264,8 +264,9 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
         assert isinstance(rest, Starred)
         values.append(rest.items)
     else:
-        values += [meaning.value(e) for meaning in args.positional]
-    keywords = _keywords(e, operator.label, rows, args)
+        keeps = name in ("append", "insert")
+        values += [(m if keeps else e.walked(m)).value(e) for m in args.positional]
+    keywords = _keywords(e, operator.label, rows, args, operator.receiver)
     unknown = any(ty.ANY in ty.walk(v.type) for v in values[1:])
     if e.speculates and unknown and is_open(values[0].type):
         return Plain(e.builder.constant(None))  # an unknown element decides nothing
@@ -276,11 +277,14 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
 
 
 def _keywords(
-    e: Emitter, label: str, rows: Sequence[OpDef], args: Arguments
+    e: Emitter, label: str, rows: Sequence[OpDef], args: Arguments, receiver: Value | None
 ) -> dict[str, Value]:
     """Keyword values; NumPy's `axis` and torch's `input` are understood where a row has the
     argument.
     """
+    if receiver is not None:
+        first = [r for r in rows if _takes_receiver(r, receiver)]
+        rows = first or rows
     known = {a.name for row in rows for a in row.schema.arguments}
     aliases = {**RENAMED_KEYWORDS, "input": "self"}
     values: dict[str, Value] = {}
@@ -296,6 +300,11 @@ def _keywords(
             )
         values[renamed] = meaning.value(e)
     return values
+
+
+def _takes_receiver(row: OpDef, receiver: Value) -> bool:
+    arguments = row.schema.arguments
+    return bool(arguments) and conversion(arguments[0], receiver.type, {}, implicit=False) is not None
 
 
 def _positional_format(
@@ -496,7 +505,7 @@ def call_python(
             ErrorKind.STRICT_FALLBACK,
             f"'{label}' would be called back in Python, which strict=True refuses",
             found=(reason or "it is marked @jl.ignore") + excerpt,
-            hint="rewrite the callee in the language, or drop strict=True",
+            hint=hints.for_builtin(label) or "rewrite the callee in the language, or drop strict=True",
         )
     if reason is not None and error is not None and error.span is not None:
         reason = f"{reason} ({error.span})"

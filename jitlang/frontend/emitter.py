@@ -30,7 +30,7 @@ from ..values import type_of
 from . import hints
 from .scope import Outcomes, Scope
 from .source import FunctionSource
-from .sugar import Arguments, Namespace, Operator, Starred, Sugar, Unusable
+from .sugar import Arguments, Namespace, Operator, Plain, Starred, Sugar, Unusable
 from .sugar import ClassName as ClassSugar
 from .sugar import Iterable as IterableSugar
 
@@ -199,7 +199,7 @@ class Emitter:
     def not_refined(self, node: ast.AST | None, type_: Type, cannot: str) -> CompileError:
         """The rejection of a value that may be None, where that does not do."""
         text = ast.unparse(node) if isinstance(node, ast.expr) else ""
-        named = f"'{text}'" if 0 < len(text) <= LONGEST_NAME else "this"
+        named = f"`{text}`" if 0 < len(text) <= LONGEST_NAME else "this"
         return self.error(
             ErrorKind.OPTIONAL_NOT_REFINED,
             f"{named} may be None, {cannot}",
@@ -426,6 +426,10 @@ class Emitter:
     def as_list(self, meaning: Sugar) -> Value:
         """The elements of anything iterable as a list value."""
         return self.grammar.as_list(self, meaning)
+
+    def walked(self, meaning: Sugar) -> Sugar:
+        """A range, zip and the like as the list of its elements, where only these matter."""
+        return Plain(self.as_list(meaning)) if isinstance(meaning, IterableSugar) else meaning
 
     def starred(self, meaning: Sugar) -> Sugar:
         """`*xs` in a call, where the number of elements is known only when it runs."""

@@ -146,7 +146,7 @@ def _compare(e: Emitter, node: ast.expr, expected: Type | None) -> Sugar:
         if any(isinstance(side, ast.Constant) and side.value is None for side in sides):
             return Plain(condition(e, node).as_value(e))
     if len(node.ops) == 1:
-        lhs, rhs = e.expression(node.left), e.expression(node.comparators[0])
+        lhs, rhs = e.expression(node.left), e.walked(e.expression(node.comparators[0]))
         known = _known_membership(e, node.ops[0], lhs, rhs)
         if known is not None:
             return Plain(e.builder.constant(known))
@@ -387,11 +387,11 @@ def _joined(e: Emitter, pieces: list[ast.expr]) -> Value:
     """
     if not pieces:
         return e.builder.constant("")
-    texts = [p.value for p in pieces if isinstance(p, ast.Constant)]
+    texts = [str(p.value) for p in pieces if isinstance(p, ast.Constant)]
     fields = [p for p in pieces if isinstance(p, ast.FormattedValue)]
     plain = all(f.conversion == -1 and f.format_spec is None for f in fields)
     if plain and fields and not any("{" in t or "}" in t for t in texts):
-        template = "".join(p.value if isinstance(p, ast.Constant) else "{}" for p in pieces)
+        template = "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in pieces)
         values = [_formatted_operand(e, f) for f in fields]
         (output,) = e.builder.call("aten::format", [e.builder.constant(template), *values])
         return output

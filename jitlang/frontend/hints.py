@@ -103,6 +103,25 @@ def for_attribute(owner: Type, name: str, known: Iterable[str]) -> str | None:
     return found
 
 
+_INSTEAD = {
+    "map": "write [g(x) for x in xs]",
+    "filter": "write [x for x in xs if g(x)]",
+    "type": "test with isinstance(x, T)",
+    "set": "use a list, or a dict with True as values",
+    "frozenset": "use a tuple, or a dict with True as values",
+    "iter": "write a `for` loop",
+    "next": "write a `for` loop, or xs[0]",
+    "id": "compare with `is`",
+    "open": "read the file outside the script and pass what is in it",
+    "input": "ask outside the script and pass the answer",
+}
+
+
+def for_builtin(label: str) -> str | None:
+    """What to write instead of a builtin that only Python can call."""
+    return _INSTEAD.get(label)
+
+
 _IMPORTS = {
     "torch": "import jitlang as torch", "np": "import numpy as np", "jl": "import jitlang as jl",
     "nn": "from jitlang import nn", "F": "import jitlang.nn.functional as F",

@@ -638,8 +638,8 @@ def _comprehend(
         e.locals = hidden
         result = scope.lookup(name)
         left = {n: scope.names[n] for n in walrus if n in scope.names}
-    for written, meaning in left.items():
-        e.scope.assign(written, meaning)
+    for outside, meaning in left.items():
+        e.scope.assign(outside, meaning)
     assert isinstance(result, Plain)
     return result.plain
 

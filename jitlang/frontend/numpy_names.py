@@ -166,7 +166,13 @@ def _has_tensor(type_: Type) -> bool:
 
 
 def _run(e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
-    """NumPy's own function."""
+    """NumPy's own function; a float that is known at compile time is computed here and now."""
+    if name in _ELEMENTWISE and len(values) == 1 and not keywords and values[0].type is ty.FLOAT:
+        number = values[0].constant()
+        with np.errstate(all="ignore"):
+            folded = None if number is None else getattr(np, name)(number)
+        if isinstance(folded, np.float64) and np.isfinite(folded):
+            return e.constant(folded)
     names = e.builder.constant(",".join(keywords))
     return e.builder.op("jit::numpy", e.builder.constant(name), names, *values, *keywords.values())
 

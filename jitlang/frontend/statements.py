@@ -397,6 +397,7 @@ def unpack(e: Emitter, meaning: Sugar, count: int, star: int | None) -> Sequence
         CompileError: the number of parts is known and does not fit, or the value has no parts
             (UNPACK).
     """
+    meaning = e.walked(meaning)
     parts = meaning.elements(e)
     if parts is None:
         return _unpack_at_run_time(e, meaning.value(e), count, star)
@@ -474,7 +475,8 @@ def _emit_augmented(e: Emitter, statement: ast.stmt) -> Outcomes:
     target = statement.target
     if isinstance(target, ast.Name):
         old = e.expression(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-        new = binary(e, statement.op, old, e.expression(statement.value), in_place=True)
+        value = e.walked(e.expression(statement.value))
+        new = binary(e, statement.op, old, value, in_place=True)
         assign(e, target, new)
         return FALLS
     if isinstance(target, ast.Attribute):

@@ -427,7 +427,11 @@ class Iterable(Sugar):
         return self.label
 
     def value(self, e: Emitter) -> Value:
-        return e.collect(self)
+        raise e.error(
+            ErrorKind.UNSUPPORTED_VALUE,
+            f"{self.label} is not a value in the language",
+            hint="loop over it, or write list(...) around it",
+        )
 
     def elements(self, e: Emitter) -> Sequence[Sugar] | None:
         return self.parts

@@ -89,10 +89,14 @@ _OWN_ROWS = {
     "floor_divide": "jit::numpy_floor_divide", "remainder": "jit::numpy_remainder",
     "and": "aten::__and__", "or": "aten::__or__", "xor": "aten::__xor__",
 }  # fmt: skip
-_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+# What a number on the left means with the operands exchanged.
+_SWAPPED = {
+    "add": "aten::add", "mul": "aten::mul", "sub": "aten::rsub", "eq": "aten::eq", "ne": "aten::ne",
+    "lt": "aten::gt", "le": "aten::ge", "gt": "aten::lt", "ge": "aten::le",
+}  # fmt: skip
 _SHIFTS = ("lshift", "rshift")
 # NumPy computes these powers by other functions.
-_POWERS = {0.5: "aten::sqrt", 2: "aten::square", -1: "aten::reciprocal"}
+_POWERS = {1: "aten::clone", 0.5: "aten::sqrt", 2: "aten::square", -1: "aten::reciprocal"}
 
 
 def _agreed(e: Emitter, name: str, lhs: Value, rhs: Value) -> tuple[str, list[Value]] | None:
@@ -101,11 +105,21 @@ def _agreed(e: Emitter, name: str, lhs: Value, rhs: Value) -> tuple[str, list[Va
     if target is None or not _row_agrees(name, target, lhs, rhs):
         return None
     if name == "pow" and not isinstance(rhs.type, ty.TensorType):
-        power = _POWERS.get(rhs.constant())
-        return None if power is None else (power, [cast_to(e, lhs, target)])
+        return _power(lhs, rhs, target, e)
+    if not isinstance(lhs.type, ty.TensorType) and name in _SWAPPED:
+        return _SWAPPED[name], [cast_to(e, rhs, target), lhs]
     row = _OWN_ROWS.get(name, f"aten::{name}")
     # Rows want a tensor on the left.
     return row, [as_array(e, lhs, target), cast_to(e, rhs, target)]
+
+
+def _power(lhs: Value, rhs: Value, target: DType, e: Emitter) -> tuple[str, list[Value]] | None:
+    """A power by a number, which must be known: NumPy has quicker functions for some."""
+    if rhs.constant() is None:
+        return None
+    operand = cast_to(e, lhs, target)
+    other = _POWERS.get(rhs.constant())
+    return ("aten::pow", [operand, rhs]) if other is None else (other, [operand])
 
 
 def _target(name: str, lhs: Value, rhs: Value) -> DType | None:

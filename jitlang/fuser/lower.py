@@ -218,12 +218,14 @@ class Lowering:
         axes = dropped[0].axes
         if any(d.axes != axes for d in dropped):
             raise Unsupported("reductions over different dimensions")
-        if all(d.shape == () for d in dropped) and len(dropped) < sum(
-            isinstance(o, Tensor) for o in operands
-        ):
-            # A value of the whole space beside tensors: sizes 1 in all its dimensions broadcast as well.
+        others = [o for o in operands if isinstance(o, Tensor) and not isinstance(o, Dropped)]
+        if all(d.shape == () for d in dropped) and any(len(o.shape) >= axes for o in others):
+            # A value of the whole space beside tensors: sizes 1 in all its dimensions broadcast as
+            # well, where that does not add dimensions.
             lined = [o.value if isinstance(o, Dropped) else o for o in operands]
             return self._applied(op, lined, execute, result)
+        if any(0 < len(o.shape) < axes for o in others):
+            raise Unsupported("a reduction beside a tensor of lower rank")
         lined = [self._as_row(o, axes) if isinstance(o, Tensor) else o for o in operands]
         value = self._applied(op, lined, execute, result)
         return Dropped(value.shape[: len(value.shape) - axes], result, value, axes)

@@ -4,9 +4,9 @@ A pointwise body is a Python function of an algebra `m` and operands, all of one
 dtype: float32 for the half types). Operands know Python's operators (`+ - * / -x abs(x) < <= > >=
 & | ^ ~ << >>`, `m.eq` and `m.ne` for equality); everything else is a method of `m`. A Python
 number takes the dtype of the operand beside it. Every operation rounds to its operands' dtype;
-nothing is contracted.
+nothing is contracted but what is written as `m.fma` (float32).
 
-Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant
+Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant fma
 floor_divide remainder truncated_remainder integer_power natural_power widen narrow bits from_bits
 to_integer to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in
 the primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
@@ -132,6 +132,22 @@ class NumpyAlgebra(Algebra):
             ValueError: an exponent is negative.
         """
         return self.xp.power(x, y)
+
+    def fma(self, x: Operand, y: Operand, z: Operand) -> Operand:
+        """x * y + z of float32, rounded once.
+
+        The product is exact in float64. The sum is rounded to odd there (an inexact one ends in a 1
+        bit), so that rounding it again to float32 is as good as rounding once.
+        """
+        x, y, z = (self.xp.float32(v) if isinstance(v, float) else v for v in (x, y, z))
+        product, z = x.astype("float64") * y, z.astype("float64")
+        total = product + z
+        part = total - product
+        error = (product - (total - part)) + (z - part)
+        bits = total.view("int64")
+        grows = self.xp.where((error > 0) == (total > 0), 1, -1)
+        is_even = (error != 0) & ((bits & 1) == 0) & (abs(total) < float("inf"))
+        return self.xp.where(is_even, bits + grows, bits).view("float64").astype("float32")
 
     def widen(self, x: Operand) -> Operand:
         """float32 to float64 (exact); float64 is as wide as it gets."""
@@ -313,7 +329,7 @@ def _primitive(name: str) -> Callable[..., Expression]:
 
 PRIMITIVES = (
     "sqrt", "floor", "ceil", "trunc", "rint", "fmod", "minimum", "maximum", "select", "eq", "ne",
-    "isnan", "constant", "floor_divide", "remainder", "truncated_remainder", "integer_power",
+    "isnan", "constant", "fma", "floor_divide", "remainder", "truncated_remainder", "integer_power",
     "natural_power",
     "widen",
     "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
@@ -330,6 +346,7 @@ _ROW_OF = {
 # Rows cannot express these: they work on the representation, or have no row of their own.
 _WITHOUT_ROW = frozenset(
     (
+        "fma",
         "widen",
         "narrow",
         "bits",

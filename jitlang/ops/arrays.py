@@ -224,6 +224,23 @@ METHOD_RESULTS: Mapping[str, Type] = {
     "as_integer_ratio": ty.ANY, "hex": ty.STR, "to_device": ty.ANY,
 }  # fmt: skip
 _CREATES = ("zeros", "ones", "empty", "full")
+_JOINS = ("concatenate", "stack", "vstack", "hstack", "column_stack")
+_MOVES = frozenset((
+    "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "take", "repeat", "expand_dims",
+    "diagonal", "broadcast_to", "tile", "moveaxis",
+))  # fmt: skip
+"""These keep the dtype."""
+_COPIES = frozenset((
+    "copy", "sort", "flip", "roll", "zeros_like", "ones_like", "empty_like", "tril", "triu",
+))  # fmt: skip
+"""These keep dtype and shape."""
+_SUMS = frozenset(("var", "std", "sum", "mean", "prod", "cumsum", "cumprod", "max", "min", "ptp"))
+"""These keep a floating dtype."""
+_FLOATING = frozenset((
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin", "cos",
+    "tan", "arctan", "arcsin", "arccos", "square", "floor", "ceil", "trunc", "reciprocal", "cbrt",
+))  # fmt: skip
+"""These keep a floating dtype and the shape; a float is a float64."""
 
 
 def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -236,7 +253,37 @@ def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         return RESULTS[name]
     if name in _CREATES and len(types) > 2:
         return array_type(_created_dtype(name, keywords, types, constants), _shape_rank(types[2]))
+    if name in _JOINS and len(types) > 2:
+        return array_type(_common_dtype(types[2]))
+    return _kept_type(name, keywords, types[2:])
+
+
+def _common_dtype(type_: Type) -> DType | None:
+    found = {t.dtype if isinstance(t, ty.TensorType) else None for t in type_.children}
+    return found.pop() if len(found) == 1 else None
+
+
+def _kept_type(name: str, keywords: str, types: Sequence[Type]) -> Type:
+    """The type of a result of which it is known what it has from the first array."""
+    first = types[0] if types else ty.ANY
+    if first is ty.FLOAT and name in _FLOATING:
+        return array_type(dtypes.float64, 0)
+    if not isinstance(first, ty.TensorType) or first.dtype is None or "dtype" in keywords:
+        return ty.ARRAY
+    is_floating = first.dtype.category is dtypes.Category.FLOATING
+    if name in _COPIES or (name in _FLOATING and is_floating):
+        return array_type(first.dtype, rank_of(first)) if len(types) == 1 else ty.ARRAY
+    if name in _MOVES or (name in _SUMS and is_floating and len(types) == 1 + len(_names(keywords))):
+        return array_type(first.dtype, _new_rank(name, types) if not keywords else None)
     return ty.ARRAY
+
+
+def _new_rank(name: str, types: Sequence[Type]) -> int | None:
+    if name in ("ravel", "flatten"):
+        return 1
+    if name != "reshape" or len(types) == 1:
+        return None
+    return len(types) - 1 if len(types) > 2 else _shape_rank(types[1])
 
 
 def _created_dtype(
@@ -261,7 +308,13 @@ def _method_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     name = constants[1]
     if name == "item":
         return _item_type(types[0])
-    return METHOD_RESULTS.get(name, ty.ARRAY if name is not NOT_CONSTANT else ty.ANY)
+    if name is NOT_CONSTANT:
+        return ty.ANY
+    if name in METHOD_RESULTS:
+        return METHOD_RESULTS[name]
+    if name == "astype" and len(types) == 4 and isinstance(constants[3], DType):
+        return array_type(constants[3], rank_of(types[0]))
+    return _kept_type(name, constants[2], [types[0], *types[3:]])
 
 
 def _item_type(type_: Type) -> Type:

@@ -6,6 +6,7 @@ Pieces are views. `cat` and `stack` promote their dtypes as torch does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -46,6 +47,12 @@ def _even(length: int, step: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, length)) for start in range(0, length, step)] or [(0, 0)]
 
 
+@lru_cache(256)
+def _even_keys(dim: int, length: int, step: int) -> tuple[tuple[slice, ...], ...]:
+    """Subscripts of the pieces; the same few are asked for in every pass of a loop."""
+    return tuple((*_along(dim), slice(*bounds)) for bounds in _even(length, step))
+
+
 def _chunk(xp: Any, a: Any, chunks: int, dim: int) -> list[Any]:
     if a.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
@@ -55,7 +62,7 @@ def _chunk(xp: Any, a: Any, chunks: int, dim: int) -> list[Any]:
     length = a.shape[at]
     if length == 0:
         return [a[...] for _ in range(chunks)]
-    return _pieces(a, at, _even(length, -(-length // chunks)))
+    return [a[key] for key in _even_keys(at, length, -(-length // chunks))]
 
 
 def _split(xp: Any, a: Any, split_size: int, dim: int) -> list[Any]:
@@ -71,7 +78,7 @@ def _split(xp: Any, a: Any, split_size: int, dim: int) -> list[Any]:
         raise RuntimeError(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
         )
-    return _pieces(a, at, _even(length, split_size or 1))
+    return [a[key] for key in _even_keys(at, length, split_size or 1)]
 
 
 def _split_sizes(xp: Any, a: Any, split_sizes: Sequence[int], dim: int) -> list[Any]:

@@ -133,6 +133,9 @@ class LLVMAlgebra(BuildingAlgebra):
     def build_isnan(self, x, *, dtype, of):
         return self.b.fcmp_unordered("uno", x, x)
 
+    def build_fma(self, x, y, z, *, dtype, of):
+        return self.b.fma(x, y, z)
+
     def build_select(self, condition, x, y, *, dtype, of):
         return self.b.select(condition, x, y)
 

@@ -54,6 +54,9 @@ BOUNDS = {
     **dict.fromkeys(("exp", "log", "tanh", "sigmoid", "sin", "cos"), 2.0),
 }
 
+# In float32 all but these are float64 functions, rounded once.
+SINGLE_BOUNDS = {"exp": 1.1, "log": 1.1, "sigmoid": 0.8, "tanh": 0.8}
+
 
 def bits_at_random(rng, dtype, count):
     width = np.dtype(dtype).itemsize
@@ -112,7 +115,7 @@ def test_accuracy(name, dtype):
     with np.errstate(all="ignore"):
         errors = ulps(evaluate(name, x), REFERENCES[name](x.astype(Wide)), np.dtype(dtype))
     worst = np.argmax(errors)
-    bound = 0.51 if dtype == "float32" else BOUNDS[name]
+    bound = SINGLE_BOUNDS.get(name, 0.51) if dtype == "float32" else BOUNDS[name]
     assert errors[worst] <= bound, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ULP"
 
 

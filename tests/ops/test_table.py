@@ -298,4 +298,4 @@ def check_aliases(op, before, values, results):
 
 def test_nearly_every_row_ran():
     """Runs after the test above: rows that no random call reached are few and known."""
-    assert len(NEVER_RAN) <= 4, sorted(NEVER_RAN)
+    assert len(NEVER_RAN) <= 8, sorted(NEVER_RAN)

@@ -11,9 +11,9 @@ import argparse
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import connection
 
 from .generator import random_source
 from .planted import PLANTS, Plant, PlantedValue
@@ -23,14 +23,15 @@ WRAPPING_EVERY = 4
 """Every so manieth program runs with wrapping integers too."""
 
 
-def check(seed: int) -> Divergence | None:
-    """Run the program of a seed in every tier.
+def check(seed: int, tiers: Collection[str] = ()) -> Divergence | None:
+    """Run the program of a seed in every tier, or in some only.
 
     Raises:
         Rejected: the front end refuses it.
     """
     source = random_source(seed)
-    return find_divergence(source, str(seed), wrapping=seed % WRAPPING_EVERY == 0)
+    wrapping = not tiers and seed % WRAPPING_EVERY == 0
+    return find_divergence(source, str(seed), wrapping=wrapping, tiers=tiers)
 
 
 @dataclass
@@ -85,51 +86,57 @@ def find_plant(
     for seed in seeds:
         started(seed)
         with plant.planted():
-            shows = _fails(seed)
-        if shows and not _fails(seed):
+            shows = _fails(seed, plant.tiers)
+        if shows and not _fails(seed, plant.tiers):
             return seed
     return None
 
 
-def _fails(seed: int) -> bool:
+def _fails(seed: int, tiers: Collection[str]) -> bool:
     try:
-        return check(seed) is not None
+        return check(seed, tiers) is not None
     except Rejected:
         return True
 
 
-def find_plant_apart(plant: Plant | PlantedValue, limit: int) -> int | None:
+class _Search:
     """`find_plant` in a process of its own: a mistake that crashes it is found, too."""
-    context = multiprocessing.get_context("fork")
-    current = context.Value("q", -1)
-    answer = context.Value("q", -1)
-    process = context.Process(target=_search, args=(plant, limit, current, answer))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        return int(current.value)
-    return int(answer.value) if answer.value >= 0 else None
 
+    def __init__(self, plant: Plant | PlantedValue, limit: int) -> None:
+        context = multiprocessing.get_context("fork")
+        self.plant, self.limit = plant, limit
+        self.start = time.perf_counter()
+        self.current = context.Value("q", -1)
+        self.answer = context.Value("q", -1)
+        self.process = context.Process(target=self._run)
+        self.process.start()
 
-def _search(plant: Plant | PlantedValue, limit: int, current: object, answer: object) -> None:
-    def started(seed: int) -> None:
-        current.value = seed  # type: ignore[attr-defined]
+    def _run(self) -> None:
+        seed = find_plant(self.plant, range(self.limit), self._started)
+        self.answer.value = -1 if seed is None else seed
 
-    seed = find_plant(plant, range(limit), started)
-    answer.value = -1 if seed is None else seed  # type: ignore[attr-defined]
+    def _started(self, seed: int) -> None:
+        self.current.value = seed
+
+    def result(self) -> int | None:
+        if self.process.exitcode != 0:
+            return int(self.current.value)
+        return int(self.answer.value) if self.answer.value >= 0 else None
 
 
 def find_plants(
-    plants: Iterable[Plant | PlantedValue], limit: int, jobs: int
+    plants: Sequence[Plant | PlantedValue], limit: int, jobs: int
 ) -> Iterator[tuple[str, int | None, float]]:
-    """Each plant's name, the seed that found it within `limit` programs or None, and the seconds it took."""
-
-    def timed(plant: Plant | PlantedValue) -> tuple[str, int | None, float]:
-        start = time.perf_counter()
-        return plant.name, find_plant_apart(plant, limit), time.perf_counter() - start
-
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(timed, plants)
+    """Each plant's name, the seed that found it within `limit` programs or None, and its seconds."""
+    waiting = list(reversed(plants))
+    running: list[_Search] = []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            running.append(_Search(waiting.pop(), limit))
+        connection.wait([search.process.sentinel for search in running])
+        for search in [s for s in running if s.process.exitcode is not None]:
+            running.remove(search)
+            yield search.plant.name, search.result(), time.perf_counter() - search.start
 
 
 # Command line -------------------------------------------------------------------------------------

@@ -57,13 +57,14 @@ class Flags:
     lists: bool
     optional: bool
     jumps: bool
+    returns: bool
     helpers: bool
 
     @classmethod
     def choose(cls, rng: random.Random) -> "Flags":
         chances = {
             "in_place": 0.55, "big": 0.3, "special": 0.5, "prints": 0.4, "raises": 0.35, "raw": 0.25,
-            "tensors": 0.6, "lists": 0.6, "optional": 0.4, "jumps": 0.6, "helpers": 0.4,
+            "tensors": 0.6, "lists": 0.6, "optional": 0.4, "jumps": 0.6, "returns": 0.4, "helpers": 0.4,
         }  # fmt: skip
         return cls(**{name: rng.random() < chance for name, chance in chances.items()})
 
@@ -142,7 +143,7 @@ class Expressions:
                 return pick(["0", "1", "1", "2", "3", "-1", "-2", "5", "7", "-7", "10"])
             case "float":
                 if self.flags.special and self.chance(0.3):
-                    return pick(["math.inf", "-math.inf", "math.nan", "-0.0", "1e308", "5e-324"])
+                    return pick(["math.inf", "-math.inf", "math.nan", "math.nan", "-0.0", "1e308", "5e-324"])
                 return pick(["0.0", "-0.0", "1.0", "0.5", "-2.5", "0.1", "3.0", "-1.0", "7.25"])
             case "bool":
                 return pick(["True", "False"])
@@ -225,9 +226,11 @@ class Expressions:
 
     def _arithmetic(self, type_: str, operators: list[str], depth: int) -> str:
         sides = [self.of(type_, depth), self.of(type_, depth)]
-        if self.chance(0.15):
+        if self.chance(0.2):
             neutral = {"int": ["0", "1"], "float": ["0.0", "-0.0", "1.0"]}[type_]
-            sides[self.rng.randrange(2)] = self.rng.choice(neutral)
+            at = self.rng.randrange(2)
+            sides[at] = self.rng.choice(neutral)
+            sides[1 - at] = self._leaf(type_) if self.chance(0.6) else sides[1 - at]
         return f"({sides[0]} {self.rng.choice(operators)} {sides[1]})"
 
     def _divisor(self, type_: str) -> str:

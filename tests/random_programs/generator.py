@@ -64,6 +64,8 @@ class Body:
         self.loops = 0
         self.size = size
         self.can_continue: list[bool] = []
+        self.summed: set[str] = set()
+        self.returns_early = False
 
     def write(self, text: str) -> None:
         self.lines.append("    " * self.indent + text)
@@ -123,6 +125,8 @@ class Body:
                 choices += [(3, self.for_loop), (1.5, self.while_loop)]
         if self.flags.lists:
             choices += [(4, self.mutate), (1, self.alias)]
+        if self.flags.lists or self.flags.in_place:
+            choices.append((3, self.observe))
         if self.flags.in_place:
             choices += [(5, self.write_array), (2, self.view)]
         if self.flags.prints:
@@ -232,8 +236,9 @@ class Body:
         self.indent += 1
         loop = self.make.chance(0.5) and self.loops < 2
         if loop:
+            trips = self.make.trips()
             name = self.new("int")
-            self.write(f"for {name} in range({self.make.trips()}):")
+            self.write(f"for {name} in range({trips}):")
             self.indent += 1
             self.loops += 1
         self.write(f"if {test}:")
@@ -273,12 +278,15 @@ class Body:
         return self.rng.choice(ways)()
 
     def _over_range(self) -> str:
-        trips, name = self.make.trips(), self.new("int")
         if self.make.chance(0.5):
-            return f"{name} in range({trips})"
-        start, stop = self.rng.randint(-3, 3), self.rng.randint(-3, 6)
+            trips = self.make.trips()
+            return f"{self.new('int')} in range({trips})"
+        start: int | str = self.rng.randint(-3, 3)
+        stop: int | str = self.rng.randint(-3, 6)
+        if self.make.chance(0.5) and (variable := self.make.variable("int")):
+            start, stop = (f"abs({variable}) % 5", stop) if self.make.chance(0.5) else (start, f"{variable} % 7")
         step = self.rng.choice(["", ", 1", ", 2", ", 3", ", -1", ", -2"])
-        return f"{name} in range({start}, {stop}{step})"
+        return f"{self.new('int')} in range({start}, {stop}{step})"
 
     def _over_list(self) -> str:
         held = self.make.variable(INTS)
@@ -367,7 +375,7 @@ class Body:
             jumps += ["break", "break"]
             if self.can_continue and self.can_continue[-1]:
                 jumps.append("continue")
-        if self.returned:
+        if self.returned and self.flags.returns:
             jumps.append("return")
         if not jumps:
             return False
@@ -381,13 +389,29 @@ class Body:
         self.write(self.result() if jump == "return" else jump)
         return True
 
+    def last_result(self) -> str:
+        """The `return` at the end, of whatever is there unless an earlier one has settled the types."""
+        if not self.returns_early:
+            known = [name for name in self.make.scope if name not in self.make.fixed]
+            more = self.rng.sample(known, min(len(known), self.rng.randint(4, 12)))
+            self.returned = list(dict.fromkeys([*self.returned, *more]))
+            self.summed |= {name for name in more if self.make.chance(0.4)}
+        return self.result()
+
     def result(self) -> str:
         """The `return` statement."""
+        self.returns_early = True
         parts = []
         for name in self.returned:
             type_ = self.make.scope[name]
             if type_ == OPTIONAL:
                 parts.append(f"(-99 if {name} is None else {name})")
+            elif name in self.summed and type_ in (INTS, DICT, TENSORS):
+                parts.append(f"len({name})")
+            elif name in self.summed and type_ == FLOATS:
+                parts.append(f"sum({name})")
+            elif name in self.summed and isinstance(type_, Array):
+                parts.append(f"float({name}.sum())")
             elif type_ in SCALARS and self.make.chance(0.2):
                 parts.append(self.make.of(type_, 1))
             else:
@@ -440,7 +464,7 @@ class Body:
         ways = [f"{held}.append({value})"] * 4
         ways += [f"{held}.insert({self.rng.choice(['0', '1', '-1'])}, {value})"]
         if element != ROW:
-            name = self.new(element)
+            name = self.make.fresh(stem(element))
             ways += [f"{held}[0] = {value}" if self.flags.raises else f"{held}.append({value})"]
             pop = f"{name} = {held}.pop() if {held} else {self.make.constant(element)}"
             others = [v for v in self.make.variables(type_) if v != held]
@@ -449,8 +473,8 @@ class Body:
                 ways += [f"{held}.extend({self.rng.choice(others)})", f"{held} += {self.rng.choice(others)}"]
             if self.make.chance(0.25):
                 self.write(pop)
+                self.make.scope[name] = element
                 return
-            del self.make.scope[name]
         self.write(self.rng.choice(ways))
 
     def alias(self) -> None:
@@ -499,6 +523,111 @@ class Body:
         seen = replace(type_, shape=type_.shape[1:])
         target = self.writable(seen) if self.make.chance(0.3) else None
         self.write(f"{target or self.new(seen)} = {name}[{self.rng.choice(['0', '1', '-1'])}]")
+
+    # Aliasing -----------------------------------------------------------------------------------
+
+    def observe(self) -> None:
+        """Read something mutable, write it under another name, read it again, and keep what was read."""
+        type_ = self.rng.choice([t for t in [INTS, INTS, ROW, *self.types()] if self._is_mutable(t)])
+        subject = self.make.variable(type_)
+        seen = None
+        if subject is None or self.make.chance(0.4):
+            text = self.make.of(type_, 1)
+            if isinstance(type_, Array):
+                text = f"({text}) + 1"
+            elif text == self.make.variable(type_) or not text.startswith("["):
+                text = f"[*{text}]" if type_ == INTS else self.make.constant(type_)
+            subject = self.new(type_)
+            self.write(f"{subject} = {text}")
+            if self.make.chance(0.3):
+                twin = self.new(type_)
+                self.write(f"{twin} = {text}")
+                seen, subject = self.rng.sample([subject, twin], 2)
+        if subject in self.make.fixed:
+            return
+        read = self._read(seen or subject, type_)
+        before, after = self.make.fresh(stem("float")), self.make.fresh(stem("float"))
+        if self.make.chance(0.7):
+            self.write(f"{before} = {read}")
+            self.make.scope[before] = "float"
+            if self.make.chance(0.3):
+                self.write(f"print({before})")
+        name = self._other_name(subject, type_)
+        self.write(self._written(name, type_))
+        if self.make.chance(0.85):
+            self.write(f"{after} = {read}")
+            self.make.scope[after] = "float"
+            if self.make.chance(0.4):
+                self.write(f"print({after})")
+
+    def _is_mutable(self, type_: Type) -> bool:
+        if isinstance(type_, Array):
+            return self.flags.in_place and bool(type_.shape) and type_.raw == self.flags.raw
+        return self.flags.lists and type_ in (INTS, FLOATS)
+
+    def _read(self, name: str, type_: Type) -> str:
+        if isinstance(type_, Array):
+            return f"float({name}.sum())"
+        return self.rng.choice([f"float(len({name}))", f"float(sum({name}))", f"float({name}[0])"])
+
+    def _written(self, name: str, type_: Type) -> str:
+        """A write that `_read` sees."""
+        value = self.rng.choice(["2", "3", "-1"])
+        if isinstance(type_, Array):
+            raw = [f"{name} += {value}", f"{name} *= {value}"]
+            return self.rng.choice(raw if type_.raw else [*raw, f"{name}.add_({value})", f"{name}[0] = {value}"])
+        number = value if type_ == INTS else f"{value}.0"
+        return self.rng.choice([f"{name}.append({number})"] * 3 + [f"{name}.insert(0, {number})", f"{name}[0] = {number}"])
+
+    def _other_name(self, subject: str, type_: Type) -> str:
+        """Another expression for the same object, or one that shares its memory."""
+        other = self.make.variable(type_)
+        test = self.make.of("bool", 1)
+        ways = ["itself", "same", "chosen", "branch", "loop", "tuple"]
+        if not isinstance(type_, Array):
+            return self._alias_by(self.rng.choice(ways), subject, other or subject, test, type_)
+        if not type_.raw:
+            ways += ["display", "display", "optional"]
+        if len(type_.shape) == 2 or not type_.raw:
+            ways += ["view", "view"]
+        return self._alias_by(self.rng.choice(ways), subject, other or subject, test, type_)
+
+    def _alias_by(self, way: str, subject: str, other: str, test: str, type_: Type) -> str:
+        if way == "itself":
+            return subject
+        name = self.make.fresh(stem(type_))
+        first, second = (subject, other) if self.make.chance(0.5) else (other, subject)
+        match way:
+            case "same":
+                self.write(f"{name} = {subject}")
+            case "chosen":
+                self.write(f"{name} = {first} if {test} else {second}")
+            case "branch":
+                self.write(f"if {test}:")
+                self.write(f"    {name} = {first}")
+                self.write("else:")
+                self.write(f"    {name} = {second}")
+            case "loop":
+                index = self.make.fresh("n")
+                self.write(f"{name} = {first}")
+                self.write(f"for {index} in range({self.rng.choice(['1', '2', self.make.trips()])}):")
+                self.write(f"    {name} = {second}")
+            case "tuple":
+                self.write(f"{name}, {self.make.fresh('n')} = ({subject}, 1)")
+            case "display":
+                held = self.make.fresh("ts")
+                self.write(f"{held} = [{first}, {second}]")
+                return f"{held}[{self.rng.choice('01')}]"
+            case "optional":
+                self.write(f"{name} = {subject} if {test} else None")
+                self.write(f"if {name} is None:")
+                self.write(f"    {name} = {other}")
+            case "view":
+                self.write(f"{name} = {subject}[{self.rng.choice(['0', '1', '-1', '1:'])}]")
+                return name
+        if self.make.chance(0.5):
+            self.make.scope[name] = type_
+        return name
 
     # Effects ------------------------------------------------------------------------------------
 
@@ -580,6 +709,7 @@ class Writer:
         types: list[Type] = ["int", "float", self.rng.choice(["int", "float", "bool"])]
         if flags.optional:
             types.append(OPTIONAL)
+        types += [type_ for type_ in (TWINS, PAIR) if self.rng.random() < 0.3]
         if flags.lists:
             types += self.rng.sample([INTS, INTS, FLOATS, DICT], 2)
         if flags.tensors:
@@ -597,8 +727,9 @@ class Writer:
             body.write(f"{body.new(type_)} = {text}")
         known = list(body.make.scope)
         body.returned = self.rng.sample(known, min(len(known), self.rng.randint(2, 6)))
+        body.summed = {name for name in body.returned if self.rng.random() < 0.3}
         body.statements(self.rng.randint(4, 11))
-        body.write(body.result())
+        body.write(body.last_result())
         return "\n".join([self.signature("program", names, types), *body.lines, ""]), types
 
     # Arguments ----------------------------------------------------------------------------------
@@ -614,14 +745,19 @@ class Writer:
         match type_:
             case "int":
                 if self.flags.big and self.rng.random() < 0.5:
-                    return pick(["2**31", "2**53 + 1", "-(2**53) - 1", "2**62", "2**63 - 1", "-(2**63)", "10**17 + 3"])
+                    return pick(["2**31", "2**53 + 1", "-(2**53) - 1", "2**62", "2**63 - 1", "-(2**63)",
+                                 str(self.rng.randint(2**53, 2**63 - 1)), str(-self.rng.randrange(2**58))])
                 return pick(["0", "1", "2", "3", "4", "-1", "-3", "7", "-8", "12", "100"])
             case "float":
                 if self.flags.special and self.rng.random() < 0.5:
-                    return pick(["math.inf", "-math.inf", "math.nan", "-0.0", "0.0", "1e308", "5e-324", "2.0**53"])
+                    return pick(["math.inf", "-math.inf", "math.nan", "math.nan", "-0.0", "-0.0", "0.0", "1e308", "5e-324", "2.0**53"])
                 return pick(["0.0", "-0.0", "1.0", "0.5", "-2.5", "3.75", "-7.0", "0.1", "1e10"])
             case "bool":
                 return pick(["True", "False"])
+            case "tuple[int, int]":
+                return f"({self.argument('int')}, {self.argument('int')})"
+            case "tuple[int, float]":
+                return f"({self.argument('int')}, {self.argument('float')})"
             case "int | None":
                 return pick(["None", "None", "0", "3", "-5"])
             case "list[int]":

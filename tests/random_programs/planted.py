@@ -43,6 +43,12 @@ class Plant:
     old: str
     new: str
 
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Where the mistake must show; that other tiers agree is not in question here."""
+        is_native = self.function.__module__.startswith("jitlang.codegen")
+        return ("native",) if is_native else ("optimised",)
+
     @contextmanager
     def planted(self) -> Iterator[None]:
         """Make the mistake inside the `with` statement."""
@@ -76,6 +82,7 @@ class PlantedValue:
     module: Any
     attribute: str
     wrong: Callable[[Any], Any]
+    tiers: tuple[str, ...] = ("optimised",)
 
     @contextmanager
     def planted(self) -> Iterator[None]:

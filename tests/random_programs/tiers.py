@@ -24,7 +24,7 @@ import operator
 import re
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -322,41 +322,54 @@ def graphs_of(scripted: Any) -> tuple[Graph, Graph]:
     return scripted.graph, scripted.optimized_graph
 
 
-def _tiers(scripted: Any, build: Callable[[str, Callable[[], Function]], Function]) -> Iterator[_Tier]:
+Build = Callable[[str, Callable[[], Any]], Any]
+
+
+def _tiers(scripted: Any, build: Build, wanted: Collection[str]) -> Iterator[_Tier]:
     """The tiers of a compiled function, each built when its turn comes."""
     graph, optimized = graphs_of(scripted)
-    yield _Tier("unoptimised", build("unoptimised", lambda: assemble(graph)))
-    yield _Tier("optimised", build("optimised", lambda: assemble(optimized)))
-    yield _Tier("printed and parsed", build("printed and parsed", lambda: reparsed(optimized)))
-    yield _Tier("exact", build("exact", lambda: assemble(optimized, exact=True)), exact=True)
-    yield _Tier("script", scripted)
-    yield _Tier("native", build("native", lambda: native(optimized)))
+    makers: dict[str, Callable[[], Function]] = {
+        "unoptimised": lambda: assemble(graph),
+        "optimised": lambda: assemble(optimized),
+        "printed and parsed": lambda: reparsed(optimized),
+        "exact": lambda: assemble(optimized, exact=True),
+        "script": lambda: scripted,
+        "native": lambda: native(optimized),
+    }
+    for name, make in makers.items():
+        if not wanted or name in wanted:
+            yield _Tier(name, build(name, make), exact=name == "exact")
 
 
-def _wrapping_tiers(
-    scripted: Any, build: Callable[[str, Callable[[], Function]], Function]
-) -> Iterator[_Tier]:
+def _wrapping_tiers(scripted: Any, build: Build) -> Iterator[_Tier]:
     """The same graph with wrapping integers; the first is the reference."""
-    inlined = scripted.inlined_graph
-    inlined.integers = "wrapping"
-    optimized = inlined.copy()
-    run_passes(optimized, ["optimize"])
+    inlined, optimized = build("wrapping graphs", lambda: _wrapping_graphs(scripted))
     yield _Tier("wrapping", build("wrapping", lambda: assemble(inlined)))
     yield _Tier("wrapping optimised", build("wrapping optimised", lambda: assemble(optimized)))
     yield _Tier("wrapping native", build("wrapping native", lambda: native(optimized)))
 
 
-class _Built(dict[str, Function]):
+def _wrapping_graphs(scripted: Any) -> tuple[Graph, Graph]:
+    inlined = scripted.inlined_graph
+    inlined.integers = "wrapping"
+    optimized = inlined.copy()
+    run_passes(optimized, ["optimize"])
+    return inlined, optimized
+
+
+class _Built(dict[str, Any]):
     """Functions of tiers by name, built once per signature."""
 
-    def __call__(self, name: str, make: Callable[[], Function]) -> Function:
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self:
             self[name] = make()
         return self[name]
 
 
-def find_divergence(source: str, label: str, *, wrapping: bool = False) -> Divergence | None:
-    """Run a program in all tiers; the first difference, or None.
+def find_divergence(
+    source: str, label: str, *, wrapping: bool = False, tiers: Collection[str] = ()
+) -> Divergence | None:
+    """Run a program in all tiers, or in those named only; the first difference, or None.
 
     Raises:
         Rejected: the front end refuses the program.
@@ -368,7 +381,7 @@ def find_divergence(source: str, label: str, *, wrapping: bool = False) -> Diver
             scripted = jl.script(loaded.program)
             built: dict[str, _Built] = {}
             for where, case in loaded.cases.items():
-                found = _compare_case(loaded, scripted, where, case, built)
+                found = _compare_case(loaded, scripted, where, case, built, tiers)
                 if found is None and wrapping:
                     found = _compare_wrapping(scripted, where, case, built)
                 if found is not None:
@@ -387,12 +400,17 @@ def find_divergence(source: str, label: str, *, wrapping: bool = False) -> Diver
 
 
 def _compare_case(
-    loaded: Loaded, scripted: Any, name: str, case: Function, built: dict[str, _Built]
+    loaded: Loaded,
+    scripted: Any,
+    name: str,
+    case: Function,
+    built: dict[str, _Built],
+    wanted: Collection[str],
 ) -> Divergence | None:
     expected = {False: run(loaded.reference, case())}
     run(scripted, case())  # compiles this signature
     build = built.setdefault(print_graph(scripted.graph), _Built())
-    for tier in _tiers(scripted, build):
+    for tier in _tiers(scripted, build, wanted):
         if tier.exact and True not in expected:
             with jl.config.override(exact=True):
                 expected[True] = run(loaded.reference, case())

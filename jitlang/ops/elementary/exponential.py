@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import factorial
 
+from . import single
 from .tools import Algebra, Operand, clamped, is_wide, polynomial, power_of_two, shifted
 
 INV_LN2 = 1.4426950408889634
@@ -33,10 +34,7 @@ def exp_minus_one(r: Operand, coefficients: Sequence[float]) -> Operand:
 
 def exp(m: Algebra, x: Operand) -> Operand:
     """e to the power x."""
-    if not is_wide(m, x):
-        r, k = reduced(m, clamped(m, m.widen(x), -105.0, 89.0))
-        return m.narrow((exp_minus_one(r, EXP_32) + 1) * power_of_two(m, k))
-    return exp_64(m, x)
+    return exp_64(m, x) if is_wide(m, x) else single.exp(m, x)
 
 
 def exp_64(m: Algebra, x: Operand, low: Operand = 0.0) -> Operand:
@@ -85,20 +83,16 @@ def expm1(m: Algebra, x: Operand) -> Operand:
 
 def sigmoid(m: Algebra, x: Operand) -> Operand:
     """1 / (1 + exp(-x)), without overflow and accurate on both sides."""
-    if is_wide(m, x):
-        raised = exp_64(m, -abs(x))
-        return m.select(x < 0, raised, m.constant(1.0, x)) / (raised + 1)
-    wide = clamped(m, m.widen(x), -105.0, 105.0)
-    r, k = reduced(m, -wide)
-    return m.narrow(1 / ((exp_minus_one(r, EXP_32) + 1) * power_of_two(m, k) + 1))
+    if not is_wide(m, x):
+        return single.sigmoid(m, x)
+    raised = exp_64(m, -abs(x))
+    return m.select(x < 0, raised, m.constant(1.0, x)) / (raised + 1)
 
 
 def tanh(m: Algebra, x: Operand) -> Operand:
     """The hyperbolic tangent."""
     if not is_wide(m, x):
-        wide = m.widen(x)
-        raised = expm1_core(m, clamped(m, wide * 2, -50.0, 50.0), EXP_32)
-        return m.narrow(m.select(abs(wide) < 2.0**-30, wide, raised / (raised + 2)))
+        return single.tanh(m, x)
     size = abs(x)
     square = x * x
     near = x + x * square * polynomial(square, TANH_64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import single
 from .tools import INF, Algebra, Operand, is_wide, polynomial
 
 LN2_HI, LN2_LO = 0.6931471803691238, 1.9082149292705877e-10  # HI has 32 bits: k * HI is exact
@@ -62,9 +63,10 @@ def _log_parts(m: Algebra, x: Operand) -> tuple[Operand, Operand, Operand, Opera
 
 def log(m: Algebra, x: Operand) -> Operand:
     """The natural logarithm."""
+    if not is_wide(m, x):
+        return single.log(m, x)
     k, f, h, c = _log_parts(m, x)
-    result = k * LN2_HI - ((h - (c + k * LN2_LO)) - f)
-    return log_limits(m, x, result if is_wide(m, x) else m.narrow(result))
+    return log_limits(m, x, k * LN2_HI - ((h - (c + k * LN2_LO)) - f))
 
 
 def log2(m: Algebra, x: Operand) -> Operand:

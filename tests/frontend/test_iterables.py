@@ -1,0 +1,79 @@
+"""Ranges, zips and the like: walked, spread and searched, but never values themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import jitlang as jl
+from jitlang.errors import CompileError, ErrorKind
+
+
+def walked(n: int, xs: list[int]):  # type: ignore[no-untyped-def]
+    xs.extend(range(n))
+    xs += range(2)
+    xs.extend(reversed([1, 2]))
+    return xs, sorted(range(3), reverse=True), max(range(4)), sum(range(5))
+
+
+def searched(n: int) -> tuple[bool, bool, bool]:
+    return n in range(3, 9), n not in range(2), n in reversed([4])
+
+
+def spread(n: int):  # type: ignore[no-untyped-def]
+    p, q, *rest = range(5)
+    return p, q, rest, [*range(n), n], tuple(range(2)), [*zip([1], "a")]
+
+
+def converted(n: int):  # type: ignore[no-untyped-def]
+    pairs = dict(zip(["a", "b"], [1, 2]))
+    return pairs, list(enumerate("ab")), ",".join(reversed(["a", "b"])), list(range(n))
+
+
+def kept_in_a_name(n: int) -> int:
+    steps = range(n)
+    total = 0
+    for i in steps:
+        for j in steps:
+            total += i * j
+    return total + len(steps)
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (walked, (4, [1])),
+        (searched, (4,)),
+        (spread, (4,)),
+        (converted, (3,)),
+        (kept_in_a_name, (4,)),
+    ],
+)
+def test_same_as_python(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def fresh() -> tuple[Any, ...]:
+        return tuple(list(arg) if isinstance(arg, list) else arg for arg in args)
+
+    assert jl.script(function)(*fresh()) == function(*fresh())
+
+
+def returned(n: int):  # type: ignore[no-untyped-def]
+    return zip([n], [n])
+
+
+def appended(xs: list[list[int]]) -> int:
+    xs.append(range(3))  # type: ignore[arg-type]
+    return len(xs)
+
+
+def formatted(n: int) -> str:
+    return f"{range(n)}"
+
+
+@pytest.mark.parametrize("function", [returned, appended, formatted])
+def test_they_are_no_values(function: Callable[..., Any]) -> None:
+    with pytest.raises(CompileError) as caught:
+        jl.script(function).graph  # noqa: B018  # a property that compiles
+    assert caught.value.kind is ErrorKind.UNSUPPORTED_VALUE
+    assert caught.value.hint is not None and "list(...)" in caught.value.hint
