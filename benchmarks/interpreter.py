@@ -1,8 +1,9 @@
 """The interpreter's speed, against the same function as plain Python on NumPy arrays.
 
-Three variants of the LSTM: `split` and `slices` are plain NumPy, with `np.split` and with the
-quicker subscripts; `tensors` is the script function on Tensors, whose `chunk` is `np.split`'s
-equal; `arrays` is `slices` itself, scripted.
+Variants of the LSTM: `split` and `slices` are plain NumPy, with `np.split` and with the quicker
+subscripts; `tensors` is the script function on Tensors, whose `chunk` is `np.split`'s equal;
+`arrays` is `slices` itself, scripted. Both stay in the interpreter; `compiled` is `tensors` after
+warm-up, with its pointwise work in generated kernels.
 """
 
 from __future__ import annotations
@@ -102,15 +103,14 @@ def as_arrays(results: tuple[Tensor, ...]) -> tuple[Any, ...]:
     return tuple(result.numpy() for result in results)
 
 
-def scripted_arrays() -> dict[str, Variant]:
-    """`slices` scripted on raw arrays, or nothing while a function in it has no script meaning."""
-    try:
-        function = jl.script(lstm_by_slices)
-        function(*lstm_inputs(2, 2, 2, 2)(np.random.default_rng(0)))
-    except (jl.CompileError, NotImplementedError) as error:
-        print(f"not measured: the script of raw arrays does not compile\n{error}\n")
-        return {}
-    return {"arrays": Variant(function)}
+def interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A script function that never leaves the interpreter."""
+
+    def call(*arguments: Any) -> Any:
+        with jl.config.override(native=False):
+            return function(*arguments)
+
+    return call
 
 
 def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> Workload:
@@ -118,12 +118,12 @@ def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> W
     variants = {
         "split": Variant(lstm_by_split),
         "slices": Variant(lstm_by_slices),
-        "tensors": Variant(lstm_of_tensors, as_tensors, as_arrays),
-        **scripted_arrays(),
+        "tensors": Variant(interpreted(lstm_of_tensors), as_tensors, as_arrays),
+        "arrays": Variant(interpreted(jl.script(lstm_by_slices))),
+        "compiled": Variant(lstm_of_tensors, as_tensors, as_arrays),
     }
-    targets = [Target("tensors", "split", limit), Target("tensors", "slices", limit)]
-    if "arrays" in variants:
-        targets.append(Target("arrays", "slices", limit))
+    targets = [Target(name, "slices", limit) for name in ("tensors", "arrays", "compiled")]
+    targets.insert(0, Target("tensors", "split", limit))
     return Workload(
         name=f"LSTM {features}/{hidden}, {steps} steps, batch {batch}",
         variants=variants,
@@ -137,9 +137,13 @@ def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> W
 def additions(rounds: int, limit: float) -> Workload:
     return Workload(
         name="100,000 scalar additions",
-        variants={"python": Variant(add_up), "script": Variant(jl.script(add_up))},
+        variants={
+            "python": Variant(add_up),
+            "script": Variant(interpreted(jl.script(add_up))),
+            "compiled": Variant(jl.script(add_up)),
+        },
         inputs=lambda rng: (100_000 + int(rng.integers(1000)),),
-        targets=[Target("script", "python", limit)],
+        targets=[Target(name, "python", limit) for name in ("script", "compiled")],
         rounds=rounds,
     )
 

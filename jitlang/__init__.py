@@ -1,14 +1,14 @@
-"""jitlang: a JIT for a typed subset of Python over NumPy and CuPy arrays, in the spirit of TorchScript.
+"""jitlang: a JIT for a typed subset of Python over NumPy and CuPy arrays, in the spirit of
+TorchScript.
 
-    import jitlang as jl
-    from jitlang import Tensor
+    import jitlang as jl from jitlang import Tensor
 
     @jl.script
     def gate(x: Tensor, w: Tensor):
         return (x @ w).sigmoid()
 
-Functions and dtypes carry torch's names (`jl.cat`, `jl.float32`). Operator functions are derived from the
-operator table on first use.
+Functions and dtypes carry torch's names (`jl.cat`, `jl.float32`). Operator functions are derived
+from the operator table on first use.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .dtypes import (
     promote_types,
     uint8,
 )
-from .dtypes import bool_ as bool  # noqa: A004  (torch's name)
+from .dtypes import bool_ as bool
 from .dtypes import default_dtype as get_default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
 from .errors import CompileError, FallbackWarning
@@ -77,9 +77,47 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Array", "CompileError", "DType", "Device", "FallbackWarning", "ScriptFunction", "Size", "Tensor",
-    "as_tensor", "bfloat16", "bool", "cdouble", "cfloat", "complex128", "complex64", "config", "device",
-    "double", "dtype", "dtypes", "float", "float16", "float32", "float64", "from_dlpack", "from_numpy",
-    "get_default_dtype", "half", "ignore", "int", "int16", "int32", "int64", "int8", "jit", "long",
-    "promote_types", "script", "set_default_dtype", "set_printoptions", "short", "tensor", "uint8",
+    "Array",
+    "CompileError",
+    "DType",
+    "Device",
+    "FallbackWarning",
+    "ScriptFunction",
+    "Size",
+    "Tensor",
+    "as_tensor",
+    "bfloat16",
+    "bool",
+    "cdouble",
+    "cfloat",
+    "complex64",
+    "complex128",
+    "config",
+    "device",
+    "double",
+    "dtype",
+    "dtypes",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "from_dlpack",
+    "from_numpy",
+    "get_default_dtype",
+    "half",
+    "ignore",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "jit",
+    "long",
+    "promote_types",
+    "script",
+    "set_default_dtype",
+    "set_printoptions",
+    "short",
+    "tensor",
+    "uint8",
 ]  # fmt: skip

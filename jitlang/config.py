@@ -1,7 +1,8 @@
 """Every flag and threshold, once: name, type, default, environment variable, help.
 
-Read a flag as `config.current().exact`; change it for a stretch of code with `config.override(exact=True)`
-or for the process with `config.set(exact=True)`. Overrides are per thread and per task.
+Read a flag as `config.current().exact`; change it for a stretch of code with
+`config.override(exact=True)` or for the process with `config.set(exact=True)`. Overrides are per
+thread and per task.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ class Config:
     opt_limit: int = _flag(-1, "stop optimising after this many pass runs (bisection)", "OPT_LIMIT")
     strict: bool = _flag(False, "refuse calls back into Python")
     native: bool = _flag(True, "compile functions natively once they have been called often enough")
-    num_profiled_runs: int = _flag(2, "calls of a signature that the interpreter serves first", "WARMUP")
+    num_profiled_runs: int = _flag(
+        2, "calls of a signature that the interpreter serves first", "WARMUP"
+    )
     max_specializations: int = _flag(64, "signatures of one function kept compiled")
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")
     max_nesting: int = _flag(60, "block depth after which the interpreter outlines a routine")
     cache_dir: str = _flag(
-        "", "folder of compiled objects; empty: below the user's cache folder; off: none", "CACHE_DIR"
+        "",
+        "folder of compiled objects; empty: below the user's cache folder; off: none",
+        "CACHE_DIR",
     )
     max_cache_bytes: int = _flag(256 << 20, "size of that folder; the least recently used go first")
     max_kernel_ops: int = _flag(400, "statements of one kernel; bigger fusion groups are split")

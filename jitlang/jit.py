@@ -18,7 +18,9 @@ Error = ScriptError
 
 
 def is_scripting() -> bool:
-    """False in Python; True inside a scripted function, where a branch on it is decided at compile time."""
+    """False in Python; True inside a scripted function, where a branch on it is decided at compile
+    time.
+    """
     return False
 
 
@@ -59,6 +61,6 @@ is_tracing.__jitlang_special__ = _tracing  # type: ignore[attr-defined]
 annotate.__jitlang_special__ = _annotate  # type: ignore[attr-defined]
 
 __all__ = [
-    "CompileError", "Error", "Final", "ScriptFunction", "annotate", "ignore", "is_scripting", "is_tracing",
-    "script", "unused",
+    "CompileError", "Error", "Final", "ScriptFunction", "annotate", "ignore", "is_scripting",
+    "is_tracing", "script", "unused",
 ]  # fmt: skip

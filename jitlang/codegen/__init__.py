@@ -1,7 +1,9 @@
-"""Native code: LLVM modules, their cache, kernels made of loop plans, whole graphs. Only this package uses llvmlite.
+"""Native code: LLVM modules, their cache, kernels made of loop plans, whole graphs. Only this
+package uses llvmlite.
 
-llvmlite takes longer to import than the rest of jitlang, so nothing here is imported before a graph is compiled:
-other packages go through the functions of this file, the only ones of the project that import when called.
+llvmlite takes longer to import than the rest of jitlang, so nothing here is imported before a graph
+is compiled: other packages go through the functions of this file, the only ones of the project that
+import when called.
 """
 
 from __future__ import annotations

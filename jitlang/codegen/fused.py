@@ -70,6 +70,8 @@ class FusedKernel:
         Raises:
             RuntimeError, IndexError, TypeError: what the group's rows raise for such arguments.
         """
+        if len(arguments) != len(self._is_static):
+            raise TypeError(f"the group takes {len(self._is_static)} arguments, {len(arguments)} given")
         if self._takes_scalars:
             arguments = tuple(
                 np.asarray(a) if isinstance(a, np.generic) else a for a in arguments

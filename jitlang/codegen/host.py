@@ -1,14 +1,15 @@
 """A whole graph as one native function with CPython's calling convention.
 
-The generated function is `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t count)`. Ints, floats and bools
-live in registers; every other value is a Python object in a slot that owns one reference. Structure (branches,
-loops, tuples) and scalar rows are machine code; any other node is a call of a Python callable that runs just
-that node, its *callback*. A scalar node whose fast path does not hold (overflow, division by zero, a domain
-error) asks its callback too: it gives Python's result or raises Python's error, with the script's stack.
+The generated function is `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t count)`. Ints,
+floats and bools live in registers; every other value is a Python object in a slot that owns one
+reference. Structure (branches, loops, tuples) and scalar rows are machine code; any other node is a
+call of a Python callable that runs just that node, its *callback*. A scalar node whose fast path
+does not hold (overflow, division by zero, a domain error) asks its callback too: it gives Python's
+result or raises Python's error, with the script's stack.
 
-Error edges: every call that can fail jumps to one block that releases all slots and returns NULL. Slots start
-empty, are overwritten by releasing what they held, and are released exactly once at the end, so whatever path is
-taken, nothing leaks and nothing is released twice.
+Error edges: every call that can fail jumps to one block that releases all slots and returns NULL.
+Slots start empty, are overwritten by releasing what they held, and are released exactly once at the
+end, so whatever path is taken, nothing leaks and nothing is released twice.
 
 Back edges count down and every `POLL_INTERVAL` passes let Python handle signals and other threads.
 """
@@ -87,8 +88,8 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
 
     Args:
         graph: a graph without calls to inline.
-        callback_of: makes the callable that runs one node: positional arguments are the node's inputs that are
-            not constants, the result is its output, a tuple of them, or None.
+        callback_of: makes the callable that runs one node: positional arguments are the node's
+            inputs that are not constants, the result is its output, a tuple of them, or None.
 
     Raises:
         RuntimeError: LLVM rejects the code (a bug).
@@ -97,17 +98,18 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = {TABLE: ctypes.addressof(table)}
-    imports |= {name: python_address(name) for name in emitter.used if not name.startswith("llvm.")}
+    imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, library)
-    function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
+    function = _builtin(graph.name or "graph", library.addresses[ENTRY], kept)
     return HostFunction(function, emitter.called_back, text)
 
 
 _libm = ctypes.CDLL(None)
 
 
-def python_address(name: str) -> int:
+def _address(name: str) -> int:
+    """Where a function of CPython or of the C library lies in this process."""
     source: Any = ctypes.pythonapi if name in _PYTHON else _libm
     address = ctypes.cast(getattr(source, name), ctypes.c_void_p).value
     assert address is not None
@@ -133,14 +135,14 @@ _new_function.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
 
 
 class _Keeper:
-    """The `self` of a builtin function: keeps its definition and code alive as long as the function is."""
+    """The `self` of a builtin function: its definition and code live as long as the function."""
 
     def __init__(self, definition: _MethodDef, kept: object) -> None:
         self.definition = definition
         self.kept = kept
 
 
-def builtin_function(name: str, address: int, kept: object) -> Callable[..., Any]:
+def _builtin(name: str, address: int, kept: object) -> Callable[..., Any]:
     definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     made: Callable[..., Any] = _new_function(
         ctypes.addressof(definition), _Keeper(definition, kept), None
@@ -331,7 +333,9 @@ class _HostEmitter:
 
             return finish
         name, mark = (
-            ("PyLong_AsLongLong", I64(-1)) if type_ is ty.INT else ("PyFloat_AsDouble", DOUBLE(-1.0))
+            ("PyLong_AsLongLong", I64(-1))
+            if type_ is ty.INT
+            else ("PyFloat_AsDouble", DOUBLE(-1.0))
         )
         value = self.python(name, given)
         return lambda: self._checked_scalar(value, mark)
@@ -477,9 +481,7 @@ class _HostEmitter:
                 fresh.append(made)
             self.b.store(made, self.b.gep(vector, [I64(index)]))
         callee = self.object(self.callback_of(node))
-        result = self.python(
-            "PyObject_Vectorcall", callee, vector, I64(len(given)), POINTER(None)
-        )
+        result = self.python("PyObject_Vectorcall", callee, vector, I64(len(given)), POINTER(None))
         for made in fresh:
             self.python("Py_DecRef", made)
         self.checked_object(result)

@@ -252,17 +252,23 @@ def _call(
 
 
 def _chunk(kernel: Kernel, count: int, grain: int) -> int:
-    """How much of its range a thread takes at a time; all of it where splitting does not pay.
-
-    A line of the kernel's text is an instruction on a vector, which takes about a quarter of a nanosecond.
-    """
-    vectors = -(-grain // kernel.shape.lanes) if grain > 1 else 1 / kernel.shape.lanes
-    each = vectors * kernel.text.count("\n") * 0.25
+    """How much of its range a thread takes at a time; all of it where splitting does not pay."""
+    each = _nanoseconds(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
     if each * count < PARALLEL_NANOSECONDS:
         return count
     pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
     size = -(-count // pieces)
     return -(-size // 1024) * 1024 if grain == 1 else size
+
+
+def flat_chunk(kernel: Kernel) -> int:
+    """The same for a kernel over elements of any number: half of what is worth splitting."""
+    return -(-int(PARALLEL_NANOSECONDS / 2 / _nanoseconds(kernel)) // 1024) * 1024
+
+
+def _nanoseconds(kernel: Kernel) -> float:
+    """What an element may cost: a line of text is an instruction on a vector, about a quarter of one."""
+    return kernel.text.count("\n") * 0.25 / kernel.shape.lanes
 
 
 _SLOT_KINDS = {Category.BOOL: "int64", Category.INTEGRAL: "int64", Category.FLOATING: "float64"}

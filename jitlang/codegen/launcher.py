@@ -1,7 +1,8 @@
 """Calling a fused kernel without the Python interpreter: one native function for all kernels.
 
 `NativeCall(slow)` is a builtin function object. It compares its arguments with the layouts in a chain of records
-(exact type, dtype, rank, sizes, strides; kinds of numbers), and on the first that fits allocates the results, gathers
+(exact type, dtype, rank, sizes, strides; kinds of numbers; a record of arrays that all have one shape and lie in
+order serves every size), and on the first that fits allocates the results, gathers
 data pointers, runs the kernel (without the GIL where it is long) and returns new arrays. Where none fits it calls
 `slow`, which may add a record. Records are tables of 64-bit words owned by Python; they are never freed while the
 function lives, so threads may read the chain while it grows at its head.
@@ -22,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from .launch import Launch
+from .kernel import Access
+from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
-from .threads import parallel_address
+from .threads import parallel_address, thread_count
 
 MAX_ARRAYS = 64
 MAX_SLOTS = 32
@@ -32,7 +34,7 @@ MAX_RECORDS = 8
 LONG_WORK = 20_000
 """Elements from which on a kernel runs without the GIL; taking it again costs a few hundred nanoseconds."""
 
-_ARRAY, _INT, _FLOAT, _BOOL, _SAME_INT, _SAME_OBJECT = range(6)
+_ARRAY, _INT, _FLOAT, _BOOL, _SAME_INT, _SAME_OBJECT, _FLAT = range(7)
 _METH_FASTCALL = 0x80
 _PYTHON = (
     "PyLong_AsVoidPtr", "PyLong_AsLongLong", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString", "PyObject_Vectorcall",
@@ -89,7 +91,7 @@ different:
 }
 
 ; Whether an argument is as a row of the argument table says; numbers are written to %number.
-define internal i1 @fits(ptr %value, ptr %row, ptr %number) alwaysinline {
+define internal i1 @fits(ptr %value, ptr %row, ptr %number, ptr %first) alwaysinline {
 entry:
   %kind = load i64, ptr %row
   %p1 = getelementptr i64, ptr %row, i64 1
@@ -97,7 +99,36 @@ entry:
   %ptype = getelementptr i8, ptr %value, i64 8
   %type = load ptr, ptr %ptype
   switch i64 %kind, label %same_object [ i64 0, label %array i64 1, label %int i64 2, label %float
-                                         i64 3, label %bool i64 4, label %int ]
+                                         i64 3, label %bool i64 4, label %int i64 6, label %flat ]
+flat:
+  %flat_type = icmp eq ptr %type, @PyArray_Type
+  br i1 %flat_type, label %flat_dtype, label %no
+flat_dtype:
+  %fdescr_place = getelementptr i8, ptr %value, i64 56
+  %fdescr = load ptr, ptr %fdescr_place
+  %fnd_place = getelementptr i8, ptr %value, i64 24
+  %fnd = load i32, ptr %fnd_place
+  %gnd_place = getelementptr i8, ptr %first, i64 24
+  %gnd = load i32, ptr %gnd_place
+  %fflags_place = getelementptr i8, ptr %value, i64 64
+  %fflags = load i32, ptr %fflags_place
+  %fplain = and i32 %fflags, 257
+  %f0 = icmp eq i32 %fplain, 257
+  %f1 = icmp eq ptr %fdescr, %expected
+  %f2 = icmp eq i32 %fnd, %gnd
+  %f3 = icmp sgt i32 %fnd, 0
+  %f4 = and i1 %f0, %f1
+  %f5 = and i1 %f2, %f3
+  %f6 = and i1 %f4, %f5
+  br i1 %f6, label %flat_sizes, label %no
+flat_sizes:
+  %fdims_place = getelementptr i8, ptr %value, i64 32
+  %fdims = load ptr, ptr %fdims_place
+  %gdims_place = getelementptr i8, ptr %first, i64 32
+  %gdims = load ptr, ptr %gdims_place
+  %fnd64 = zext i32 %fnd to i64
+  %same_sizes = call i1 @same_words(ptr %fdims, ptr %gdims, i64 %fnd64)
+  ret i1 %same_sizes
 array:
   %is_array = icmp eq ptr %type, @PyArray_Type
   br i1 %is_array, label %array_dtype, label %no
@@ -191,11 +222,20 @@ check:
   %w1 = getelementptr i64, ptr %r, i64 1
   %wanted = load i64, ptr %w1
   %same_count = icmp eq i64 %wanted, %given
+  %w18 = getelementptr i64, ptr %r, i64 18
+  %first_place = load i64, ptr %w18
+  %w19 = getelementptr i64, ptr %r, i64 19
+  %flat_word = load i64, ptr %w19
+  %is_flat = icmp ne i64 %flat_word, 0
   %w10 = getelementptr i64, ptr %r, i64 10
   %rows = load ptr, ptr %w10
-  br i1 %same_count, label %next_argument, label %miss
+  br i1 %same_count, label %first_argument, label %miss
+first_argument:
+  %pfirst_argument = getelementptr ptr, ptr %args, i64 %first_place
+  %first_array = load ptr, ptr %pfirst_argument
+  br label %next_argument
 next_argument:
-  %i = phi i64 [ 0, %check ], [ %i1, %argument ]
+  %i = phi i64 [ 0, %first_argument ], [ %i1, %argument ]
   %more = icmp slt i64 %i, %given
   br i1 %more, label %argument, label %hit
 argument:
@@ -204,7 +244,7 @@ argument:
   %place = mul i64 %i, 5
   %row = getelementptr i64, ptr %rows, i64 %place
   %number = getelementptr i64, ptr %numbers, i64 %i
-  %fits = call i1 @fits(ptr %value, ptr %row, ptr %number)
+  %fits = call i1 @fits(ptr %value, ptr %row, ptr %number, ptr %first_array)
   %i1 = add i64 %i, 1
   br i1 %fits, label %next_argument, label %miss
 miss:
@@ -216,13 +256,36 @@ slow:
   %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %args, i64 %given, ptr null)
   ret ptr %answer
 hit:
+  br i1 %is_flat, label %measure, label %sized
+measure:
+  %mnd_place = getelementptr i8, ptr %first_array, i64 24
+  %mnd = load i32, ptr %mnd_place
+  %mnd64 = zext i32 %mnd to i64
+  %mdims_place = getelementptr i8, ptr %first_array, i64 32
+  %mdims = load ptr, ptr %mdims_place
+  br label %next_size
+next_size:
+  %z = phi i64 [ 0, %measure ], [ %z1, %multiply ]
+  %elements = phi i64 [ 1, %measure ], [ %product, %multiply ]
+  %more_sizes = icmp slt i64 %z, %mnd64
+  br i1 %more_sizes, label %multiply, label %sized
+multiply:
+  %psize = getelementptr i64, ptr %mdims, i64 %z
+  %one_size = load i64, ptr %psize
+  %product = mul i64 %elements, %one_size
+  %z1 = add i64 %z, 1
+  br label %next_size
+sized:
+  %own_nd = phi i64 [ 0, %hit ], [ %mnd64, %next_size ]
+  %own_dims = phi ptr [ null, %hit ], [ %mdims, %next_size ]
+  %own_range = phi i64 [ 0, %hit ], [ %elements, %next_size ]
   %w2 = getelementptr i64, ptr %r, i64 2
   %result_count = load i64, ptr %w2
   %w11 = getelementptr i64, ptr %r, i64 11
   %result_rows = load ptr, ptr %w11
   br label %next_result
 next_result:
-  %k = phi i64 [ 0, %hit ], [ %k1, %keep ]
+  %k = phi i64 [ 0, %sized ], [ %k1, %keep ]
   %more_results = icmp slt i64 %k, %result_count
   br i1 %more_results, label %make, label %made
 make:
@@ -230,10 +293,12 @@ make:
   %rrow = getelementptr i64, ptr %result_rows, i64 %kplace
   %rdescr = load ptr, ptr %rrow
   %rp1 = getelementptr i64, ptr %rrow, i64 1
-  %rnd = load i64, ptr %rp1
+  %rnd_given = load i64, ptr %rp1
+  %rnd = select i1 %is_flat, i64 %own_nd, i64 %rnd_given
   %rnd32 = trunc i64 %rnd to i32
   %rp2 = getelementptr i64, ptr %rrow, i64 2
-  %rdims = load ptr, ptr %rp2
+  %rdims_given = load ptr, ptr %rp2
+  %rdims = select i1 %is_flat, ptr %own_dims, ptr %rdims_given
   %rp3 = getelementptr i64, ptr %rrow, i64 3
   %rstrides = load ptr, ptr %rp3
   call void @Py_IncRef(ptr %rdescr)
@@ -297,7 +362,8 @@ ready:
   %w3 = getelementptr i64, ptr %r, i64 3
   %kernel = load ptr, ptr %w3
   %w4 = getelementptr i64, ptr %r, i64 4
-  %range = load i64, ptr %w4
+  %range_given = load i64, ptr %w4
+  %range = select i1 %is_flat, i64 %own_range, i64 %range_given
   %w5 = getelementptr i64, ptr %r, i64 5
   %sizes = load ptr, ptr %w5
   %w6 = getelementptr i64, ptr %r, i64 6
@@ -305,7 +371,7 @@ ready:
   %w7 = getelementptr i64, ptr %r, i64 7
   %scratch_bytes = load i64, ptr %w7
   %w9 = getelementptr i64, ptr %r, i64 9
-  %is_long = load i64, ptr %w9
+  %long_from = load i64, ptr %w9
   %w15 = getelementptr i64, ptr %r, i64 15
   %parallel = load ptr, ptr %w15
   %w16 = getelementptr i64, ptr %r, i64 16
@@ -320,7 +386,7 @@ allocate:
   br i1 %no_block, label %no_scratch, label %enter
 enter:
   %scratch = phi ptr [ null, %ready ], [ %block, %allocate ]
-  %releases = icmp ne i64 %is_long, 0
+  %releases = icmp sge i64 %range, %long_from
   br i1 %releases, label %release, label %short
 short:
   %status0 = call i32 %kernel(i64 0, i64 %range, ptr %arrays, ptr %sizes, ptr %strides, ptr %slots, ptr %scratch)
@@ -479,17 +545,19 @@ class NativeCall:
         fits = len(call.places) <= MAX_ARRAYS and len(call.slots) <= MAX_SLOTS
         if not fits or len(arguments) > MAX_ARRAYS or call.copied or not call.count:
             return False
-        rows = [self._argument(a, s) for a, s in zip(arguments, static, strict=True)]
+        flat = _is_flat(call, launch, arguments)
+        rows = [self._argument(a, s, flat) for a, s in zip(arguments, static, strict=True)]
         results = [self._result(array.make()) for array in launch.results]
         reads = [(place.index, place.offset) for place in call.places]
-        work = call.count * call.grain
-        threads = call.threads
+        threads = call.threads if not flat else thread_count()
         parallel = parallel_address() if threads > 1 else 0
+        chunk = flat_chunk(call.kernel) if flat else call.chunk
+        first = next(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray))
         record = self._words([
             self._cell[0], len(arguments), len(results), _address(call.kernel.function), call.count,
             ctypes.addressof(call.sizes), ctypes.addressof(call.strides), call.scratch * threads, len(call.places),
-            int(work >= LONG_WORK), self._table(rows), self._table(results), self._table(reads), len(call.slots),
-            self._table([call.slots]), parallel, call.chunk, call.scratch,
+            max(LONG_WORK // call.grain, 1), self._table(rows), self._table(results), self._table(reads),
+            len(call.slots), self._table([call.slots]), parallel, chunk, call.scratch, first, int(flat),
         ])  # fmt: skip
         self._kept.append(launch)
         self._cell[0] = record
@@ -504,9 +572,11 @@ class NativeCall:
     def _table(self, rows: Sequence[Sequence[int]]) -> int:
         return self._words([number for row in rows for number in row])
 
-    def _argument(self, value: Any, is_static: bool) -> tuple[int, ...]:
+    def _argument(self, value: Any, is_static: bool, flat: bool) -> tuple[int, ...]:
         if isinstance(value, np.ndarray):
             self._kept.append(value.dtype)
+            if flat:
+                return _FLAT, id(value.dtype), 0, 0, 0
             dims, strides = self._words(value.shape), self._words(value.strides)
             return _ARRAY, id(value.dtype), value.ndim, dims, strides
         if type(value) is int:
@@ -522,3 +592,17 @@ class NativeCall:
         strides = 0 if is_plain else self._words(array.strides)
         return id(array.dtype), array.ndim, self._words(array.shape), strides
 
+
+def _is_flat(call: Call, launch: Launch, arguments: Sequence[Any]) -> bool:
+    """Whether a launch serves arrays of all sizes: everything of one shape, and in order."""
+    given = [a for a in arguments if isinstance(a, np.ndarray)]
+    shape = given[0].shape
+    kernel = call.kernel
+    return (
+        kernel.layout.rank == 1
+        and not kernel.plan.has_rows
+        and all(access is Access.CONTIGUOUS for access in kernel.layout.accesses)
+        and all(a.shape == shape and a.ndim and a.flags.c_contiguous for a in given)
+        and all(array.shape == shape and array.axes is None for array in launch.results)
+        and all(place.offset == 0 for place in call.places)
+    )

@@ -1,9 +1,10 @@
 """Scalar rows as machine code, read from their Python expressions.
 
-A row's `python` template is its only definition; here it is read as LLVM. What Python would answer with anything
-but a plain number (an overflow, a division by zero, a domain error) is not computed here: `Reading.trouble`
-collects the conditions under which the caller must ask the reference kernel instead, which then gives the result
-or raises Python's own error. So no message and no rare case is written twice.
+A row's `python` template is its only definition; here it is read as LLVM. What Python would answer
+with anything but a plain number (an overflow, a division by zero, a domain error) is not computed
+here: `Reading.trouble`
+collects the conditions under which the caller must ask the reference kernel instead, which then
+gives the result or raises Python's own error. So no message and no rare case is written twice.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ _EXACT = 2**53  # ints up to here are doubles exactly
 
 SCALAR_TYPES: Mapping[Type, ll.Type] = {ty.INT: I64, ty.FLOAT: DOUBLE, ty.BOOL: I1}
 
-# Functions of the C library that `math` itself calls; a result that is not finite is asked for again in Python.
+# Functions of the C library that `math` itself calls; a result that is not finite is asked for
+# again in Python.
 LIBRARY_FUNCTIONS = (
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "copysign", "cbrt", "exp2",
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "copysign", "cbrt", "exp2",
 )  # fmt: skip
 
 
@@ -37,7 +39,9 @@ class NotLowered(Exception):
 
 @dataclass
 class Reading:
-    """One expression being read: where code goes, what names mean, and when the result does not hold."""
+    """One expression being read: where code goes, what names mean, and when the result does not
+    hold.
+    """
 
     builder: ll.IRBuilder
     names: Mapping[str, ll.Value]
@@ -52,7 +56,9 @@ class Reading:
 
 def can_read(op: OpDef, types: Sequence[Type], result: Type) -> bool:
     """Whether a row's template may have a lowering for these argument types."""
-    return op.python is not None and result in SCALAR_TYPES and all(t in SCALAR_TYPES for t in types)
+    return (
+        op.python is not None and result in SCALAR_TYPES and all(t in SCALAR_TYPES for t in types)
+    )
 
 
 def read_row(reading: Reading, op: OpDef, result: Type) -> ll.Value:
@@ -109,7 +115,9 @@ def _expression(reading: Reading, node: ast.expr) -> ll.Value:
             )
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _choice(reading, test, body, orelse)
-        case ast.Call(func=ast.Name(id="len"), args=[ast.Call(func=ast.Name(id="range"), args=bounds)]):
+        case ast.Call(
+            func=ast.Name(id="len"), args=[ast.Call(func=ast.Name(id="range"), args=bounds)]
+        ):
             return _range_length(reading, [_expression(reading, a) for a in bounds])
         case ast.BoolOp(op=operator, values=values):
             return _bool_op(reading, operator, [_expression(reading, v) for v in values])
@@ -131,7 +139,11 @@ def _binary(reading: Reading, operator: ast.operator, lhs: ll.Value, rhs: ll.Val
     if DOUBLE in (lhs.type, rhs.type):
         return _float_binary(reading, operator, _double(reading, lhs), _double(reading, rhs))
     b = reading.builder
-    if lhs.type == I1 and rhs.type == I1 and isinstance(operator, ast.BitAnd | ast.BitOr | ast.BitXor):
+    if (
+        lhs.type == I1
+        and rhs.type == I1
+        and isinstance(operator, ast.BitAnd | ast.BitOr | ast.BitXor)
+    ):
         return _bits(b, operator, lhs, rhs)
     lhs, rhs = _integer(reading, lhs), _integer(reading, rhs)
     match operator:
@@ -223,7 +235,9 @@ def _float_binary(
 
 
 def _float_divmod(reading: Reading, lhs: ll.Value, rhs: ll.Value) -> tuple[ll.Value, ll.Value]:
-    """CPython's float_divmod: the quotient rounded down, and a remainder with the sign of the divisor."""
+    """CPython's float_divmod: the quotient rounded down, and a remainder with the sign of the
+    divisor.
+    """
     b = reading.builder
     zero = DOUBLE(0.0)
     reading.unless(b.fcmp_ordered("==", rhs, zero))
@@ -269,7 +283,14 @@ def _unary(reading: Reading, operator: ast.unaryop, operand: ll.Value) -> ll.Val
     raise NotLowered
 
 
-_PREDICATES = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_PREDICATES = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
 
 
 def _compare(reading: Reading, operator: ast.cmpop, lhs: ll.Value, rhs: ll.Value) -> ll.Value:
@@ -396,4 +417,3 @@ def _math(reading: Reading, name: str, args: Sequence[ll.Value]) -> ll.Value:
     magnitude = _intrinsic(reading, "fabs", result)
     reading.unless(b.fcmp_unordered(">=", magnitude, DOUBLE(float("inf"))))
     return result
-

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from functools import cache
 from typing import Any
 
 from .. import config
@@ -219,8 +220,11 @@ def parallel_address() -> int:
 
 def parallel_function() -> Any:
     """`parallel` as a ctypes function, or None where there is one thread only."""
-    if parallel_address() == 0:
-        return None
+    return _parallel() if parallel_address() else None
+
+
+@cache
+def _parallel() -> Any:
     pointer, word = ctypes.c_void_p, ctypes.c_int64
     parameters = (pointer, word, word, *(pointer,) * 5, word)
     return _loaded[0].function("parallel", ctypes.c_int32, *parameters)

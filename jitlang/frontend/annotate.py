@@ -32,10 +32,10 @@ _CLASSES: dict[Any, Type] = {
     bool: ty.BOOL, str: ty.STR, type(None): ty.NONE, None: ty.NONE, Any: ty.ANY, object: ty.ANY,
     dtypes.DType: ty.DTYPE, arrays.Device: ty.DEVICE, numbers.Number: ty.NUMBER,
 }  # fmt: skip
-_UNSTATED = (list, dict, tuple, typing.List, typing.Dict, typing.Tuple)  # noqa: UP006
+_UNSTATED = (list, dict, tuple, typing.List, typing.Dict, typing.Tuple)
 _TRANSPARENT = (typing.Annotated, typing.Final, typing.ClassVar, typing_extensions.Annotated)
 _EVERYWHERE: dict[str, Any] = {
-    "List": typing.List, "Dict": typing.Dict, "Tuple": typing.Tuple,  # noqa: UP006
+    "List": typing.List, "Dict": typing.Dict, "Tuple": typing.Tuple,
     "Optional": typing.Optional, "Union": typing.Union, "Any": typing.Any, "Final": typing.Final,
     "Tensor": Tensor, "Array": np.ndarray, "number": numbers.Number, "dtype": dtypes.DType,
     "Device": arrays.Device,

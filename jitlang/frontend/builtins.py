@@ -408,6 +408,8 @@ def as_list(e: Emitter, meaning: Sugar) -> Value:
     """The elements of anything iterable as a list; a list value is returned as it is."""
     if isinstance(meaning, Plain) and isinstance(meaning.plain.type, ty.ListType):
         return meaning.plain
+    if isinstance(meaning, Plain) and meaning.plain.type is ty.ANY:
+        return e.builder.op("jit::dynamic_list", meaning.plain)  # an iterator is walked only once
     source = iterable_of(e, meaning)
     if not isinstance(source, Iterable):
         return e.list_display([part.value(e) for part in source])
@@ -417,8 +419,6 @@ def as_list(e: Emitter, meaning: Sugar) -> Value:
             return e.builder.op("aten::keys", value)
         if value.type is ty.STR or isinstance(value.type, ty.SequenceType):
             return e.builder.op("aten::list", value)
-        if value.type is ty.ANY:
-            return e.builder.op("jit::dynamic_list", value)
         if surface.is_numpy(value.type):
             return e.builder.op("jit::array_list", value)
     return e.collect(source)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import cmath
 import inspect
 import itertools
+import math
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ..errors import CallEdge, Category, CompileError, ErrorKind, did_you_mean
 from ..ir import types as ty
@@ -29,12 +34,15 @@ from .source import FunctionSource, is_installed, source_of
 from .sugar import (
     Arguments,
     ClassName,
+    Function,
     Keywords,
     NamedParts,
     Operator,
     Parts,
     Plain,
+    PythonCallable,
     Raised,
+    Special,
     Starred,
     Sugar,
 )
@@ -304,7 +312,9 @@ def _keywords(
 
 def _takes_receiver(row: OpDef, receiver: Value) -> bool:
     arguments = row.schema.arguments
-    return bool(arguments) and conversion(arguments[0], receiver.type, {}, implicit=False) is not None
+    if not arguments:
+        return False
+    return conversion(arguments[0], receiver.type, {}, implicit=False) is not None
 
 
 def _positional_format(
@@ -322,14 +332,14 @@ def _positional_format(
     numbers = {name: len(args.positional) + i for i, name in enumerate(args.keywords)}
     automatic = itertools.count()
     pieces = []
-    for text, name, spec, conversion in string.Formatter().parse(template):
+    for text, name, spec, converted in string.Formatter().parse(template):
         pieces.append(text.replace("{", "{{").replace("}", "}}"))
         if name is None:
             continue
         root = re.split(r"[.\[]", name)[0]
         number = str(next(automatic)) if not root else str(numbers.get(root, root))
         nested = re.sub(r"\{(\w+)\}", lambda m: f"{{{numbers.get(m[1], m[1])}}}", spec or "")
-        ending = (f"!{conversion}" if conversion else "") + (f":{nested}" if nested else "")
+        ending = (f"!{converted}" if converted else "") + (f":{nested}" if nested else "")
         pieces.append("{" + number + name[len(root) :] + ending + "}")
     receiver = e.builder.constant("".join(pieces))
     positional = [*args.positional, *args.keywords.values()]
@@ -505,7 +515,8 @@ def call_python(
             ErrorKind.STRICT_FALLBACK,
             f"'{label}' would be called back in Python, which strict=True refuses",
             found=(reason or "it is marked @jl.ignore") + excerpt,
-            hint=hints.for_builtin(label) or "rewrite the callee in the language, or drop strict=True",
+            hint=hints.for_builtin(label)
+            or "rewrite the callee in the language, or drop strict=True",
         )
     if reason is not None and error is not None and error.span is not None:
         reason = f"{reason} ({error.span})"
@@ -517,8 +528,8 @@ def call_python(
                 "a list cannot be spread into a call back into Python",
                 hint="pass the list itself",
             )
-        values.append(meaning.value(e))
-    values += [meaning.value(e) for meaning in args.keywords.values()]
+        values.append(_for_python(e, meaning))
+    values += [_for_python(e, meaning) for meaning in args.keywords.values()]
     name = label.rpartition(".")[2]
     if reason is not None:
         e.unit.fall_back(Fallback(label, reason, e.span()))
@@ -668,11 +679,25 @@ def accepts(declared: Type, actual: Type, *, fresh: bool = False) -> bool:
 
 def call_dynamic(e: Emitter, value: Value, args: Arguments) -> Sugar:
     """Call a value of which nothing is known; Python decides when it runs."""
-    if args.keywords:
-        raise e.error(
-            ErrorKind.UNSUPPORTED_EXPRESSION,
-            "keywords cannot be given to a value of unknown type",
-            hint="bring it under a type with an annotated assignment first",
-        )
-    values = [meaning.value(e) for meaning in args.positional]
-    return Plain(e.builder.op("jit::dynamic_call", value, *values))
+    values = [_for_python(e, meaning) for meaning in args.positional]
+    if not args.keywords:
+        return Plain(e.builder.op("jit::dynamic_call", value, *values))
+    values += [_for_python(e, meaning) for meaning in args.keywords.values()]
+    names = e.builder.constant(",".join(args.keywords))
+    return Plain(e.builder.op("jit::dynamic_call_keywords", value, names, *values))
+
+
+def _for_python(e: Emitter, meaning: Sugar) -> Value:
+    """An argument of a call in Python, which takes classes and functions too."""
+    if isinstance(meaning, ClassName | Function | PythonCallable):
+        return e.builder.constant(ObjectRef(meaning.label, meaning.target), ty.FUNCTION)
+    if isinstance(meaning, Special) and (target := _named_function(meaning.label)) is not None:
+        return e.builder.constant(ObjectRef(meaning.label, target), ty.FUNCTION)
+    return meaning.value(e)
+
+
+def _named_function(label: str) -> Any:
+    """The function that the front end expands under a label such as `abs` or `np.linalg.norm`."""
+    owner, _, name = label.rpartition(".")
+    modules = {"": builtins, "math": math, "cmath": cmath, "np": np, "np.linalg": np.linalg}
+    return getattr(modules.get(owner), name, None)

@@ -1,6 +1,7 @@
 """Subscripts: reading, writing and deleting items of tensors, lists, strings, dicts and tuples.
 
-A tensor subscript becomes the calls that `Tensor.__getitem__` makes: select, slice, unsqueeze, then index.
+A tensor subscript becomes the calls that `Tensor.__getitem__` makes: select, slice, unsqueeze, then
+index.
 """
 
 from __future__ import annotations
@@ -185,7 +186,9 @@ def _or_none(e: Emitter, bounds: Sequence[Value | None]) -> list[Value]:
 
 @dataclass
 class _Indexed:
-    """A view, and the index tensors still to apply to its first (or, after an Ellipsis, last) dimensions."""
+    """A view, and the index tensors still to apply to its first (or, after an Ellipsis, last)
+    dimensions.
+    """
 
     view: Value
     tensors: list[Value | None]
@@ -299,7 +302,8 @@ def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
 
 
 def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
-    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts."""
+    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts.
+    """
     written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
     meaning = None if written else e.expression(key)
     if meaning is not None and isinstance(meaning, Parts | Plain | Constant):
@@ -331,7 +335,9 @@ def _array_parts(e: Emitter, node: ast.expr) -> list[tuple[str, list[Value]]]:
     if elements is None:
         elements = [meaning]
     return [
-        ("s", _slice_values(e, part.bounds)) if isinstance(part, SliceBounds) else ("i", [part.value(e)])
+        ("s", _slice_values(e, part.bounds))
+        if isinstance(part, SliceBounds)
+        else ("i", [part.value(e)])
         for part in elements
     ]
 
@@ -348,11 +354,11 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
     owner = e.value_of(node.value)
     type_ = owner.type
     if surface.is_numpy(type_) or type_ is ty.ANY:
-        key, values = array_key(e, node.slice)
-        if key in ("i", "(ii)"):
+        letters, values = array_key(e, node.slice)
+        if letters in ("i", "(ii)"):
             e.builder.call("jit::array_store", [owner, *values, value])
             return
-        e.builder.call("jit::numpy_store", [owner, value, e.builder.constant(key), *values])
+        e.builder.call("jit::numpy_store", [owner, value, e.builder.constant(letters), *values])
         return
     if isinstance(type_, ty.TensorType):
         _store_tensor(e, owner, node.slice, value)
@@ -364,13 +370,6 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
             hint="use a list",
         )
     _reject_unsubscriptable(e, owner)
-    if type_ is ty.ANY:
-        raise e.error(
-            ErrorKind.UNSUPPORTED_EXPRESSION,
-            "items of a value of unknown type cannot be assigned",
-            found=ty.annotation(type_),
-            hint="bring it under a type with an annotated assignment, as in `xs: list[int] = x`",
-        )
     bounds = _slice_bounds(e, node.slice)
     if bounds is not None:
         e.builder.call("jit::_set_item", [owner, value, *_or_none(e, bounds)])

@@ -18,7 +18,7 @@ from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
 from . import hints, surface
 from .emitter import Emitter
-from .flow import branch, decide_empty
+from .flow import branch, decide_empty, is_open
 from .scope import FALLS, Outcomes
 from .sugar import Plain
 
@@ -230,7 +230,9 @@ def compare_values(e: Emitter, operator: ast.cmpop, lhs: Value, rhs: Value) -> V
         return _one(e, [name], symbol, lhs, rhs)
     decide_empty(lhs, rhs.type)
     decide_empty(rhs, lhs.type)
-    if isinstance(lhs.type, _TUPLES) or isinstance(rhs.type, _TUPLES):
+    one_list = isinstance(lhs.type, ty.ListType) is not isinstance(rhs.type, ty.ListType)
+    undecided = is_open(lhs.type) or is_open(rhs.type)
+    if undecided or one_list or isinstance(lhs.type, _TUPLES) or isinstance(rhs.type, _TUPLES):
         return _dynamic_compare(e, name, symbol, lhs, rhs)
     outcome = match_overloads(rows_named(name), [lhs.type, rhs.type], {})
     if isinstance(outcome, Match):

@@ -313,7 +313,8 @@ def _emit_annotated(e: Emitter, statement: ast.stmt) -> Outcomes:
 
 
 def declared_value(e: Emitter, meaning: Sugar, declared: Type, node: ast.expr) -> Sugar:
-    """The value of an annotated assignment, under its declared type (ASSIGNED_TYPE if it has none)."""
+    """The value of an annotated assignment, under its declared type (ASSIGNED_TYPE if it has none).
+    """
     with e.at(node):
         value = meaning.value(e)
         decide_empty(value, declared)

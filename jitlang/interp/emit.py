@@ -82,7 +82,8 @@ class _Emitter:
         self.finished.append(self.open_functions.pop())
         lines = [line for function in self.finished for line in function.lines]
         source = "".join(text + "\n" for text, _ in lines)
-        return Emitted(source, [node for _, node in lines], self.names, self.function_name, self.kernels)
+        nodes = [node for _, node in lines]
+        return Emitted(source, nodes, self.names, self.function_name, self.kernels)
 
     # Text ---------------------------------------------------------------------------------------
 
@@ -286,7 +287,10 @@ class _Emitter:
         taker = reader.node.op
         if taker is None or taker.python is None or reader.node.kind in _BY_KIND:
             return False
-        name = taker.schema.arguments[reader.node.inputs.index(value)].name
+        position = reader.node.inputs.index(value)
+        if written_argument(taker) == position and reader.node.outputs[0].uses:
+            return False  # what is written is read again, as the result
+        name = taker.schema.arguments[position].name
         fails = self.blamed is not None or may_raise(op)
         return templates.reads_once(taker, name) and not (fails and may_raise(taker))
 

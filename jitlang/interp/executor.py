@@ -2,14 +2,15 @@
 
     COLD         no call yet
     PROFILING    the interpreter runs; calls are counted
-    FUSED        the interpreter runs a graph whose pointwise work and reductions are generated kernels
+    FUSED the interpreter runs a graph whose pointwise work and reductions are generated kernels
     NATIVE       the whole graph is one native function
     INTERPRETED  the interpreter for good, since there is nothing to gain
 
-The interpreter is the reference: a faster form gives its results (with jitlang's own elementary functions, as its
-exact mode does), exceptions and effects. A graph with groups to fuse runs fused; one without goes native where all
-inside its loops is machine code; what would call kernels from native loops stays in the generated Python
-function, which does that as fast, and `explain` says so.
+The interpreter is the reference: a faster form gives its results (with jitlang's own elementary
+functions, as its exact mode does), exceptions and effects. A graph with groups to fuse runs fused;
+one without goes native where all
+inside its loops is machine code; what would call kernels from native loops stays in the generated
+Python function, which does that as fast, and `explain` says so.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ _FINAL = (Phase.FUSED, Phase.NATIVE, Phase.INTERPRETED)
 
 
 class Executor:
-    """Runs one signature, by the interpreter first and natively once it has been called often enough."""
+    """Runs one signature, by the interpreter first and natively once it has been called often
+    enough.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -160,7 +163,8 @@ def _called_back(node: Node) -> CallBack:
 def _why_not_native(graph: Graph) -> str:
     """Why the graph is better off in the interpreter, or an empty string.
 
-    Code inside loops decides: outside of them a call back costs once what the interpreter would spend too.
+    Code inside loops decides: outside of them a call back costs once what the interpreter would
+    spend too.
     """
     loops = [node for node in graph.walk() if node.kind == LOOP]
     if not loops:
@@ -172,11 +176,11 @@ def _why_not_native(graph: Graph) -> str:
     return ""
 
 
-# What native code calls back --------------------------------------------------------------------------
+# What native code calls back ----------------------------------------------------------------------
 
 
 def callback_of(node: Node) -> Callable[..., Any]:
-    """A callable that runs one node: its inputs that are not constants go in, its outputs come out."""
+    """A callable that runs one node, from its inputs that are not constants to its outputs."""
     graph = Graph(node.kind.partition("::")[2], node.graph.integers)
     mapping: dict[Value, Value] = {}
     for value in node.inputs:

@@ -226,8 +226,8 @@ METHOD_RESULTS: Mapping[str, Type] = {
 _CREATES = ("zeros", "ones", "empty", "full")
 _JOINS = ("concatenate", "stack", "vstack", "hstack", "column_stack")
 _MOVES = frozenset((
-    "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "take", "repeat", "expand_dims",
-    "diagonal", "broadcast_to", "tile", "moveaxis",
+    "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "take", "repeat",
+    "expand_dims", "diagonal", "broadcast_to", "tile", "moveaxis",
 ))  # fmt: skip
 """These keep the dtype."""
 _COPIES = frozenset((
@@ -273,7 +273,8 @@ def _kept_type(name: str, keywords: str, types: Sequence[Type]) -> Type:
     is_floating = first.dtype.category is dtypes.Category.FLOATING
     if name in _COPIES or (name in _FLOATING and is_floating):
         return array_type(first.dtype, rank_of(first)) if len(types) == 1 else ty.ARRAY
-    if name in _MOVES or (name in _SUMS and is_floating and len(types) == 1 + len(_names(keywords))):
+    only_keywords = len(types) == 1 + len(_names(keywords))
+    if name in _MOVES or (name in _SUMS and is_floating and only_keywords):
         return array_type(first.dtype, _new_rank(name, types) if not keywords else None)
     return ty.ARRAY
 

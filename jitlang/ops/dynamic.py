@@ -1,6 +1,7 @@
-"""Rows over values of which nothing is known at compile time: what a call back into Python returned.
+"""Rows over values of which nothing is known at compile time, as a call back into Python gives.
 
-Python itself decides what these do when they run. `jit::checked_cast` brings such a value under a type again.
+Python itself decides what these do when they run. `jit::checked_cast` brings such a value under a
+type again.
 """
 
 from __future__ import annotations
@@ -54,11 +55,30 @@ op(
 
 
 
-def _builtin(xp: Any, name: str, keywords: str, *values: Any) -> Any:
+def _named(keywords: str, values: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Split the arguments of a call; the last ones go by these names."""
     names = keywords.split(",") if keywords else []
     at = len(values) - len(names)
-    named = dict(zip(names, values[at:], strict=True))
-    return getattr(builtins, name)(*values[:at], **named)
+    return values[:at], dict(zip(names, values[at:], strict=True))
+
+
+def _call_keywords(xp: Any, function: Any, keywords: str, *values: Any) -> Any:
+    positional, named = _named(keywords, values)
+    return function(*positional, **named)
+
+
+op(
+    "jit::dynamic_call_keywords(Any function, str keywords, ...) -> Any",
+    impl=_call_keywords,
+    effect=Effect.IO,
+    function=None,
+    method=None,
+)
+
+
+def _builtin(xp: Any, name: str, keywords: str, *values: Any) -> Any:
+    positional, named = _named(keywords, values)
+    return getattr(builtins, name)(*positional, **named)
 
 
 _BUILTIN_RESULTS: Mapping[str, Type] = {
@@ -78,7 +98,9 @@ def _builtin_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         return ty.ListType(ty.unshaped(element))
     known = all(ty.is_array(t) for t in values)
     if name == "round":
-        return ty.INT if known and len(values) == 1 else ty.ARRAY if ty.is_array(values[0]) else ty.ANY
+        if known and len(values) == 1:
+            return ty.INT
+        return ty.ARRAY if ty.is_array(values[0]) else ty.ANY
     if name == "sum":
         return ty.union([ty.INT, ty.ARRAY]) if known else ty.ANY
     if name == "divmod":
@@ -99,7 +121,7 @@ def _raise(xp: Any, cls: type[BaseException], *values: Any) -> None:
 op("jit::raise(Function cls, ...) -> ()", impl=_raise, effect=Effect.IO, function=None, method=None)
 
 
-# Python's builtins over containers ------------------------------------------------------------------
+# Python's builtins over containers ----------------------------------------------------------------
 
 
 def _sequence_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:

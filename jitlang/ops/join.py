@@ -6,8 +6,8 @@ Pieces are views. `cat` and `stack` promote their dtypes as torch does.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 

@@ -5,9 +5,9 @@
       %2 : Tensor = aten::add(%x, %y, %1)           %2 : Float(2, 3) = aten::add(%x, %y, %1)
       return (%2)                                   return (%2)
 
-Only facts that a rule proves are added; a type never gets wider than it was. A loop starts from its entry types
-and widens what a pass over its body contradicts, until nothing changes. Elements of lists that can be written
-to stay unrefined.
+Only facts that a rule proves are added; a type never gets wider than it was. A loop starts from its
+entry types and widens what a pass over its body contradicts, until nothing changes. Elements of
+lists that can be written to stay unrefined.
 """
 
 from __future__ import annotations
@@ -97,16 +97,16 @@ def _specialize_loop(node: Node) -> bool:
     (body,) = node.blocks
     carried = body.inputs[1:]
     stated = [v.type for v in carried]
-    assumed = [
-        _narrower(s, v.type) for s, v in zip(stated, node.inputs[2:], strict=True)
-    ]
+    assumed = [_narrower(s, v.type) for s, v in zip(stated, node.inputs[2:], strict=True)]
     for _ in range(MAX_ROUNDS):
         for value, type_ in zip(carried, assumed, strict=True):
             value.type = type_
         _specialize_block(body)
         ends = body.outputs[1:]
         wider = [
-            assumed_type if ty.is_subtype(end.type, assumed_type) else _wider(assumed_type, end, first)
+            assumed_type
+            if ty.is_subtype(end.type, assumed_type)
+            else _wider(assumed_type, end, first)
             for assumed_type, end, first in zip(assumed, ends, stated, strict=True)
         ]
         if wider == assumed:

@@ -26,6 +26,6 @@ from .text import set_printoptions
 __all__ = [
     "Size", "Tensor", "as_tensor", "box", "bump_version", "call", "from_dlpack", "from_numpy",
     "function_named", "function_names", "method_named", "method_names", "ops", "push_reader",
-    "python_scalar", "result_class", "run_eagerly", "set_printoptions", "signature_type", "tensor", "unbox",
-    "version_of", "without_readers",
+    "python_scalar", "result_class", "run_eagerly", "set_printoptions", "signature_type", "tensor",
+    "unbox", "version_of", "without_readers",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from ..arrays import Device, ignore_float_errors, restore_float_errors
 from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.matching import Conversion, Convert, Match, Mismatch, match_overloads
-from ..ir.opdef import OPS
+from ..ir.opdef import OPS, OpDef
 from ..ir.schema import Argument
 from ..ir.types import TensorType, Type
 from ..ops.rows import kernel_of
@@ -439,13 +439,13 @@ _result_classes: dict[OpDef, type[tuple[Any, ...]] | None] = {}
 
 
 def result_class(op: OpDef) -> type[tuple[Any, ...]] | None:
-    """The NamedTuple in which a row returns several named results (`values`, `indices`), or None."""
+    """The NamedTuple in which a row returns its named results (`values`, `indices`), or None."""
     if op not in _result_classes:
         names = [r.name for r in op.schema.returns]
         named = len(names) > 1 and all(names)
+        make: Any = namedtuple  # the class's name is known only here, which mypy does not take
         base = op.name.partition("::")[2]
-        made = namedtuple(base, names, module="jitlang.return_types") if named else None  # type: ignore[misc]
-        _result_classes[op] = made
+        _result_classes[op] = make(base, names, module="jitlang.return_types") if named else None
     return _result_classes[op]
 
 

@@ -23,7 +23,7 @@ def filled_inside_a_tuple(n: int):  # type: ignore[no-untyped-def]
 
 
 def walked_when_written(n: int):  # type: ignore[no-untyped-def]
-    return [x for x in []], n
+    return [x for x in []], n  # noqa: C416
 
 
 def walked_before_filled(n: int) -> int:

@@ -77,3 +77,15 @@ def test_they_are_no_values(function: Callable[..., Any]) -> None:
         jl.script(function).graph  # noqa: B018  # a property that compiles
     assert caught.value.kind is ErrorKind.UNSUPPORTED_VALUE
     assert caught.value.hint is not None and "list(...)" in caught.value.hint
+
+
+def rest_written_in_place(xs: list[int]):  # type: ignore[no-untyped-def]
+    alias = xs
+    *xs, last = xs
+    xs *= 2
+    alias.append(0)
+    return last, xs, alias
+
+
+def test_the_rest_of_an_unpacking_is_a_list_of_its_own() -> None:
+    assert jl.script(rest_written_in_place)([1, 4]) == (4, [1, 1], [1, 4, 0])

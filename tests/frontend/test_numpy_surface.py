@@ -78,7 +78,7 @@ def assert_same(function: Callable[..., Any], *args: Any) -> None:
     assert_close(got_args, wanted_args)
 
 
-# Programs over a vector -----------------------------------------------------------------------------
+# Programs over a vector ---------------------------------------------------------------------------
 
 
 def gelu(x):
@@ -324,7 +324,7 @@ VECTOR_FUNCTIONS = [
 ]  # fmt: skip
 
 
-# Programs over a matrix -----------------------------------------------------------------------------
+# Programs over a matrix ---------------------------------------------------------------------------
 
 
 def layer_norm(x):
@@ -453,11 +453,26 @@ def shapes(x):
 
 
 def attributes(x):
-    return x.shape, x.ndim, x.size, x.itemsize, x.nbytes, x.strides, x.real, x.imag, x.dtype == np.float32
+    return (
+        x.shape,
+        x.ndim,
+        x.size,
+        x.itemsize,
+        x.nbytes,
+        x.strides,
+        x.real,
+        x.imag,
+        x.dtype == np.float32,
+    )
 
 
 def joins(x):
-    return np.vstack([x, x]), np.hstack((x, x)), np.concatenate([x, x], axis=1), np.stack([x, x], -1)
+    return (
+        np.vstack([x, x]),
+        np.hstack((x, x)),
+        np.concatenate([x, x], axis=1),
+        np.stack([x, x], -1),
+    )
 
 
 def copies(x):
@@ -474,7 +489,14 @@ def slices(x):
 
 
 def fancy(x):
-    return x[[0, 2]], x[[0, 1], [1, 0]], x[:, [0, 2]], x[x > 0], x[np.array([1, 0])], x[np.arange(2)]
+    return (
+        x[[0, 2]],
+        x[[0, 1], [1, 0]],
+        x[:, [0, 2]],
+        x[x > 0],
+        x[np.array([1, 0])],
+        x[np.arange(2)],
+    )
 
 
 def stores(x):
@@ -515,11 +537,24 @@ def einsums(x):
 
 
 def dots(x):
-    return np.dot(x, x.T), x.dot(x[0]), np.inner(x, x), np.vdot(x, x), np.matmul(x, x.T), x[0] @ x[1]
+    return (
+        np.dot(x, x.T),
+        x.dot(x[0]),
+        np.inner(x, x),
+        np.vdot(x, x),
+        np.matmul(x, x.T),
+        x[0] @ x[1],
+    )
 
 
 def lookups(x):
-    return np.take(x, [0, 1], axis=1), np.where(x > 0), np.argwhere(x > 0), x.nonzero(), x.diagonal()
+    return (
+        np.take(x, [0, 1], axis=1),
+        np.where(x > 0),
+        np.argwhere(x > 0),
+        x.nonzero(),
+        x.diagonal(),
+    )
 
 
 def comprehension(x):
@@ -542,7 +577,14 @@ def triangles(x):
 
 def logic(x):
     inside = (x > -1) & (x < 1)
-    return inside, ~inside, inside | (x == 2), np.logical_not(inside), inside.all(), inside.any(axis=0)
+    return (
+        inside,
+        ~inside,
+        inside | (x == 2),
+        np.logical_not(inside),
+        inside.all(),
+        inside.any(axis=0),
+    )
 
 
 def choices(x):
@@ -615,7 +657,7 @@ def test_annotated_functions() -> None:
     assert_same(typed, np.arange(3), np.int8([1, 2, 3]), 3)
 
 
-# Operators ------------------------------------------------------------------------------------------
+# Operators ----------------------------------------------------------------------------------------
 
 
 def number_first(x):
@@ -749,7 +791,7 @@ def test_in_place(function: Callable[..., Any]) -> None:
             assert_same(function, x, y)
 
 
-# Kinds ----------------------------------------------------------------------------------------------
+# Kinds --------------------------------------------------------------------------------------------
 
 
 def element(x):
@@ -800,7 +842,7 @@ def test_a_loop_sees_what_it_writes() -> None:
     assert_same(written_while_walked, np.ones((3, 2)))
 
 
-# Exceptions -----------------------------------------------------------------------------------------
+# Exceptions ---------------------------------------------------------------------------------------
 
 
 def reshaped(x, n):
@@ -862,15 +904,17 @@ def three(x):
 
 
 FAILURES = [
-    (add, np.ones(3), np.ones(4)), (add, np.zeros(1, np.int8), 300), (sub, np.array([True]), np.array([True])),
-    (negated, np.array([True])), (integer_power, np.arange(3)), (reshaped, np.ones(6), 4),
-    (reshaped, np.ones(6), (4, -1)), (product, np.ones((2, 3)), np.ones((2, 3))), (product, np.ones(3), 2),
+    (add, np.ones(3), np.ones(4)), (add, np.zeros(1, np.int8), 300),
+    (sub, np.array([True]), np.array([True])), (negated, np.array([True])),
+    (integer_power, np.arange(3)), (reshaped, np.ones(6), 4), (reshaped, np.ones(6), (4, -1)),
+    (product, np.ones((2, 3)), np.ones((2, 3))), (product, np.ones(3), 2),
     (joined, np.ones(2), np.ones((2, 2))), (largest, np.zeros(0)), (largest, np.zeros(0, int)),
     (summed, np.ones(3), 1), (summed, np.ones((2, 3)), (0, 0)), (indexed, np.ones(3), 3),
     (indexed, np.ones(3), 0.5), (indexed, np.ones((2, 2)), (0, 2)), (indexed, np.ones(()), 0),
-    (stored, np.zeros(3, np.int8), 1000), (stored, np.ones((2, 2)), np.ones(3)), (as_condition, np.ones(2)),
-    (truth_of_comparison, np.ones(2)), (three, np.ones(4)), (three, np.ones(2)), (both, np.ones(2), np.ones(2)),
-    (scaled, np.uint8([1]), -1), (scaled, np.arange(2, dtype=np.int8), 128), (floor, np.ones(2) + 1j, 2),
+    (stored, np.zeros(3, np.int8), 1000), (stored, np.ones((2, 2)), np.ones(3)),
+    (as_condition, np.ones(2)), (truth_of_comparison, np.ones(2)), (three, np.ones(4)),
+    (three, np.ones(2)), (both, np.ones(2), np.ones(2)), (scaled, np.uint8([1]), -1),
+    (scaled, np.arange(2, dtype=np.int8), 128), (floor, np.ones(2) + 1j, 2),
     (add_in_place, np.arange(3), 1.5), (add_in_place, np.ones(3), np.ones((2, 3))),
 ]  # fmt: skip
 
@@ -890,7 +934,7 @@ def test_attributes_that_arrays_lack_are_refused() -> None:
         jl.script(misspelt)(np.ones(3))
 
 
-# Values of unknown type -----------------------------------------------------------------------------
+# Values of unknown type ---------------------------------------------------------------------------
 
 
 def of_any(n):
@@ -905,7 +949,7 @@ def eigen(x):
 
 def through_math(x):
     q, r = np.linalg.qr(x)
-    return np.abs(q @ r), math.sqrt(abs(r[0, 0])), [v for v in r[0]]
+    return np.abs(q @ r), math.sqrt(abs(r[0, 0])), list(r[0])
 
 
 @pytest.mark.fallback
@@ -918,6 +962,31 @@ def test_what_python_returns_goes_on() -> None:
     assert_close(got, of_any(3))
 
 
+def keywords_to_any(x):
+    rng = np.random.default_rng(1)
+    return rng.normal(size=3) * x[:3], np.vectorize(abs)(x), list(map(float, x)), sum(v for v in x)
+
+
+def early_return(x):
+    if len(x) == 0:
+        return 0.0
+    return x.mean() or 3.0
+
+
+@pytest.mark.fallback
+def test_functions_and_keywords_reach_python() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FallbackWarning)
+        got = jl.script(keywords_to_any)(VECTORS[0])
+    assert kind_of(got) == kind_of(keywords_to_any(VECTORS[0]))
+    assert_close(got, keywords_to_any(VECTORS[0]))
+
+
+def test_a_number_or_an_array_is_returned() -> None:
+    for x in (np.zeros(0), np.zeros(2), np.ones(2, np.float32)):
+        assert_same(early_return, x)
+
+
 def test_named_results_of_linalg() -> None:
     x = RNG.standard_normal((3, 3))
     assert_same(eigen, x)
@@ -925,14 +994,20 @@ def test_named_results_of_linalg() -> None:
 
 
 def numbers_only(n):
-    return np.tanh(np.linspace(0.0, 1.0, n)), np.exp(2.0), np.add(1, 2), np.sqrt(n), np.zeros((n, 2))
+    return (
+        np.tanh(np.linspace(0.0, 1.0, n)),
+        np.exp(2.0),
+        np.add(1, 2),
+        np.sqrt(n),
+        np.zeros((n, 2)),
+    )
 
 
 def test_without_any_array() -> None:
     assert_same(numbers_only, 4)
 
 
-# What can be fused ----------------------------------------------------------------------------------
+# What can be fused --------------------------------------------------------------------------------
 
 
 def test_float_arithmetic_uses_rows_of_torch() -> None:

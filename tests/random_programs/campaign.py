@@ -1,7 +1,7 @@
 """Campaigns: programs against the compiler as it is, and against planted miscompiles.
 
     python -m tests.random_programs.campaign agree 0 5000
-    python -m tests.random_programs.campaign plants 2000 --jobs 2
+    python -m tests.random_programs.campaign plants 2000
 
 Seeds are printed, so that `python -m tests.random_programs.campaign show 17` gives a program again, and its
 divergence, reduced, where it has one.
@@ -9,29 +9,34 @@ divergence, reduced, where it has one.
 
 import argparse
 import multiprocessing
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import connection
+from typing import Any
+
+import jitlang as jl
+from jitlang.codegen.host import _HostEmitter
+from jitlang.interp.machine import assemble
+from jitlang.ir.graph import Graph
+from jitlang.ir.printer import print_graph
+from jitlang.passes.manager import run_passes
 
 from .generator import random_source
-from .planted import PLANTS, Plant, PlantedValue
-from .tiers import Divergence, Rejected, find_divergence, report
+from .planted import PLANTS, Plant, PlantedValue, Stage
+from .tiers import Divergence, Rejected, find_divergence, load, native, quiet, report, run
 
 WRAPPING_EVERY = 4
 """Every so manieth program runs with wrapping integers too."""
 
 
-def check(seed: int, tiers: Collection[str] = ()) -> Divergence | None:
-    """Run the program of a seed in every tier, or in some only.
+def check(seed: int) -> Divergence | None:
+    """Run the program of a seed in every tier.
 
     Raises:
         Rejected: the front end refuses it.
     """
     source = random_source(seed)
-    wrapping = not tiers and seed % WRAPPING_EVERY == 0
-    return find_divergence(source, str(seed), wrapping=wrapping, tiers=tiers)
+    return find_divergence(source, str(seed), wrapping=seed % WRAPPING_EVERY == 0)
 
 
 @dataclass
@@ -77,66 +82,127 @@ def agreement(seeds: Iterable[int]) -> Agreement:
 # Plants -------------------------------------------------------------------------------------------
 
 
-def find_plant(
-    plant: Plant | PlantedValue,
-    seeds: Iterable[int],
-    started: Callable[[int], None] = lambda seed: None,
-) -> int | None:
-    """The first seed whose program shows a planted mistake: fine without it, not with it."""
-    for seed in seeds:
-        started(seed)
+class Subject:
+    """The program of one seed, compiled rightly, on which plants are tried.
+
+    A plant shows if the stage that makes the mistake gives something else than it does without the plant, and
+    what it gives then does not do what plain Python does. Only that stage and those after it run again.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.label = str(seed)
+        self.loaded = load(random_source(seed), self.label)
+        cases = self.loaded.cases.values()
+        self.expected = [run(self.loaded.reference, case()) for case in cases]
+        self.front = self._compile()
+        self.optimized = self._optimize()
+        self.normal = {stage: self._text(stage) for stage in Stage}
+
+    def shows(self, plant: Plant | PlantedValue) -> bool:
+        """Whether the program goes wrong with the plant, and right without."""
         with plant.planted():
-            shows = _fails(seed, plant.tiers)
-        if shows and not _fails(seed, plant.tiers):
-            return seed
-    return None
+            is_wrong = self._goes_wrong(plant.stage)
+        return is_wrong and not self._does_wrong(plant.stage)
+
+    def _goes_wrong(self, stage: Stage) -> bool:
+        try:
+            return self._text(stage) != self.normal[stage] and self._does_wrong(stage)
+        except Exception:
+            return True
+
+    def _does_wrong(self, stage: Stage) -> bool:
+        function = self._function(stage)
+        cases = self.loaded.cases.values()
+        return any(run(function, c()) != e for c, e in zip(cases, self.expected, strict=True))
+
+    def _compile(self) -> Graph:
+        with quiet():
+            scripted: Any = jl.script(self.loaded.program)
+            first = next(iter(self.loaded.cases.values()))
+            run(scripted, first())
+            return scripted.graph
+
+    def _optimize(self) -> Graph:
+        graph = self.front.copy()
+        run_passes(graph, ["optimize"])
+        return graph
+
+    def _text(self, stage: Stage) -> str:
+        """What a stage makes of the program."""
+        if stage is Stage.FRONT:
+            return print_graph(self._compile())
+        if stage is Stage.PASSES:
+            return print_graph(self._optimize())
+        if stage is Stage.INTERPRETER:
+            return assemble(self.optimized).source
+        return _HostEmitter(self.optimized, lambda node: _no_callback).emit()
+
+    def _function(self, stage: Stage) -> Callable[..., Any]:
+        if stage is Stage.FRONT:
+            return assemble(self._compile())
+        if stage is Stage.PASSES:
+            return assemble(self._optimize())
+        return assemble(self.optimized) if stage is Stage.INTERPRETER else native(self.optimized)
 
 
-def _fails(seed: int, tiers: Collection[str]) -> bool:
+def _no_callback(*args: Any) -> Any:
+    raise AssertionError("only the text is wanted")
+
+
+def find_plant(plant: Plant | PlantedValue, seeds: Iterable[int]) -> int | None:
+    """The first seed whose program shows a planted mistake."""
+    return next((seed for seed in seeds if (s := subject_of(seed)) is not None and s.shows(plant)), None)
+
+
+def subject_of(seed: int) -> Subject | None:
+    """The program of a seed, or None where the front end refuses it."""
     try:
-        return check(seed, tiers) is not None
-    except Rejected:
-        return True
+        return Subject(seed)
+    except (Rejected, jl.CompileError):
+        return None
 
 
 class _Search:
-    """`find_plant` in a process of its own: a mistake that crashes it is found, too."""
+    """Looks for several plants in a process of its own: a mistake that crashes it is found, too."""
 
-    def __init__(self, plant: Plant | PlantedValue, limit: int) -> None:
+    def __init__(self, plants: Sequence[Plant | PlantedValue], first: int, limit: int) -> None:
         context = multiprocessing.get_context("fork")
-        self.plant, self.limit = plant, limit
-        self.start = time.perf_counter()
-        self.current = context.Value("q", -1)
-        self.answer = context.Value("q", -1)
-        self.process = context.Process(target=self._run)
-        self.process.start()
+        self.plants, self.first, self.limit = plants, first, limit
+        self.seed, self.plant = context.Value("q", first), context.Value("q", -1)
+        self.found = context.Array("q", [-1] * len(plants))
 
-    def _run(self) -> None:
-        seed = find_plant(self.plant, range(self.limit), self._started)
-        self.answer.value = -1 if seed is None else seed
+    def run(self) -> dict[str, int]:
+        """The plants that were found, each with the first seed that shows it."""
+        while True:
+            process = multiprocessing.get_context("fork").Process(target=self._look)
+            process.start()
+            process.join()
+            if process.exitcode == 0:
+                break
+            if self.plant.value >= 0:
+                self.found[self.plant.value] = self.seed.value
+            else:
+                self.seed.value += 1
+        pairs = zip(self.plants, self.found, strict=True)
+        return {plant.name: seed for plant, seed in pairs if seed >= 0}
 
-    def _started(self, seed: int) -> None:
-        self.current.value = seed
+    def _look(self) -> None:
+        while self.seed.value < self.limit and -1 in list(self.found):
+            self.plant.value = -1
+            subject = subject_of(self.seed.value)
+            for number in range(len(self.plants) if subject is not None else 0):
+                if self.found[number] >= 0:
+                    continue
+                self.plant.value = number
+                if subject is not None and subject.shows(self.plants[number]):
+                    self.found[number] = self.seed.value
+                    print(f"{self.plants[number].name:<55} seed {self.seed.value}", flush=True)
+            self.seed.value += 1
 
-    def result(self) -> int | None:
-        if self.process.exitcode != 0:
-            return int(self.current.value)
-        return int(self.answer.value) if self.answer.value >= 0 else None
 
-
-def find_plants(
-    plants: Sequence[Plant | PlantedValue], limit: int, jobs: int
-) -> Iterator[tuple[str, int | None, float]]:
-    """Each plant's name, the seed that found it within `limit` programs or None, and its seconds."""
-    waiting = list(reversed(plants))
-    running: list[_Search] = []
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            running.append(_Search(waiting.pop(), limit))
-        connection.wait([search.process.sentinel for search in running])
-        for search in [s for s in running if s.process.exitcode is not None]:
-            running.remove(search)
-            yield search.plant.name, search.result(), time.perf_counter() - search.start
+def find_plants(plants: Sequence[Plant | PlantedValue], limit: int, first: int = 0) -> dict[str, int]:
+    """The plants that programs `first` to `limit` find, each with its first seed."""
+    return _Search(plants, first, limit).run()
 
 
 # Command line -------------------------------------------------------------------------------------
@@ -150,7 +216,7 @@ def main() -> None:
     agree.add_argument("last", type=int)
     plants = commands.add_parser("plants")
     plants.add_argument("limit", type=int)
-    plants.add_argument("--jobs", type=int, default=1)
+    plants.add_argument("--first", type=int, default=0)
     plants.add_argument("--only", default="")
     show = commands.add_parser("show")
     show.add_argument("seed", type=int)
@@ -159,11 +225,8 @@ def main() -> None:
         print(agreement(range(given.first, given.last)))
     elif given.command == "plants":
         chosen = [plant for plant in PLANTS if given.only in plant.name]
-        survivors = []
-        for name, seed, seconds in find_plants(chosen, given.limit, given.jobs):
-            found = f"seed {seed}" if seed is not None else "SURVIVES"
-            print(f"{name:<55} {found:>12} {seconds:>7.1f} s", flush=True)
-            survivors += [name] * (seed is None)
+        found = find_plants(chosen, given.limit, given.first)
+        survivors = [plant.name for plant in chosen if plant.name not in found]
         print(f"{len(chosen) - len(survivors)} of {len(chosen)} found; survivors: {survivors}")
     else:
         _show(given.seed)

@@ -257,7 +257,7 @@ class Expressions:
             guarded = f"({held}[{index}] if {held} else {self.constant(type_)})"
             raw = self.flags.raises and self.chance(0.3)
             ways.append((3, lambda: f"{held}[{self._leaf('int')}]" if raw else guarded))
-            ways.append((1, lambda: f"sum({held})"))
+            ways.append((1, lambda: f"{type_}(sum({held}))"))
             if type_ == "int":
                 ways.append((2, lambda: f"len({held})"))
         if pair := self.variable(PAIR):

@@ -409,7 +409,7 @@ class Body:
             elif name in self.summed and type_ in (INTS, DICT, TENSORS):
                 parts.append(f"len({name})")
             elif name in self.summed and type_ == FLOATS:
-                parts.append(f"sum({name})")
+                parts.append(f"float(sum({name}))")
             elif name in self.summed and isinstance(type_, Array):
                 parts.append(f"float({name}.sum())")
             elif type_ in SCALARS and self.make.chance(0.2):

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -34,6 +35,26 @@ from jitlang.passes import (
 )
 
 
+class Stage(Enum):
+    """Parts of the compiler, in the order in which a program passes through them."""
+
+    FRONT = "front end"
+    PASSES = "passes"
+    INTERPRETER = "interpreter"
+    NATIVE = "native code"
+
+
+_STAGES = {
+    **dict.fromkeys((flow.__name__, iteration.__name__, operators.__name__, matching.__name__), Stage.FRONT),
+    **dict.fromkeys((liveness.__name__, linearize.__name__), Stage.INTERPRETER),
+    **dict.fromkeys((emit.__name__, representation.__name__), Stage.INTERPRETER),
+    **dict.fromkeys((host.__name__, scalar.__name__), Stage.NATIVE),
+    **dict.fromkeys((alias.__name__, effects.__name__, cse.__name__, dce.__name__), Stage.PASSES),
+    **dict.fromkeys((constants.__name__, rules.__name__), Stage.PASSES),
+    **dict.fromkeys((rules_on_flow.__name__, rules_on_values.__name__), Stage.PASSES),
+}
+
+
 @dataclass(frozen=True)
 class Plant:
     """One mistake: in `function`, `new` stands for `old`."""
@@ -44,10 +65,9 @@ class Plant:
     new: str
 
     @property
-    def tiers(self) -> tuple[str, ...]:
-        """Where the mistake must show; that other tiers agree is not in question here."""
-        is_native = self.function.__module__.startswith("jitlang.codegen")
-        return ("native",) if is_native else ("optimised",)
+    def stage(self) -> Stage:
+        """The part of the compiler that makes the mistake."""
+        return _STAGES[self.function.__module__]
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -82,7 +102,7 @@ class PlantedValue:
     module: Any
     attribute: str
     wrong: Callable[[Any], Any]
-    tiers: tuple[str, ...] = ("optimised",)
+    stage: Stage = Stage.PASSES
 
     @contextmanager
     def planted(self) -> Iterator[None]:

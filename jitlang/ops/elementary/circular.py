@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import factorial
 
+from . import single
 from .tools import (
     INF,
     Algebra,
@@ -154,6 +155,13 @@ def _kernels(r: Operand, low: Operand, wide_result: bool) -> tuple[Operand, Oper
 
 def _turned(m: Algebra, x: Operand, turn: int) -> Operand:
     """sin(x + turn pi/2)."""
+    if is_wide(m, x):
+        return _turned_wide(m, x, turn)
+    return single.turned(m, x, turn, lambda: _turned_wide(m, x, turn))
+
+
+def _turned_wide(m: Algebra, x: Operand, turn: int) -> Operand:
+    """The same in float64, for every x."""
     wide_result = is_wide(m, x)
 
     def ending(q: Operand, r: Operand, low: Operand) -> Operand:

@@ -53,10 +53,7 @@ def scaled(m: Algebra, x: Operand, k: Operand) -> Operand:
 def exp2(m: Algebra, x: Operand) -> Operand:
     """2 to the power x."""
     if not is_wide(m, x):
-        wide = clamped(m, m.widen(x), -151.0, 129.0)
-        rounded, k = shifted(m, wide)
-        r = (wide - rounded) * 0.6931471805599453
-        return m.narrow((exp_minus_one(r, EXP_32) + 1) * power_of_two(m, k))
+        return single.exp2(m, x)
     limited = clamped(m, x, -1076.0, 1025.0)
     rounded, k = shifted(m, limited)
     return scaled(m, exp_minus_one((limited - rounded) * 0.6931471805599453, EXP_64) + 1, k)
@@ -74,11 +71,10 @@ def expm1_core(m: Algebra, x: Operand, coefficients: Sequence[float]) -> Operand
 
 def expm1(m: Algebra, x: Operand) -> Operand:
     """exp(x) - 1, accurate near 0."""
-    wide = x if is_wide(m, x) else m.widen(x)
-    coefficients = EXP_64 if is_wide(m, x) else EXP_32
-    result = expm1_core(m, clamped(m, wide, -50.0, 710.0), coefficients)
-    result = m.select(abs(wide) < 2.0**-54, wide, result)
-    return result if is_wide(m, x) else m.narrow(result)
+    if not is_wide(m, x):
+        return single.expm1(m, x)
+    result = expm1_core(m, clamped(m, x, -50.0, 710.0), EXP_64)
+    return m.select(abs(x) < 2.0**-54, x, result)
 
 
 def sigmoid(m: Algebra, x: Operand) -> Operand:

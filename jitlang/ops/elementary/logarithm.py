@@ -71,9 +71,10 @@ def log(m: Algebra, x: Operand) -> Operand:
 
 def log2(m: Algebra, x: Operand) -> Operand:
     """The logarithm to base 2; exact for powers of two."""
+    if not is_wide(m, x):
+        return single.log2(m, x)
     k, f, h, c = _log_parts(m, x)
-    result = k + (f - (h - c)) * INV_LN2
-    return log_limits(m, x, result if is_wide(m, x) else m.narrow(result))
+    return log_limits(m, x, k + (f - (h - c)) * INV_LN2)
 
 
 _INV_LN10 = 0.4342944819032518
@@ -89,22 +90,22 @@ def log10(m: Algebra, x: Operand) -> Operand:
 
 def log1p(m: Algebra, x: Operand) -> Operand:
     """log(1 + x), accurate near 0."""
-    wide = x if is_wide(m, x) else m.widen(x)
-    total = wide + 1
+    if not is_wide(m, x):
+        return single.log1p(m, x)
+    total = x + 1
     exponent, z = _split_exponent(m, total)
     k = m.to_floating(exponent)
     # What `total` lost; where k = 0, x itself is f and nothing is lost.
-    lost = m.select(wide < 1, wide - (total - 1), 1 - (total - wide))
+    lost = m.select(x < 1, x - (total - 1), 1 - (total - x))
     is_near = m.eq(exponent, 0)
-    f = m.select(is_near, wide, z - 1)
-    lost = m.select(is_near, wide * 0, lost / total)
-    h, c = _log_correction(f, ATANH_64 if is_wide(m, x) else ATANH_32)
+    f = m.select(is_near, x, z - 1)
+    lost = m.select(is_near, x * 0, lost / total)
+    h, c = _log_correction(f, ATANH_64)
     result = k * LN2_HI - ((h - (c + (k * LN2_LO + lost))) - f)
-    result = m.select(abs(wide) < 2.0**-54, wide, result)
+    result = m.select(abs(x) < 2.0**-54, x, result)
     result = log_limits(m, total, result)
     # total cannot tell -0 and tiny x from 0: `result` above is right for them.
-    result = m.select(abs(wide) < 2.0**-54, wide, result)
-    return result if is_wide(m, x) else m.narrow(result)
+    return m.select(abs(x) < 2.0**-54, x, result)
 
 
 def asinh(m: Algebra, x: Operand) -> Operand:
