@@ -1,8 +1,8 @@
 """LLVM text, one instruction per line, and the values that instructions are about.
 
-A `Lane` value is a scalar (`lanes == 1`: the same for all elements) or a vector that holds one element per
-lane. Variables of loops are stack slots, which LLVM turns into registers; so no phi is ever written. Blocks
-follow each other in the order in which they are opened.
+A `Lane` value is a scalar (`lanes == 1`: the same for all elements) or a vector that holds one
+element per lane. Variables of loops are stack slots, which LLVM turns into registers; so no phi is
+ever written. Blocks follow each other in the order in which they are opened.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The private folder of compiled objects, shared by the processes of one user.
 
-An entry is a file named by its key: a header (magic, key, length, SHA-256 of key and object) and the
-object. Nothing of an entry is used before all of the header agrees, since LLVM aborts on damaged objects.
-The folder belongs to the user and nobody else may enter it (0700); otherwise there is no cache. Entries
-appear by renaming a complete file, so readers never see half of one and writers never wait. When the folder
-has outgrown `config.max_cache_bytes`, the least recently used entries go.
+An entry is a file named by its key: a header (magic, key, length, SHA-256 of key and object) and
+the object. Nothing of an entry is used before all of the header agrees, since LLVM aborts on
+damaged objects. The folder belongs to the user and nobody else may enter it (0700); otherwise there
+is no cache. Entries appear by renaming a complete file, so readers never see half of one and
+writers never wait. When the folder has outgrown `config.max_cache_bytes`, the least recently used
+entries go.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _STALE_SECONDS = 3600.0  # a temporary file this old was left by a process that 
 
 
 class ObjectCache:
-    """Objects by key (32 bytes) in one folder. Every failure of the file system means "not cached"."""
+    """Objects by key (32 bytes) in one folder. Failures of the file system mean "not cached"."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

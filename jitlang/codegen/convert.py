@@ -1,9 +1,9 @@
 """Conversions between dtypes, and between registers and memory, as LLVM instructions.
 
-Half types lie in memory as 16-bit integers and are held in registers as float32 values that the half type has.
-Where the processor converts float16 itself its instruction is used, which rounds to nearest even too; all else
-is integer arithmetic, since LLVM's own bfloat16 conversions flush subnormals on some machines and call
-helpers that are absent on others.
+Half types lie in memory as 16-bit integers and are held in registers as float32 values that the
+half type has. Where the processor converts float16 itself its instruction is used, which rounds to
+nearest even too; all else is integer arithmetic, since LLVM's own bfloat16 conversions flush
+subnormals on some machines and call helpers that are absent on others.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class Converter:
         return self.round_half(narrow, dst)
 
     def _round_to_odd(self, x: Lane) -> Lane:
-        """float64 to float32 so that rounding once more rounds right: inexact results end in a 1 bit."""
+        """float64 to float32 so that rounding once more rounds right: inexact results end in a 1
+        bit.
+        """
         near = self.a.cast("fptrunc", x, "float")
         back = self.a.cast("fpext", near, "double")
         exact = self.a.value(f"fcmp ueq {x.type} {back.text}, {x.text}", "i1", x.lanes)

@@ -1,9 +1,9 @@
 """A fusion group made callable: `FusedKernel(graph)(*raw_arrays_and_scalars) -> arrays`.
 
-For each layout of arguments (dtypes, sizes, strides, kinds of scalars) the group is lowered once and its kernels are
-compiled or found; later calls with that layout only allocate results and run. What plans or the generator do not
-cover, and all that is an error, runs node by node on the reference kernels, which are bit for bit the same in
-their exact reading.
+For each layout of arguments (dtypes, sizes, strides, kinds of scalars) the group is lowered once
+and its kernels are compiled or found; later calls with that layout only allocate results and run.
+What plans or the generator do not cover, and all that is an error, runs node by node on the
+reference kernels, which are bit for bit the same in their exact reading.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class FusedKernel:
             RuntimeError, IndexError, TypeError: what the group's rows raise for such arguments.
         """
         if len(arguments) != len(self._is_static):
-            raise TypeError(f"the group takes {len(self._is_static)} arguments, {len(arguments)} given")
-        if self._takes_scalars:
-            arguments = tuple(
-                np.asarray(a) if isinstance(a, np.generic) else a for a in arguments
+            raise TypeError(
+                f"the group takes {len(self._is_static)} arguments, {len(arguments)} given"
             )
+        if self._takes_scalars:
+            arguments = tuple(np.asarray(a) if isinstance(a, np.generic) else a for a in arguments)
         launch = self.launch_for(arguments)
         if isinstance(launch, str):
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1

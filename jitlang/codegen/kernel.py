@@ -2,16 +2,17 @@
 
     i32 kernel(i64 begin, i64 end, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch)
 
-`arrays` holds the plan's outputs, then its inputs. The space has `layout.rank` dimensions with `sizes`; `strides`
-holds, per array, as many strides in bytes. The last dimension is the inner loop (with `has_rows`, the row), all
-others together are rows numbered in row-major order. [begin, end) are rows, or elements where a plan over elements
-has only one dimension: callers split this range over threads. `scalars` are 8 bytes each, int64 or float64 as
-the plan's slots say (bool as 0 or 1). `scratch` is as large as `scratch_bytes` says. The result is 0, or 1 where
-an integer was divided by zero.
+`arrays` holds the plan's outputs, then its inputs. The space has `layout.rank` dimensions with
+`sizes`; `strides` holds, per array, as many strides in bytes. The last dimension is the inner loop
+(with `has_rows`, the row), all others together are rows numbered in row-major order. [begin, end)
+are rows, or elements where a plan over elements has only one dimension: callers split this range
+over threads. `scalars` are 8 bytes each, int64 or float64 as the plan's slots say (bool as 0 or 1).
+`scratch` is as large as `scratch_bytes` says. The result is 0, or 1 where an integer was divided by
+zero.
 
-The inner loop is written in vectors; the last one is masked. Where masks are cheap (AVX-512) every one is, and the
-loop is written once. How an array runs along the inner dimension is part of the layout: next to each other, all the
-same, or strided.
+The inner loop is written in vectors; the last one is masked. Where masks are cheap (AVX-512) every
+one is, and the loop is written once. How an array runs along the inner dimension is part of the
+layout: next to each other, all the same, or strided.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a kernel knows of its arrays: the rank of the space, and the access of outputs, then inputs."""
+    """What a kernel knows of its arrays: the rank of the space, and the access of outputs, then
+    inputs.
+    """
 
     rank: int
     accesses: tuple[Access, ...]
@@ -70,7 +73,9 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a kernel is written for a processor: vector length, whether all of them are masked, float16."""
+    """How a kernel is written for a processor: vector length, whether all of them are masked,
+    float16.
+    """
 
     lanes: int
     is_masked: bool
@@ -104,8 +109,8 @@ class Phase:
 
 
 class Schedule:
-    """Which pass over a row computes what. Values that later passes need again are kept, unless they are
-    loads or conversions of loads, which are cheap to repeat.
+    """Which pass over a row computes what. Values that later passes need again are kept, unless
+    they are loads or conversions of loads, which are cheap to repeat.
     """
 
     def __init__(self, plan: LoopPlan) -> None:
@@ -525,6 +530,6 @@ def accesses_of(strides: Iterable[int], sizes: Iterable[int]) -> tuple[Access, .
 
 
 __all__ = [
-    "Access", "KernelWriter", "Layout", "Schedule", "Shape", "Unsupported", "accesses_of", "kernel_text",
-    "neutral_element", "scratch_bytes",
+    "Access", "KernelWriter", "Layout", "Schedule", "Shape", "Unsupported", "accesses_of",
+    "kernel_text", "neutral_element", "scratch_bytes",
 ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The LLVM reading of the algebra: a body becomes instructions on scalars and vectors.
 
-Values that are the same for all elements stay scalars until they meet a vector. The bits are those of the NumPy
-reading: every operation rounds, nothing is contracted, shifts beyond the width and the smallest integer
-divided by -1 give what NumPy gives. A zero divisor of integers in a lane that counts sets `fault`.
+Values that are the same for all elements stay scalars until they meet a vector. The bits are those
+of the NumPy
+reading: every operation rounds, nothing is contracted, shifts beyond the width and the smallest
+integer divided by -1 give what NumPy gives. A zero divisor of integers in a lane that counts sets
+`fault`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A lowered group for arrays of one layout: what each kernel is called with, worked out once.
 
-Dimensions are put in the order of memory (as NumPy does for its own loops), then dropped where they have one element
-and merged where all arrays allow it. What depends on data pointers only is left to `Launch.run`.
+Dimensions are put in the order of memory (as NumPy does for its own loops), then dropped where they
+have one element and merged where all arrays allow it. What depends on data pointers only is left to
+`Launch.run`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _POINTER = ctypes.c_void_p
 _SIGNATURE = (_I64, _I64, *(_POINTER,) * 5)
 
 PARALLEL_NANOSECONDS = 25_000
-"""Kernels that are estimated to take this long are split over threads; waking one takes about 5 us."""
+"""Kernels that are estimated to take this long are split over threads; waking one takes about 5 us.
+"""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,9 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
 
 
 def kernel_shape(plan: LoopPlan) -> Shape:
-    """How a plan is written for this processor: vectors of four-byte elements fill a register, at least."""
+    """How a plan is written for this processor: vectors of four-byte elements fill a register, at
+    least.
+    """
     target = host()
     sizes = [dtype.itemsize for dtype in plan.inputs] + [o.dtype.itemsize for o in plan.outputs]
     widest = max([statement.dtype.itemsize for statement in plan.statements] + sizes)
@@ -68,7 +72,9 @@ def kernel_shape(plan: LoopPlan) -> Shape:
 
 @dataclass(slots=True)
 class Place:
-    """Where an array of a kernel begins: an argument, a temporary or a result, and a distance in bytes."""
+    """Where an array of a kernel begins: an argument, a temporary or a result, and a distance in
+    bytes.
+    """
 
     kind: str
     index: int
@@ -147,7 +153,13 @@ def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
     scalars = _scalars(call, groups["argument"])
     threads = call.threads
     scratch = np.empty(call.scratch * threads, np.uint8) if call.scratch else None
-    rest = (arrays, call.sizes, call.strides, scalars, None if scratch is None else scratch.ctypes.data)
+    rest = (
+        arrays,
+        call.sizes,
+        call.strides,
+        scalars,
+        None if scratch is None else scratch.ctypes.data,
+    )
     parallel = parallel_function() if threads > 1 else None
     if parallel is None:
         status = call.kernel.function(0, call.count, *rest)
@@ -267,7 +279,9 @@ def flat_chunk(kernel: Kernel) -> int:
 
 
 def _nanoseconds(kernel: Kernel) -> float:
-    """What an element may cost: a line of text is an instruction on a vector, about a quarter of one."""
+    """What an element may cost: a line of text is an instruction on a vector, about a quarter of
+    one.
+    """
     return kernel.text.count("\n") * 0.25 / kernel.shape.lanes
 
 
@@ -338,7 +352,9 @@ def _geometry(
 def merged(
     space: Sequence[int], strides: Sequence[Strides], dims: Sequence[int]
 ) -> tuple[list[int], list[Strides]]:
-    """Some dimensions of a space, without those of size 1, neighbours made one where all arrays allow."""
+    """Some dimensions of a space, without those of size 1, neighbours made one where all arrays
+    allow.
+    """
     sizes: list[int] = []
     found: list[list[int]] = [[] for _ in strides]
     for d in dims:

@@ -1,14 +1,15 @@
 """LLVM modules become callable code: target, optimisation, object code, linking, caches.
 
-`compile_module(text, exports, imports)` gives a `Library` with the addresses of the exported functions. A
-library is found by content in this process, then in the folder of objects (`cache.py`), and only then
-compiled. Generated code holds no absolute address: whatever it needs of the host is an imported symbol, bound
-while linking. Before an object is linked its undefined symbols must be the imports or stand in `LIBRARY_CALLS`,
-so that code which silently calls a function of the C library for something that ought to be an instruction is
-an error, not a slow kernel.
+`compile_module(text, exports, imports)` gives a `Library` with the addresses of the exported
+functions. A library is found by content in this process, then in the folder of objects
+(`cache.py`), and only then compiled. Generated code holds no absolute address: whatever it needs of
+the host is an imported symbol, bound while linking. Before an object is linked its undefined
+symbols must be the imports or stand in `LIBRARY_CALLS`, so that code which silently calls a
+function of the C library for something that ought to be an instruction is an error, not a slow
+kernel.
 
-Arithmetic is strict: no fast-math flags are ever written, and nothing is contracted, which is LLVM's default
-for text without flags.
+Arithmetic is strict: no fast-math flags are ever written, and nothing is contracted, which is
+LLVM's default for text without flags.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """The same lowering for NVIDIA GPUs: a plan as PTX, one thread per element or per row.
 
-    kernel(i64 count, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch, i64 scratch_bytes, ptr fault)
+    kernel(i64 count, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch, i64
+    scratch_bytes, ptr fault)
 
-Tables, arrays, scratch memory (`scratch_bytes` per thread) and `fault` lie in device memory. Statements, conversions
-and reductions are those of `kernel.py` with one lane; what differs is who runs which index. Every multiplication
-and addition stays rounded by itself (`.rn`), so that pointwise results have the bits of the host.
+Tables, arrays, scratch memory (`scratch_bytes` per thread) and `fault` lie in device memory.
+Statements, conversions and reductions are those of `kernel.py` with one lane; what differs is who
+runs which index. Every multiplication and addition stays rounded by itself (`.rn`), so that
+pointwise results have the bits of the host.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from .llvm import emit_device_assembly
 
 ARCHITECTURE = "sm_90"
 HEADER = (
-    "define ptx_kernel void @kernel(i64 %count, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, "
-    "ptr %all_scratch, i64 %scratch_bytes, ptr %fault)"
+    "define ptx_kernel void @kernel(i64 %count, ptr %arrays, ptr %sizes, ptr %strides, "
+    "ptr %scalars, ptr %all_scratch, i64 %scratch_bytes, ptr %fault)"
 )
 _SCALAR = Shape(lanes=1, is_masked=False, has_f16c=False)
 

@@ -272,13 +272,14 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
         assert isinstance(rest, Starred)
         values.append(rest.items)
     else:
-        keeps = name in ("append", "insert")
-        values += [(m if keeps else e.walked(m)).value(e) for m in args.positional]
+        values += [e.walked(meaning).value(e) for meaning in args.positional]
     keywords = _keywords(e, operator.label, rows, args, operator.receiver)
     unknown = any(ty.ANY in ty.walk(v.type) for v in values[1:])
     if e.speculates and unknown and is_open(values[0].type):
         return Plain(e.builder.constant(None))  # an unknown element decides nothing
     _decide_open(operator.label, values)
+    if name in ("append", "insert"):
+        values[-1] = as_element(e, values[0].type, values[-1])
     if name == "append" and len(values) == 2:
         _check_appended(e, rows, values, args.node_of(0))
     return apply_rows(e, operator.label, rows, values, keywords)
@@ -363,6 +364,19 @@ def _decide_open(name: str, values: Sequence[Value]) -> None:
         decide_empty(other, first.type)
     if isinstance(first.type, ty.DictType) and len(values) == 3:
         decide_empty(first, ty.DictType(values[1].type, values[2].type))
+
+
+def as_element(e: Emitter, container: Type, value: Value) -> Value:
+    """A value of unknown type as an element of a list or dict, tested when it runs."""
+    unknown = value.type in (ty.ANY, ty.NUMBER)
+    if not unknown or not isinstance(container, ty.ListType | ty.DictType):
+        return value
+    element = container.children[-1]
+    if element in (ty.ANY, ty.NO_RETURN, ty.NUMBER) or (
+        value.type is ty.NUMBER and element not in ty.SCALARS
+    ):
+        return value
+    return e.builder.value("jit::checked_cast", [value], element)
 
 
 def _check_appended(

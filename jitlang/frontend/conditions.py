@@ -107,9 +107,9 @@ def truth(e: Emitter, value: Value) -> Value:
         return e.builder.op("aten::ne", length, e.builder.constant(0))
     if surface.is_numpy(type_):
         return e.builder.op("jit::truth", value)
-    if type_ in (ty.INT, ty.FLOAT, ty.COMPLEX, ty.NUMBER) or isinstance(type_, ty.TensorType):
+    if type_ in (ty.INT, ty.FLOAT, ty.COMPLEX) or isinstance(type_, ty.TensorType):
         return e.builder.op("aten::Bool", value)
-    if type_ is ty.ANY:
+    if type_ in (ty.ANY, ty.NUMBER):
         return e.builder.op("jit::truth", value)
     if isinstance(type_, ty.OptionalType):
         return truth_condition(e, value, ast.Constant(None)).as_value(e)

@@ -15,6 +15,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
 from . import hints, surface
+from .calls import as_element
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty, is_open
 from .operators import call_rows, rows_named
@@ -378,6 +379,7 @@ def store_item(e: Emitter, node: ast.Subscript, value: Value) -> None:
     if e.speculates and is_open(type_) and ty.ANY in [*ty.walk(key.type), *ty.walk(value.type)]:
         return  # an unknown element decides nothing
     _decide_element(owner, key, value)
+    value = as_element(e, owner.type, value)
     _check_key(e, owner, key)
     _check_stored(e, owner, value)
     e.builder.call("_set_item", [owner, key, value], {}, rows_named("_set_item"))

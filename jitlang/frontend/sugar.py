@@ -427,11 +427,7 @@ class Iterable(Sugar):
         return self.label
 
     def value(self, e: Emitter) -> Value:
-        raise e.error(
-            ErrorKind.UNSUPPORTED_VALUE,
-            f"{self.label} is not a value in the language",
-            hint="loop over it, or write list(...) around it",
-        )
+        return e.collect(self)
 
     def elements(self, e: Emitter) -> Sequence[Sugar] | None:
         return self.parts

@@ -1,1 +1,1 @@
-"""Fusion: which nodes become one kernel (`partition`), and what that kernel does (`lower`, `plan`)."""
+"""Which nodes become one kernel (`partition`), and what it does (`lower`, `stages`, `plan`)."""

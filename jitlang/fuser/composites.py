@@ -1,7 +1,9 @@
-"""Reductions and what is made of them, in terms of fused values: sum, mean, softmax, logsumexp, variance.
+"""Reductions and what is made of them, in terms of fused values: sum, mean, softmax, logsumexp,
+variance.
 
-Each function gets the lowering, the tensor and the row's other arguments, and says the same as the row's reference
-kernel; order of summation apart, which no row promises. Reductions run over the last dimensions.
+Each function gets the lowering, the tensor and the row's other arguments, and says the same as the
+row's reference kernel; order of summation apart, which no row promises. Reductions run over the
+last dimensions.
 """
 
 from __future__ import annotations
@@ -97,7 +99,9 @@ def _softmax(lowering: Lowering, x: Tensor, dim: int, dtype: DType | None) -> Te
 def _shifted(
     lowering: Lowering, x: Tensor, dim: int, dtype: DType | None
 ) -> tuple[Tensor, int, DType]:
-    """x minus the maximum of its row, in the compute dtype; the reduced dimensions; the result dtype."""
+    """x minus the maximum of its row, in the compute dtype; the reduced dimensions; the result
+    dtype.
+    """
     result = dtype or x.dtype
     if result.category < Category.FLOATING or 0 in x.shape:
         raise Unsupported("softmax of integers or of nothing")

@@ -1,9 +1,11 @@
-"""A fusion group, for arguments of known dtypes and sizes, becomes kernels: loop plans and what they read.
+"""A fusion group, for arguments of known dtypes and sizes, becomes kernels: loop plans and what
+they read.
 
-`lower(graph, arguments)` runs the group's graph on `tensors.py` values instead of arrays, with the promotion and casts
-of the reference kernels, and then writes down each set of results that share an iteration space as one plan. A value
-that one plan cannot hold (a reduction of another space, statements beyond `config.max_kernel_ops`) goes through
-a temporary array. Whatever would raise an error is `Unsupported` here: the reference kernels word it.
+`lower(graph, arguments)` runs the group's graph on `tensors.py` values instead of arrays, with the
+promotion and casts of the reference kernels, and then writes down each set of results that share an
+iteration space as one plan. A value that one plan cannot hold (a reduction of another space,
+statements beyond `config.max_kernel_ops`) goes through a temporary array. Whatever would raise an
+error is `Unsupported` here: the reference kernels word it.
 """
 
 from __future__ import annotations
@@ -37,9 +39,9 @@ from .tensors import (
 )
 
 VIEWS = frozenset((
-    "aten::slice.Tensor", "aten::select.int", "aten::unsqueeze", "aten::squeeze.dim", "aten::transpose.int", "aten::t",
-    "aten::permute", "aten::numpy_T", "aten::narrow", "aten::expand", "aten::chunk", "aten::split", "aten::split.Tensor",
-    "aten::split.sizes", "aten::unbind.int",
+    "aten::slice.Tensor", "aten::select.int", "aten::unsqueeze", "aten::squeeze.dim", "aten::t",
+    "aten::transpose.int", "aten::permute", "aten::numpy_T", "aten::narrow", "aten::expand",
+    "aten::chunk", "aten::split", "aten::split.Tensor", "aten::split.sizes", "aten::unbind.int",
 ))  # fmt: skip
 """Rows that only move the index: their reference kernels return views."""
 
@@ -279,7 +281,9 @@ class GivenScalar(Scalar):
 
 
 def _scalar_in(scalar: GivenScalar, dtype: DType, is_strict: bool) -> Scalar:
-    """A scalar converted as NumPy converts Python numbers: integers become floats by way of float64."""
+    """A scalar converted as NumPy converts Python numbers: integers become floats by way of
+    float64.
+    """
     own = scalar.dtypes[-1]
     if own.is_floating_point and not dtype.is_floating_point:
         raise Unsupported(f"a float as {dtype.name}")

@@ -7,14 +7,16 @@
                                                        %b : Tensor = aten::tanh(%a)
                                                        return (%b)
 
-Nodes of one block are looked at from the last to the first. A node that can be fused joins the group of its first
-reader, if all its readers stand in that group or after it: then the node can move down to the group and no
-path leads out of a group and back in. Its inputs must not be written in between, and nothing moves past an effect,
-so that an error comes before or after it as it did. Everything a group computes is fresh memory, so a view joins only if all its readers are in the group, where nobody can tell it from a copy.
+Nodes of one block are looked at from the last to the first. A node that can be fused joins the
+group of its first reader, if all its readers stand in that group or after it: then the node can
+move down to the group and no path leads out of a group and back in. Its inputs must not be written
+in between, and nothing moves past an effect, so that an error comes before or after it as it did.
+Everything a group computes is fresh memory, so a view joins only if all its readers are in the
+group, where nobody can tell it from a copy.
 
-Groups are closed: what they read are inputs of the node, constants are copied. What a kernel refuses when it sees
-dtypes and sizes runs on the reference kernels instead, so nothing here needs to be known about a tensor; what is
-known keeps out what would be refused.
+Groups are closed: what they read are inputs of the node, constants are copied. What a kernel
+refuses when it sees dtypes and sizes runs on the reference kernels instead, so nothing here needs
+to be known about a tensor; what is known keeps out what would be refused.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ SMALLEST = 2
 """Computing nodes that make a group; rows of several phases (softmax) are worth a kernel alone."""
 
 _ALONE = frozenset((
-    "aten::softmax.int", "aten::_softmax", "aten::log_softmax.int", "aten::logsumexp", "aten::gelu", "aten::silu",
+    "aten::softmax.int", "aten::_softmax", "aten::log_softmax.int", "aten::logsumexp", "aten::gelu",
+    "aten::silu",
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""
@@ -227,7 +230,7 @@ def _changes_dtype(node: Node) -> bool:
 
 
 def _reduces_last(node: Node) -> bool:
-    """A reduction over the last dimensions, by number from the end or of a known rank, or over all."""
+    """A reduction over the last dimensions, from the end or of a known rank, or over all."""
     source = node.inputs[0].type
     if not isinstance(source, TensorType) or not _sums_in_kernels(source.dtype):
         return False

@@ -1,14 +1,15 @@
 """Loop plans: what one kernel does, independent of sizes and of the processor.
 
-A plan runs over an iteration space. Without reductions every element of the space is computed by itself. With
-reductions the space is rows of elements: `Reduce` takes a value at every element of a row to one value of the
-row, which later statements may combine with elements again (softmax: a maximum, then a sum of exponentials, then
-a quotient). A statement stands at the level of elements or of rows; a plan is a list of statements in order,
-each naming earlier ones by number.
+A plan runs over an iteration space. Without reductions every element of the space is computed by
+itself. With reductions the space is rows of elements: `Reduce` takes a value at every element of a
+row to one value of the row, which later statements may combine with elements again (softmax: a
+maximum, then a sum of exponentials, then a quotient). A statement stands at the level of elements
+or of rows; a plan is a list of statements in order, each naming earlier ones by number.
 
-Inputs and outputs are arrays of the space's shape with any strides (0 where an input is broadcast); an input
-or output at row level has no extent along the row. Sizes and strides are given when the kernel runs, so
-plans say nothing about them: a plan is dtypes, statements and levels, compares by content, and prints:
+Inputs and outputs are arrays of the space's shape with any strides (0 where an input is broadcast);
+an input or output at row level has no extent along the row. Sizes and strides are given when the
+kernel runs, so plans say nothing about them: a plan is dtypes, statements and levels, compares by
+content, and prints:
 
     plan over elements
       v0 = load float32 in0
@@ -165,7 +166,9 @@ def operands_of(statement: Statement) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class LoopPlan:
-    """What one kernel does. `inputs` are the dtypes of the arrays read, `slots` those of the scalars."""
+    """What one kernel does. `inputs` are the dtypes of the arrays read, `slots` those of the
+    scalars.
+    """
 
     inputs: tuple[DType, ...]
     slots: tuple[DType, ...]

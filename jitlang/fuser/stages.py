@@ -1,8 +1,9 @@
 """Fused values become stages: one loop plan each, with what it reads and where its results go.
 
-Results that share an iteration space share a plan. What a plan cannot hold goes through a temporary array, written
-by an earlier stage: a reduction of another space than that of the value it is used in, and values that cross the
-cut where a plan of more than `config.max_kernel_ops` statements is split.
+Results that share an iteration space share a plan. What a plan cannot hold goes through a temporary
+array, written by an earlier stage: a reduction of another space than that of the value it is used
+in, and values that cross the cut where a plan of more than `config.max_kernel_ops` statements is
+split.
 """
 
 from __future__ import annotations
@@ -188,7 +189,9 @@ class _Stages:
         self.finished.append(_stage(draft, statements))
 
     def split(self, draft: _Draft, statements: list[Statement], limit: int) -> list[Statement]:
-        """Put the first part of the statements in a stage of its own; what is left reads its results."""
+        """Put the first part of the statements in a stage of its own; what is left reads its
+        results.
+        """
         cut = _best_cut(statements, limit)
         crossing = _crossing(statements, cut)
         first = _Draft(draft.space, 0, dict(draft.reads), draft.slots, draft.slot_dtypes)

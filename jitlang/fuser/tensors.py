@@ -1,9 +1,10 @@
-"""Fused values while a group is lowered: a graph of sources, rows, conversions and reductions with known sizes.
+"""Fused values while a group is lowered: a graph of sources, rows, conversions and reductions with
+known sizes.
 
-Views never compute: a view of a source is another source with one more step, a view of a computed value is the
-same computation on views of its operands. A step is a view row of the table, with its arguments; its index map
-is the row's own reference kernel, run on an array without elements to learn sizes, and on the real array to learn
-offset and strides.
+Views never compute: a view of a source is another source with one more step, a view of a computed
+value is the same computation on views of its operands. A step is a view row of the table, with its
+arguments; its index map is the row's own reference kernel, run on an array without elements to
+learn sizes, and on the real array to learn offset and strides.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class Tensor:
 
 @dataclass(slots=True, eq=False)
 class Source(Tensor):
-    """An argument of the group (or, from `temporary` on, a result of an earlier kernel) seen through steps."""
+    """An argument of the group (or, from `temporary` on, a result of an earlier kernel) seen
+    through steps.
+    """
 
     origin: int
     is_temporary: bool = False
@@ -99,7 +102,9 @@ class Converted(Tensor):
 
 @dataclass(slots=True, eq=False)
 class Reduced(Tensor):
-    """A reduction over the last `axes` dimensions, which stay with size 1. `value` None: their element count."""
+    """A reduction over the last `axes` dimensions, which stay with size 1. `value` None: their
+    element count.
+    """
 
     kind: str
     value: Tensor | None

@@ -99,9 +99,8 @@ class Executor:
         self._fast: Callable[..., Any] | None = None
         self._lock = threading.Lock()
 
-    def run(self, inputs: Sequence[Any]) -> Any:
+    def run(self, inputs: Sequence[Any], settings: config.Config) -> Any:
         """Run the graph on its inputs."""
-        settings = config.current()
         if settings.exact or not settings.native:
             return self.routine(settings.exact)(*inputs)
         self.calls += 1

@@ -196,7 +196,31 @@ def _finish(
     unknown = [name for name in kwargs if op.schema.index_of(name) is None]
     if unknown:
         return Mismatch(op, f"has no argument '{unknown[0]}'")
+    widened = _widened(op, [*args, *kwargs.values()], conversions, bindings)
+    if widened is not None:
+        return widened
     return Match(op, tuple(conversions), bindings, variadic)
+
+
+def _widened(
+    op: OpDef,
+    types: Sequence[Type],
+    conversions: Sequence[Conversion],
+    bindings: Mapping[str, Type],
+) -> Mismatch | None:
+    """Whether a written container would take elements of a wider type than its own."""
+    for argument, given in zip(op.schema.arguments, conversions, strict=True):
+        is_written = argument.alias is not None and argument.alias.is_write
+        if not is_written or not given.sources or not ty.has_variables(argument.type):
+            continue
+        actual = types[given.sources[0]]
+        wanted = ty.substitute(argument.type, bindings)
+        is_open = any(inner is ty.NO_RETURN for inner in ty.walk(actual))
+        if not is_open and ty.unshaped(as_torch(actual)) is not ty.unshaped(as_torch(wanted)):
+            held, found = ty.annotation(actual), ty.annotation(wanted)
+            reason = f"argument '{argument.name}' is {held} and cannot become {found}"
+            return Mismatch(op, reason, len(conversions))
+    return None
 
 
 # Torch's Python functions of these take their tensors one by one.

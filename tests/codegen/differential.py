@@ -1,4 +1,4 @@
-"""Calls of rows through generated kernels and through the reference kernels in their exact reading."""
+"""Calls of rows through generated kernels, and through the reference kernels in exact mode."""
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from jitlang.ops.traits import Role, roles_of
 
 REAL = [d for d in dtypes.ALL if not d.is_complex]
 SPECIAL = (
-    0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, np.inf, -np.inf, np.nan, 1e-40, -1e-45, 88.8, -104.0, 1e30, 65504.0, 1e-7,
+    0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, np.inf, -np.inf, np.nan, 1e-40, -1e-45, 88.8, -104.0,
+    1e30, 65504.0, 1e-7,
 )  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""Groups of several nodes: reductions, softmax, views, splits, scalars that decide forms, temporaries."""
+"""Groups of several nodes: reductions, softmax, views, splits, scalars that decide forms,
+temporaries.
+"""
 
 import numpy as np
 import pytest
@@ -42,7 +44,8 @@ REDUCTIONS = {
     "max_all": ("%y : Tensor = aten::max(%x)",),
 }
 EPSILON = {
-    dtypes.float16: 2.0**-10, dtypes.bfloat16: 2.0**-7, dtypes.float32: 2.0**-23, dtypes.float64: 2.0**-52,
+    dtypes.float16: 2.0**-10, dtypes.bfloat16: 2.0**-7, dtypes.float32: 2.0**-23,
+    dtypes.float64: 2.0**-52,
 }  # fmt: skip
 
 
@@ -139,7 +142,8 @@ def test_pointwise_into_reduction_into_pointwise():
 def test_rows_meet_rows():
     """Values of dropped dimensions combine with arrays that have only the outer ones."""
     kernel = group(
-        LAST, DIMS, NO, NONE, "%m : Tensor = aten::sum(%x, %l, %k, %n)", "%one : int = prim::Constant[value=1]()",
+        LAST, DIMS, NO, NONE, "%m : Tensor = aten::sum(%x, %l, %k, %n)",
+        "%one : int = prim::Constant[value=1]()",
         "%p : Tensor = aten::add(%m, %b, %one)", "%y : Tensor = aten::unsqueeze(%p, %d)",
         inputs="%x : Tensor, %b : Tensor",
     )  # fmt: skip
@@ -157,7 +161,8 @@ def test_values_of_the_whole_array_beside_elements():
 
 def test_reductions_of_two_spaces_go_through_a_temporary():
     kernel = group(
-        LAST, DIMS, YES, NONE, "%m : Tensor = aten::amax(%x, %l, %k)", "%one : int = prim::Constant[value=1]()",
+        LAST, DIMS, YES, NONE, "%m : Tensor = aten::amax(%x, %l, %k)",
+        "%one : int = prim::Constant[value=1]()",
         "%p : Tensor = aten::sub(%z, %m, %one)", "%y : Tensor = aten::sum(%p, %l, %k, %n)",
         inputs="%x : Tensor, %z : Tensor",
     )  # fmt: skip
@@ -175,8 +180,10 @@ LSTM = (
     "%s : Tensor = aten::add(%a, %h, %one)", "%g : Tensor = aten::add(%s, %b, %one)",
     "%parts : Tensor[] = aten::chunk(%g, %four, %one)",
     "%i : Tensor, %f : Tensor, %c : Tensor, %o : Tensor = prim::ListUnpack(%parts)",
-    "%si : Tensor = aten::sigmoid(%i)", "%sf : Tensor = aten::sigmoid(%f)", "%tc : Tensor = aten::tanh(%c)",
-    "%so : Tensor = aten::sigmoid(%o)", "%keep : Tensor = aten::mul(%sf, %cx)", "%new : Tensor = aten::mul(%si, %tc)",
+    "%si : Tensor = aten::sigmoid(%i)", "%sf : Tensor = aten::sigmoid(%f)",
+    "%tc : Tensor = aten::tanh(%c)",
+    "%so : Tensor = aten::sigmoid(%o)", "%keep : Tensor = aten::mul(%sf, %cx)",
+    "%new : Tensor = aten::mul(%si, %tc)",
     "%cy : Tensor = aten::add(%keep, %new, %one)", "%t : Tensor = aten::tanh(%cy)",
     "%hy : Tensor = aten::mul(%so, %t)",
 )  # fmt: skip
@@ -205,7 +212,8 @@ def test_the_lstm_cell_is_one_kernel():
 def test_a_number_that_decides_where_a_slice_begins():
     kernel = group(
         "%z : int = prim::Constant[value=0]()", NONE, "%one : int = prim::Constant[value=1]()",
-        "%p : Tensor = aten::slice(%x, %z, %start, %n, %one)", "%y : Tensor = aten::mul(%p, %scale)",
+        "%p : Tensor = aten::slice(%x, %z, %start, %n, %one)",
+        "%y : Tensor = aten::mul(%p, %scale)",
         inputs="%x : Tensor, %start : int, %scale : float",
     )  # fmt: skip
     x = np.arange(100, dtype="float32")
@@ -227,7 +235,8 @@ VIEWS = {
 @pytest.mark.parametrize("name", VIEWS)
 def test_views_of_computed_values(name):
     lines = (
-        LAST, NO, "%one : int = prim::Constant[value=1]()", "%zero : int = prim::Constant[value=0]()",
+        LAST, NO, "%one : int = prim::Constant[value=1]()",
+        "%zero : int = prim::Constant[value=0]()",
         "%two : int = prim::Constant[value=2]()",
         "%shape : int[] = prim::ListConstruct(%two, %d, %d)",
         "%p0 : Tensor = aten::add(%x, %b, %one)", "%p : Tensor = aten::exp(%p0)",
@@ -245,7 +254,8 @@ def test_views_of_computed_values(name):
 
 def test_outputs_of_different_shapes_are_several_kernels():
     kernel = group(
-        "%w : Tensor = aten::exp(%b)", "%y : Tensor = aten::mul(%x, %w)", inputs="%x : Tensor, %b : Tensor",
+        "%w : Tensor = aten::exp(%b)", "%y : Tensor = aten::mul(%x, %w)",
+        inputs="%x : Tensor, %b : Tensor",
         result="%y, %w",
     )  # fmt: skip
     x, b = np.ones((4, 6), "float32"), np.arange(6, dtype="float32")

@@ -1,4 +1,6 @@
-"""Every pointwise row in every real dtype and many layouts: generated code equals the reference bit for bit."""
+"""Every pointwise row in every real dtype and many layouts: generated code equals the reference bit
+for bit.
+"""
 
 import numpy as np
 import pytest

@@ -18,7 +18,8 @@ from jitlang.codegen.launcher import MAX_RECORDS, is_available
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="objects lie differently in memory here")
 SCALED = (
-    "%t : Tensor = aten::tanh(%x)", "%m : Tensor = aten::mul(%t, %s)", "%one : int = prim::Constant[value=1]()",
+    "%t : Tensor = aten::tanh(%x)", "%m : Tensor = aten::mul(%t, %s)",
+    "%one : int = prim::Constant[value=1]()",
     "%y : Tensor = aten::add(%m, %one, %one)",
 )  # fmt: skip
 
@@ -69,7 +70,8 @@ def test_what_does_not_fit_goes_the_slow_way():
 
 def test_errors_release_what_was_made():
     kernel = group(
-        "%q : Tensor = aten::floor_divide(%x, %z)", "%y : Tensor = aten::neg(%q)", inputs="%x : Tensor, %z : Tensor"
+        "%q : Tensor = aten::floor_divide(%x, %z)", "%y : Tensor = aten::neg(%q)",
+        inputs="%x : Tensor, %z : Tensor"
     )  # fmt: skip
     x, z = np.arange(8), np.full(8, 3)
     assert kernel.native(x, z).tolist() == (-(x // z)).tolist()
@@ -107,7 +109,11 @@ def test_the_chain_of_records_is_bounded():
 
 
 def test_one_record_serves_all_sizes_in_order():
-    kernel = group("%e : Tensor = aten::exp(%x)", "%y : Tensor = aten::mul(%e, %z)", inputs="%x : Tensor, %z : Tensor")
+    kernel = group(
+        "%e : Tensor = aten::exp(%x)",
+        "%y : Tensor = aten::mul(%e, %z)",
+        inputs="%x : Tensor, %z : Tensor",
+    )
     call, rng = kernel.native, np.random.default_rng(0)
     call(np.ones(5, "float32"), np.ones(5, "float32"))
     for shape in ((7,), (0,), (3, 4), (1,), (2, 0, 3), (100_003,), (40, 50, 60)):

@@ -1,4 +1,4 @@
-"""Every group of the benchmark set is PTX that the assembler accepts, with every rounding in place."""
+"""Every group of the benchmark set is PTX that the assembler accepts, every rounding in place."""
 
 import re
 import shutil
@@ -14,13 +14,16 @@ PTXAS = shutil.which("ptxas")
 TANH = '%a : str = prim::Constant[value="tanh"]()'
 ONE = "%one : int = prim::Constant[value=1]()"
 GROUPS = {
-    "lstm_cell": group(*LSTM, inputs="%a : Tensor, %h : Tensor, %b : Tensor, %cx : Tensor", result="%hy, %cy"),
+    "lstm_cell": group(*LSTM, inputs="%a : Tensor, %h : Tensor, %b : Tensor, %cx : Tensor",
+        result="%hy, %cy"),
     "gelu_tanh": group(TANH, "%y : Tensor = aten::gelu(%x, %a)"),
     "gelu_erf": group('%a : str = prim::Constant[value="none"]()', "%y : Tensor = aten::gelu(%x, %a)"),
     "softmax": group(LAST, NONE, "%y : Tensor = aten::softmax(%x, %d, %n)"),
-    "waves": group("%s : Tensor = aten::sin(%x)", "%c : Tensor = aten::cos(%s)", "%y : Tensor = aten::mul(%s, %c)"),
+    "waves": group("%s : Tensor = aten::sin(%x)", "%c : Tensor = aten::cos(%s)",
+        "%y : Tensor = aten::mul(%s, %c)"),
     "powers": group("%s : Tensor = aten::pow(%x, %x)", "%y : Tensor = aten::log1p(%s)"),
-    "masks": group("%c : Tensor = aten::lt(%x, %z)", "%y : Tensor = aten::where(%c, %x, %z)", inputs="%x : Tensor, %z : Tensor"),
+    "masks": group("%c : Tensor = aten::lt(%x, %z)", "%y : Tensor = aten::where(%c, %x, %z)",
+        inputs="%x : Tensor, %z : Tensor"),
 }  # fmt: skip
 
 

@@ -55,10 +55,9 @@ BOUNDS = {
 }
 
 # In float32 all but these are float64 functions, rounded once.
-SINGLE_BOUNDS = {
-    "exp": 1.1, "exp2": 1.1, "expm1": 1.1, "log": 1.0, "log2": 1.0, "log1p": 1.1, "sigmoid": 1.0, "tanh": 1.1,
-    "sin": 1.0, "cos": 1.0,
-}  # fmt: skip
+SINGLE_BOUNDS = dict.fromkeys(
+    ("exp", "exp2", "expm1", "log", "log2", "log1p", "sigmoid", "tanh", "sin", "cos"), 1.0
+)
 
 
 def bits_at_random(rng, dtype, count):

@@ -3,8 +3,8 @@
     python -m tests.random_programs.campaign agree 0 5000
     python -m tests.random_programs.campaign plants 2000
 
-Seeds are printed, so that `python -m tests.random_programs.campaign show 17` gives a program again, and its
-divergence, reduced, where it has one.
+Seeds are printed, so that `python -m tests.random_programs.campaign show 17` gives a program
+again, and its divergence, reduced, where it has one.
 """
 
 import argparse
@@ -85,8 +85,9 @@ def agreement(seeds: Iterable[int]) -> Agreement:
 class Subject:
     """The program of one seed, compiled rightly, on which plants are tried.
 
-    A plant shows if the stage that makes the mistake gives something else than it does without the plant, and
-    what it gives then does not do what plain Python does. Only that stage and those after it run again.
+    A plant shows if the stage that makes the mistake gives something else than it does without the
+    plant, and what it gives then does not do what plain Python does. Only that stage and those
+    after it run again.
     """
 
     def __init__(self, seed: int) -> None:
@@ -151,7 +152,9 @@ def _no_callback(*args: Any) -> Any:
 
 def find_plant(plant: Plant | PlantedValue, seeds: Iterable[int]) -> int | None:
     """The first seed whose program shows a planted mistake."""
-    return next((seed for seed in seeds if (s := subject_of(seed)) is not None and s.shows(plant)), None)
+    return next(
+        (seed for seed in seeds if (s := subject_of(seed)) is not None and s.shows(plant)), None
+    )
 
 
 def subject_of(seed: int) -> Subject | None:
@@ -181,6 +184,10 @@ class _Search:
                 break
             if self.plant.value >= 0:
                 self.found[self.plant.value] = self.seed.value
+                print(
+                    f"{self.plants[self.plant.value].name:<55} seed {self.seed.value} (crash)",
+                    flush=True,
+                )
             else:
                 self.seed.value += 1
         pairs = zip(self.plants, self.found, strict=True)
@@ -200,7 +207,9 @@ class _Search:
             self.seed.value += 1
 
 
-def find_plants(plants: Sequence[Plant | PlantedValue], limit: int, first: int = 0) -> dict[str, int]:
+def find_plants(
+    plants: Sequence[Plant | PlantedValue], limit: int, first: int = 0
+) -> dict[str, int]:
     """The plants that programs `first` to `limit` find, each with its first seed."""
     return _Search(plants, first, limit).run()
 
@@ -217,14 +226,16 @@ def main() -> None:
     plants = commands.add_parser("plants")
     plants.add_argument("limit", type=int)
     plants.add_argument("--first", type=int, default=0)
-    plants.add_argument("--only", default="")
+    plants.add_argument("--only", default="", help="part of the names of the plants to look for")
+    plants.add_argument("--offset", type=int, default=0, help="the first plant to look for")
+    plants.add_argument("--step", type=int, default=1, help="look for every so manieth plant")
     show = commands.add_parser("show")
     show.add_argument("seed", type=int)
     given = parser.parse_args()
     if given.command == "agree":
         print(agreement(range(given.first, given.last)))
     elif given.command == "plants":
-        chosen = [plant for plant in PLANTS if given.only in plant.name]
+        chosen = [plant for plant in PLANTS if given.only in plant.name][given.offset :: given.step]
         found = find_plants(chosen, given.limit, given.first)
         survivors = [plant.name for plant in chosen if plant.name not in found]
         print(f"{len(chosen) - len(survivors)} of {len(chosen)} found; survivors: {survivors}")

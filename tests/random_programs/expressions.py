@@ -1,9 +1,12 @@
 """Random well-typed expressions, as text.
 
-Types are written as in annotations (`int`, `float`, `bool`, `str`, `list[int]`, `dict[str, int]` ...); arrays
-have an `Array` type with surface, dtype and shape, so that every expression is valid. An expression may still
-raise when it runs: divisions, indices and conversions are guarded mostly, not always.
+Types are written as in annotations (`int`, `float`, `bool`, `str`, `list[int]`, `dict[str, int]`
+...); arrays have an `Array` type with surface, dtype and shape, so that every expression is
+valid. An expression may still raise when it runs: divisions, indices and conversions are guarded
+mostly, not always.
 """
+
+# ruff: noqa: E501 - one way to make an expression, one line
 
 import random
 import re
@@ -143,7 +146,9 @@ class Expressions:
                 return pick(["0", "1", "1", "2", "3", "-1", "-2", "5", "7", "-7", "10"])
             case "float":
                 if self.flags.special and self.chance(0.3):
-                    return pick(["math.inf", "-math.inf", "math.nan", "math.nan", "-0.0", "1e308", "5e-324"])
+                    return pick(
+                        ["math.inf", "-math.inf", "math.nan", "math.nan", "-0.0", "1e308", "5e-324"]
+                    )
                 return pick(["0.0", "-0.0", "1.0", "0.5", "-2.5", "0.1", "3.0", "-1.0", "7.25"])
             case "bool":
                 return pick(["True", "False"])
@@ -184,11 +189,26 @@ class Expressions:
         d = depth - 1
         choices: list[tuple[int, Callable[[], str]]] = [
             (8, lambda: self._arithmetic("int", ["+", "-", "*"], d)),
-            (3, lambda: f"({self.of('int', d)} {self.rng.choice(['//', '%'])} {self._divisor('int')})"),
+            (
+                3,
+                lambda: (
+                    f"({self.of('int', d)} {self.rng.choice(['//', '%'])} {self._divisor('int')})"
+                ),
+            ),
             (2, lambda: f"({self.of('int', d)} {self.rng.choice('&|^')} {self.of('int', d)})"),
-            (1, lambda: f"({self.of('int', d)} {self.rng.choice(['<<', '>>'])} {self.rng.choice('0123')})"),
+            (
+                1,
+                lambda: (
+                    f"({self.of('int', d)} {self.rng.choice(['<<', '>>'])} {self.rng.choice('0123')})"
+                ),
+            ),
             (1, lambda: f"({self._leaf('int')} >> {self.rng.choice(['63', '64', '70'])})"),
-            (2, lambda: f"{self.rng.choice(['min', 'max'])}({self.of('int', d)}, {self.of('int', d)})"),
+            (
+                2,
+                lambda: (
+                    f"{self.rng.choice(['min', 'max'])}({self.of('int', d)}, {self.of('int', d)})"
+                ),
+            ),
             (1, lambda: f"abs({self.of('int', d)})"),
             (1, lambda: f"{self.rng.choice('-~')}{self._leaf('int')}".replace("--", "- -")),
             (2, lambda: self._choice("int", d)),
@@ -207,15 +227,30 @@ class Expressions:
         d = depth - 1
         choices: list[tuple[int, Callable[[], str]]] = [
             (8, lambda: self._arithmetic("float", ["+", "-", "*"], d)),
-            (3, lambda: f"({self.of('float', d)} {self.rng.choice(['/', '//', '%'])} {self._divisor('float')})"),
+            (
+                3,
+                lambda: (
+                    f"({self.of('float', d)} {self.rng.choice(['/', '//', '%'])} {self._divisor('float')})"
+                ),
+            ),
             (2, lambda: f"({self.of('int', d)} / {self._divisor('int')})"),
-            (2, lambda: f"{self.rng.choice(['min', 'max'])}({self.of('float', d)}, {self.of('float', d)})"),
+            (
+                2,
+                lambda: (
+                    f"{self.rng.choice(['min', 'max'])}({self.of('float', d)}, {self.of('float', d)})"
+                ),
+            ),
             (1, lambda: f"abs({self.of('float', d)})"),
             (1, lambda: f"(-{self._leaf('float')})"),
             (2, lambda: self._choice("float", d)),
             (1, lambda: f"float({self.of(self.rng.choice(['int', 'bool']), d)})"),
             (1, lambda: f"({self.of('float', d)} {self.rng.choice('+-*')} {self.of('int', d)})"),
-            (1, lambda: f"math.{self.rng.choice(['sin', 'cos', 'tanh', 'atan', 'exp'])}({self.of('float', d)})"),
+            (
+                1,
+                lambda: (
+                    f"math.{self.rng.choice(['sin', 'cos', 'tanh', 'atan', 'exp'])}({self.of('float', d)})"
+                ),
+            ),
             (1, lambda: f"math.sqrt(abs({self.of('float', d)}))"),
             (1, lambda: f"math.copysign({self.of('float', d)}, {self.of('float', d)})"),
         ]
@@ -239,7 +274,9 @@ class Expressions:
         variable = self.variable(type_)
         if variable is not None and self.chance(0.5):
             return f"({variable} or {self.rng.choice({'int': ['3', '-2'], 'float': ['0.5', '-3.0']}[type_])})"
-        return self.rng.choice({"int": ["2", "3", "-3", "-1", "7"], "float": ["2.0", "-0.75", "3.0"]}[type_])
+        return self.rng.choice(
+            {"int": ["2", "3", "-3", "-1", "7"], "float": ["2.0", "-0.75", "3.0"]}[type_]
+        )
 
     def _choice(self, type_: Type, depth: int) -> str:
         return f"({self.of(type_, depth)} if {self.of('bool', depth)} else {self.of(type_, depth)})"
@@ -309,25 +346,47 @@ class Expressions:
         compare = ["<", "<=", ">", ">=", "==", "!="]
         choices: list[tuple[int, Callable[[], str]]] = [
             (6, lambda: f"({self.of('int', d)} {self.rng.choice(compare)} {self.of('int', d)})"),
-            (5, lambda: f"({self.of('float', d)} {self.rng.choice(compare)} {self.of('float', d)})"),
+            (
+                5,
+                lambda: f"({self.of('float', d)} {self.rng.choice(compare)} {self.of('float', d)})",
+            ),
             (1, lambda: f"({self.of('int', d)} {self.rng.choice(compare)} {self.of('float', d)})"),
             (2, lambda: f"(not {self.of('bool', d)})"),
-            (2, lambda: f"(not ({self._leaf('float')} {self.rng.choice(compare)} {self._leaf('float')}))"),
-            (3, lambda: f"({self.of('bool', d)} {self.rng.choice(['and', 'or'])} {self.of('bool', d)})"),
+            (
+                2,
+                lambda: (
+                    f"(not ({self._leaf('float')} {self.rng.choice(compare)} {self._leaf('float')}))"
+                ),
+            ),
+            (
+                3,
+                lambda: (
+                    f"({self.of('bool', d)} {self.rng.choice(['and', 'or'])} {self.of('bool', d)})"
+                ),
+            ),
             (2, lambda: f"({self.of('int', d)} < {self.of('int', d)} <= {self.of('int', d)})"),
-            (1, lambda: f"({self.of('str', d)} {self.rng.choice(['==', '!=', '<'])} {self.of('str', d)})"),
+            (
+                1,
+                lambda: (
+                    f"({self.of('str', d)} {self.rng.choice(['==', '!=', '<'])} {self.of('str', d)})"
+                ),
+            ),
             (1, lambda: f"bool({self.of('int', d)})"),
             (1, lambda: f"({self._leaf('float')} != {self._leaf('float')})"),
         ]
         if held := self.variable(INTS):
-            choices.append((2, lambda: f"({self.of('int', d)} {self.rng.choice(['in', 'not in'])} {held})"))
+            choices.append(
+                (2, lambda: f"({self.of('int', d)} {self.rng.choice(['in', 'not in'])} {held})")
+            )
         if table := self.variable(DICT):
             choices.append((1, lambda: f"({self.of('str', d)} in {table})"))
         if maybe := self.variable(OPTIONAL):
             choices.append((3, lambda: f"({maybe} is {self.rng.choice(['', 'not '])}None)"))
         tensors = [n for n, t in self.scope.items() if isinstance(t, Array) and not t.raw]
         if tensors:
-            choices.append((2, lambda: f"bool({self.rng.choice(tensors)}.sum() > {self.constant('int')})"))
+            choices.append(
+                (2, lambda: f"bool({self.rng.choice(tensors)}.sum() > {self.constant('int')})")
+            )
         return self._weighted(choices)
 
     def _str(self, depth: int) -> str:
@@ -407,7 +466,12 @@ class Expressions:
         space = "np" if type_.raw else "jl"
         choices: list[tuple[int, Callable[[], str]]] = [
             (8, lambda: self._array_arithmetic(type_, d)),
-            (2, lambda: f"{space}.where({self._mask(type_, d)}, {self.of(type_, d)}, {self.of(type_, d)})"),
+            (
+                2,
+                lambda: (
+                    f"{space}.where({self._mask(type_, d)}, {self.of(type_, d)}, {self.of(type_, d)})"
+                ),
+            ),
             (1, lambda: f"{space}.maximum({self.of(type_, d)}, {self.of(type_, d)})"),
             (1, lambda: f"{space}.abs({self.of(type_, d)})"),
             (1, lambda: f"{self._leaf(type_)}.{'copy' if type_.raw else 'clone'}()"),

@@ -1,18 +1,20 @@
 """Run one program in every tier and say where they part.
 
-The reference is plain Python: the program's own source, undecorated, with one change made to its syntax tree,
-that an int which leaves 64 bits raises OverflowError, as the language promises. Two runs agree if they have
+The reference is plain Python: the program's own source, undecorated, with one change made to its
+syntax tree, that an int which leaves 64 bits raises OverflowError, as the language promises. Two
+runs agree if they have
 
-- equal results, bit for bit (any nan equals any nan), of equal types, with the same sharing: which mutable
-  objects of arguments and result are one object, and which tensors look at one memory;
+- equal results, bit for bit (any nan equals any nan), of equal types, with the same sharing: which
+  mutable objects of arguments and result are one object, and which tensors look at one memory;
 - exceptions of one class;
 - equal arguments afterwards;
 - equal printed text.
 
-The exact mode is compared with plain Python in exact mode; where NumPy computes, which has no such mode, floats
-agree if they are close. So they do for the script function itself, whose fused kernels have jitlang's own
-elementary functions, and sums in an order of their own. Graphs with wrapping integers have no plain Python;
-there the unoptimised graph in the interpreter is the reference.
+The exact mode is compared with plain Python in exact mode; where NumPy computes, which has no
+such mode, floats agree if they are close. So they do for the script function itself, whose fused
+kernels have jitlang's own elementary functions, and sums in an order of their own. Graphs with
+wrapping integers have no plain Python; there the unoptimised graph in the interpreter is the
+reference.
 """
 
 import ast
@@ -79,7 +81,9 @@ class Divergence:
         for name in ("error", "result", "printed", "arguments", "sharing"):
             wanted, got = getattr(self.expected, name), getattr(self.actual, name)
             if wanted != got:
-                lines.append(f"  {name}: expected {wanted!r}\n  {' ' * len(name)}     found {got!r}")
+                lines.append(
+                    f"  {name}: expected {wanted!r}\n  {' ' * len(name)}     found {got!r}"
+                )
         return "\n".join(lines)
 
 
@@ -144,7 +148,8 @@ class _Bounded(ast.NodeTransformer):
 
 
 _IN_PLACE: dict[type[ast.operator], str] = {
-    ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv",
+    ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv",
+    ast.FloorDiv: "ifloordiv",
     ast.Mod: "imod", ast.Pow: "ipow", ast.BitAnd: "iand", ast.BitOr: "ior", ast.BitXor: "ixor",
     ast.LShift: "ilshift", ast.RShift: "irshift",
 }  # fmt: skip
@@ -293,7 +298,9 @@ def callback_of(node: Node) -> Function:
         graph.add_output(made.output)
     elif made.outputs:
         type_ = ty.TupleType(tuple(value.type for value in made.outputs))
-        graph.add_output(graph.block.append(create_node("prim::TupleConstruct", made.outputs, [type_])).output)
+        graph.add_output(
+            graph.block.append(create_node("prim::TupleConstruct", made.outputs, [type_])).output
+        )
     else:
         graph.add_output(graph.block.append(create_node(CONSTANT, (), [ty.NONE])).output)
     return assemble(graph)

@@ -1,12 +1,12 @@
 """Elementary functions, written once as expressions in the algebra's primitives.
 
 Every reading of the primitives that rounds as IEEE 754 says gives the same bits; multiply-adds are
-fused only where a body says `m.fma`. exp, sigmoid, tanh and log of float32 are computed in float32
+fused only where a body says `m.fma`. The commonest functions of float32 are computed in float32
 (`single.py`). Other functions of float32 operands (and so of the half types) are computed in
 float64 and rounded once; their error stays near half an ULP. float64 operands use the same
 reductions with longer polynomials and, where one float64 is not enough, sums of two.
 
-Measured bounds (tests/ops/test_elementary.py): float32 <= 1.1 ULP for the functions of `single.py`
+Measured bounds (tests/ops/test_elementary.py): float32 <= 1 ULP for the functions of `single.py`
 and <= 0.51 for all others; float64 <= 2 ULP for exp, log, tanh, sigmoid, sin and cos, <= 4 for the
 others.
 

@@ -1,0 +1,150 @@
+; The thread pool of kernels; `threads.py` says what it does and what its table holds.
+
+declare i32 @sem_wait(ptr)
+declare i32 @sem_post(ptr)
+@pool = external global i8
+
+define internal void @work(i64 %ticket) {
+entry:
+  %pkernel = getelementptr i64, ptr @pool, i64 6
+  %kernel = load ptr, ptr %pkernel
+  %prange = getelementptr i64, ptr @pool, i64 7
+  %range = load i64, ptr %prange
+  %pchunk = getelementptr i64, ptr @pool, i64 8
+  %chunk = load i64, ptr %pchunk
+  %parrays = getelementptr i64, ptr @pool, i64 9
+  %arrays = load ptr, ptr %parrays
+  %psizes = getelementptr i64, ptr @pool, i64 10
+  %sizes = load ptr, ptr %psizes
+  %pstrides = getelementptr i64, ptr @pool, i64 11
+  %strides = load ptr, ptr %pstrides
+  %pscalars = getelementptr i64, ptr @pool, i64 12
+  %scalars = load ptr, ptr %pscalars
+  %pscratch = getelementptr i64, ptr @pool, i64 13
+  %scratch = load ptr, ptr %pscratch
+  %pbytes = getelementptr i64, ptr @pool, i64 14
+  %bytes = load i64, ptr %pbytes
+  %shift = mul i64 %ticket, %bytes
+  %own = getelementptr i8, ptr %scratch, i64 %shift
+  %pnext = getelementptr i64, ptr @pool, i64 2
+  %pstatus = getelementptr i64, ptr @pool, i64 4
+  br label %take
+take:
+  %begin = atomicrmw add ptr %pnext, i64 %chunk seq_cst, align 8
+  %more = icmp slt i64 %begin, %range
+  br i1 %more, label %run, label %done
+run:
+  %after = add i64 %begin, %chunk
+  %end = call i64 @llvm.smin.i64(i64 %after, i64 %range)
+  %status = call i32 %kernel(i64 %begin, i64 %end, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %own)
+  %wide = zext i32 %status to i64
+  %ignored = atomicrmw or ptr %pstatus, i64 %wide seq_cst, align 8
+  br label %take
+done:
+  ret void
+}
+declare i64 @llvm.smin.i64(i64, i64)
+
+define void @worker() {
+entry:
+  %start = getelementptr i64, ptr @pool, i64 15
+  %finished = getelementptr i64, ptr @pool, i64 19
+  %pstate = getelementptr i64, ptr @pool, i64 1
+  %ptickets = getelementptr i64, ptr @pool, i64 3
+  br label %sleep
+sleep:
+  %woken = call i32 @sem_wait(ptr %start)
+  %interrupted = icmp ne i32 %woken, 0
+  br i1 %interrupted, label %sleep, label %look
+look:
+  %state = load atomic i64, ptr %pstate seq_cst, align 8
+  %is_open = icmp slt i64 %state, 0
+  br i1 %is_open, label %enter, label %sleep
+enter:
+  %inside = add i64 %state, 1
+  %swap = cmpxchg ptr %pstate, i64 %state, i64 %inside seq_cst seq_cst, align 8
+  %entered = extractvalue { i64, i1 } %swap, 1
+  br i1 %entered, label %join, label %look
+join:
+  %ticket = atomicrmw add ptr %ptickets, i64 1 seq_cst, align 8
+  call void @work(i64 %ticket)
+  %before = atomicrmw sub ptr %pstate, i64 1 seq_cst, align 8
+  %is_last = icmp eq i64 %before, 1
+  br i1 %is_last, label %tell, label %sleep
+tell:
+  %told = call i32 @sem_post(ptr %finished)
+  br label %sleep
+}
+
+define i32 @parallel(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes) {
+entry:
+  %start = getelementptr i64, ptr @pool, i64 15
+  %finished = getelementptr i64, ptr @pool, i64 19
+  %pstate = getelementptr i64, ptr @pool, i64 1
+  %pworkers = getelementptr i64, ptr @pool, i64 5
+  %workers = load i64, ptr %pworkers
+  %swap = cmpxchg ptr @pool, i64 0, i64 1 seq_cst seq_cst, align 8
+  %taken = extractvalue { i64, i1 } %swap, 1
+  %small = icmp sge i64 %chunk, %range
+  %free = xor i1 %small, true
+  %go = and i1 %taken, %free
+  br i1 %go, label %publish, label %alone
+alone:
+  %status0 = call i32 %kernel(i64 0, i64 %range, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch)
+  br i1 %taken, label %give, label %leave
+give:
+  store atomic i64 0, ptr @pool seq_cst, align 8
+  br label %leave
+leave:
+  ret i32 %status0
+publish:
+  %pkernel = getelementptr i64, ptr @pool, i64 6
+  store ptr %kernel, ptr %pkernel
+  %prange = getelementptr i64, ptr @pool, i64 7
+  store i64 %range, ptr %prange
+  %pchunk = getelementptr i64, ptr @pool, i64 8
+  store i64 %chunk, ptr %pchunk
+  %parrays = getelementptr i64, ptr @pool, i64 9
+  store ptr %arrays, ptr %parrays
+  %psizes = getelementptr i64, ptr @pool, i64 10
+  store ptr %sizes, ptr %psizes
+  %pstrides = getelementptr i64, ptr @pool, i64 11
+  store ptr %strides, ptr %pstrides
+  %pscalars = getelementptr i64, ptr @pool, i64 12
+  store ptr %scalars, ptr %pscalars
+  %pscratch = getelementptr i64, ptr @pool, i64 13
+  store ptr %scratch, ptr %pscratch
+  %pbytes = getelementptr i64, ptr @pool, i64 14
+  store i64 %bytes, ptr %pbytes
+  %pnext = getelementptr i64, ptr @pool, i64 2
+  store atomic i64 0, ptr %pnext seq_cst, align 8
+  %ptickets = getelementptr i64, ptr @pool, i64 3
+  store atomic i64 1, ptr %ptickets seq_cst, align 8
+  %pstatus = getelementptr i64, ptr @pool, i64 4
+  store atomic i64 0, ptr %pstatus seq_cst, align 8
+  store atomic i64 -9223372036854775808, ptr %pstate seq_cst, align 8
+  br label %wake
+wake:
+  %i = phi i64 [ 0, %publish ], [ %i1, %waking ]
+  %more = icmp slt i64 %i, %workers
+  br i1 %more, label %waking, label %join
+waking:
+  %posted = call i32 @sem_post(ptr %start)
+  %i1 = add i64 %i, 1
+  br label %wake
+join:
+  call void @work(i64 0)
+  %before = atomicrmw and ptr %pstate, i64 9223372036854775807 seq_cst, align 8
+  %inside = and i64 %before, 9223372036854775807
+  %nobody = icmp eq i64 %inside, 0
+  br i1 %nobody, label %close, label %wait
+wait:
+  %waited = call i32 @sem_wait(ptr %finished)
+  %interrupted = icmp ne i32 %waited, 0
+  br i1 %interrupted, label %wait, label %close
+close:
+  %status = load atomic i64, ptr %pstatus seq_cst, align 8
+  %short = trunc i64 %status to i32
+  store atomic i64 0, ptr @pool seq_cst, align 8
+  ret i32 %short
+}
