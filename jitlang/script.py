@@ -311,7 +311,7 @@ _FORMS = frozenset({Tensor, float, bool, str, type(None)})
 
 
 def form_of(args: Sequence[Any]) -> Key | None:
-    """All that a signature depends on, cheaply told; None for arguments that must be looked into."""
+    """What a signature depends on, cheaply told; None for arguments that need a look inside."""
     form: list[Any] = []
     for value in args:
         cls = value.__class__

@@ -7,14 +7,21 @@ ever written. Blocks follow each other in the order in which they are opened.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..dtypes import DType, bfloat16, bool_, float16, float64
 
 HALVES = (float16, bfloat16)
+WIDE = '"prefer-vector-width"="512"'
+"""Every function has this attribute: how vectors are passed depends on it."""
+
+_NAME = re.compile(r"%v\d+\b")
+_MADE = re.compile(r"^  (%v\d+) =", re.MULTILINE)
+_LOCAL = re.compile(r"\b[vb]\d+\b(?!f|i|p)")
 
 
 def register_type(dtype: DType) -> str:
@@ -109,8 +116,9 @@ class Assembler:
     slots: list[str] = field(default_factory=list)
     declarations: dict[str, str] = field(default_factory=dict)
     globals: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
     names: int = 0
-    block: str = "entry"
 
     def name(self) -> str:
         """A fresh name."""
@@ -125,6 +133,7 @@ class Assembler:
         """An instruction with a result of that type."""
         name = self.name()
         self.lines.append(f"  {name} = {text}")
+        self.types[name] = vector_type(element, lanes)
         return Lane(name, element, lanes)
 
     def call(
@@ -152,6 +161,7 @@ class Assembler:
         """A variable; a pointer to it."""
         name = self.name()
         self.slots.append(f"  {name} = alloca {vector_type(element, lanes)}")
+        self.types[name] = "ptr"
         made = Lane(name, "ptr")
         if start is not None:
             self.store(start, made)
@@ -224,7 +234,6 @@ class Assembler:
     def open(self, label: str) -> None:
         """Begin a block."""
         self.lines.append(f"{label}:")
-        self.block = label
 
     def jump(self, label: str) -> None:
         """Go on at a block."""
@@ -269,6 +278,27 @@ class Assembler:
         self.jump(test)
         self.open(after)
 
+    def outlined(self, write: Callable[[], Lane]) -> Lane:
+        """A value computed by a function of its own, for what rarely runs: equal ones are one.
+
+        What `write` reads of the values before becomes parameters.
+        """
+        lines, slots = self.lines, self.slots
+        self.lines, self.slots = [], []
+        result = write()
+        body = "\n".join([*self.slots, *self.lines, f"  ret {result}"])
+        self.lines, self.slots = lines, slots
+        made = set(_MADE.findall(body))
+        given = [name for name in dict.fromkeys(_NAME.findall(body)) if name not in made]
+        numbers: dict[str, str] = {}
+        parameters = ", ".join(f"{self.types[name]} {name}" for name in given)
+        text = f"({parameters}) cold noinline {WIDE} {{\nentry:\n{body}\n}}"
+        text = _LOCAL.sub(lambda m: numbers.setdefault(m[0], f"{m[0][0]}{len(numbers)}"), text)
+        text = f"{result.type} {text}"
+        name = self.functions.setdefault(text, f"rare{len(self.functions)}")
+        arguments = ", ".join(f"{self.types[name]} {name}" for name in given)
+        return self.value(f"call {result.type} @{name}({arguments})", result.element, result.lanes)
+
     def table(self, numbers: Sequence[int]) -> Lane:
         """A constant table of int64; equal tables are one."""
         body = f"[{len(numbers)} x i64] [{', '.join(f'i64 {n}' for n in numbers)}]"
@@ -280,7 +310,11 @@ class Assembler:
     def function(self, header: str) -> str:
         """The whole module with its one function."""
         tables = [f"@{n} = internal constant {body}" for body, n in self.globals.items()]
-        parts = [*tables, *self.declarations.values(), f"{header} {{", "entry:"]
+        helpers = [
+            f"define internal {text.replace('(', f'@{name}(', 1)}"
+            for text, name in self.functions.items()
+        ]
+        parts = [*tables, *self.declarations.values(), *helpers, f"{header} {{", "entry:"]
         return "\n".join([*parts, *self.slots, *self.lines, "}", ""])
 
 

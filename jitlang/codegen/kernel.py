@@ -42,14 +42,14 @@ from ..fuser.plan import (
 from ..ir.opdef import OPS
 from ..ops.algebra import Expression
 from ..ops.traits import execution_dtype
-from .assembler import Assembler, Lane, constant, integer, register_type, stored_type, suffix
+from .assembler import WIDE, Assembler, Lane, constant, integer, register_type, stored_type, suffix
 from .convert import Converter
 from .lanes import LaneAlgebra
 
 NAME = "kernel"
 HEADER = (
     "define i32 @kernel(i64 %begin, i64 %end, ptr noalias %arrays, ptr noalias %sizes, "
-    'ptr noalias %strides, ptr noalias %scalars, ptr noalias %scratch) "prefer-vector-width"="512"'
+    f"ptr noalias %strides, ptr noalias %scalars, ptr noalias %scratch) {WIDE}"
 )
 
 

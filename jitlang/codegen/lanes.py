@@ -66,12 +66,16 @@ class LaneAlgebra(BuildingAlgebra):
     def rare(
         self, condition: Expression, unusual: Callable[[], Expression], usual: Expression
     ) -> Expression:
-        """The unusual way is taken by all lanes together, where any of them needs it."""
+        """The unusual way is taken by all lanes together where any needs it, out of line."""
         lanes = max(condition.value.lanes, usual.value.lanes)
         result = self.a.slot(usual.value.element, lanes, self.a.splat(usual.value, lanes))
-        with self.a.when(self.any(condition.value)):
+
+        def write() -> Lane:
             found = self.combine("select", condition, unusual(), usual)
-            self.a.store(self.a.splat(found.value, lanes), result)
+            return self.a.splat(found.value, lanes)
+
+        with self.a.when(self.any(condition.value)):
+            self.a.store(self.a.outlined(write) if lanes > 1 else write(), result)
         return Expression(self, self.a.load(result, usual.value.element, lanes), usual.dtype)
 
     def any(self, condition: Lane) -> Lane:

@@ -179,7 +179,7 @@ def _scalars(call: Call, arguments: Sequence[Any]) -> Any:
 
 
 def _packed(groups: dict[str, Sequence[Any]], read: Read, space: tuple[int, ...]) -> Any:
-    array = groups["temporary" if read.is_temporary else "argument"][read.origin]
+    array = groups[read.kind][read.origin]
     for step in read.steps:
         array = step.apply(array)
     return np.ascontiguousarray(np.broadcast_to(array, space))
@@ -209,9 +209,10 @@ def _prepare_stage(
 ) -> Call:
     if prod(stage.space) == 0 and any(prod(target.shape) for target in stage.targets):
         raise Unsupported("a reduction of nothing")
-    views = [_view(read, arguments, temporaries) for read in stage.reads]
+    made = {"temporary": temporaries, "result": results}
+    views = [_view(read, arguments, made) for read in stage.reads]
     places = [
-        Place("temporary" if read.is_temporary else "argument", read.origin, offset)
+        Place(read.kind, read.origin, offset)
         for read, (_, offset) in zip(stage.reads, views, strict=True)
     ]
     rank = len(stage.space)
@@ -288,9 +289,11 @@ def _nanoseconds(kernel: Kernel) -> float:
 _SLOT_KINDS = {Category.BOOL: "int64", Category.INTEGRAL: "int64", Category.FLOATING: "float64"}
 
 
-def _view(read: Read, arguments: Sequence[Any], temporaries: dict[int, Array]) -> tuple[Any, int]:
+def _view(
+    read: Read, arguments: Sequence[Any], made: dict[str, dict[int, Array]]
+) -> tuple[Any, int]:
     """The view that a stage reads, and where it begins in its array."""
-    base = _shadow(temporaries[read.origin]) if read.is_temporary else arguments[read.origin]
+    base = _shadow(made[read.kind][read.origin]) if read.kind in made else arguments[read.origin]
     array = base
     for step in read.steps:
         array = step.apply(array)

@@ -199,7 +199,7 @@ class Emitter:
     def not_refined(self, node: ast.AST | None, type_: Type, cannot: str) -> CompileError:
         """The rejection of a value that may be None, where that does not do."""
         text = ast.unparse(node) if isinstance(node, ast.expr) else ""
-        named = f"`{text}`" if 0 < len(text) <= LONGEST_NAME else "this"
+        named = f"'{text}'" if 0 < len(text) <= LONGEST_NAME else "this"
         return self.error(
             ErrorKind.OPTIONAL_NOT_REFINED,
             f"{named} may be None, {cannot}",

@@ -451,6 +451,8 @@ def _unpack_at_run_time(
             expected="a tuple, list or tensor",
         )
     element = value.type.element
+    if element is ty.NO_RETURN:
+        e.builder.reads_undecided, element = True, ty.ANY
     if star is None:
         return [
             Plain(v) for v in e.builder.node("prim::ListUnpack", [value], [element] * count).outputs

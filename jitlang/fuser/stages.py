@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import config
 from ..dtypes import DType
+from ..ops.algebra import ELEMENTARY
 from .plan import (
     Apply,
     Convert,
@@ -35,10 +36,10 @@ from .tensors import operands_of as parts_of
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An array that a stage reads: an argument of the group or a temporary, seen through steps."""
+    """An array that a stage reads, seen through steps: an `argument`, a `temporary` or a `result`."""
 
     origin: int
-    is_temporary: bool
+    kind: str
     steps: tuple[Step, ...]
     dtype: DType
 
@@ -94,14 +95,21 @@ class _Stages:
         self.temporary_count = 0
 
     def assemble(self, roots: Sequence[Tensor]) -> list[Stage]:
-        drafts: dict[tuple[Shape, int], _Draft] = {}
+        placed: dict[tuple[Shape, int], list[tuple[int, Tensor]]] = {}
         for index, root in enumerate(roots):
             value = root.value if isinstance(root, Dropped) else root
-            space, axes = self.space_of(value)
-            draft = drafts.setdefault((space, axes), _Draft(space, axes))
-            self.add(draft, value, Target(index, False, root.shape, root.dtype))
-        for draft in drafts.values():
+            placed.setdefault(self.space_of(value), []).append((index, value))
+        # Small spaces first: bigger ones may read their results.
+        for space, axes in sorted(placed, key=lambda key: prod(key[0])):
+            draft = _Draft(space, axes)
+            for index, value in placed[space, axes]:
+                root = roots[index]
+                self.add(draft, value, Target(index, False, root.shape, root.dtype))
             self.finish(draft)
+            for index, value in placed[space, axes]:
+                if value.shape == roots[index].shape:
+                    made = Source(value.shape, value.dtype, index, "result")
+                    self.temporaries.setdefault(value.order, made)
         return self.finished
 
     def reachable(self, root: Tensor) -> dict[int, Tensor]:
@@ -139,7 +147,17 @@ class _Stages:
         target = self.temporary(value)
         self.add(draft, value, target)
         self.finish(draft)
-        self.temporaries[value.order] = Source(value.shape, value.dtype, target.index, True)
+        self.temporaries[value.order] = Source(value.shape, value.dtype, target.index, "temporary")
+
+    def precompute(self, root: Tensor, space: Shape) -> None:
+        """Put values that the space repeats, and that are slow to compute, into temporaries."""
+        while True:
+            reached = self.reachable(root)
+            slow = _slow_values(reached)
+            found = [t for n, t in reached.items() if n in slow and _is_repeated(t, space)]
+            if not found:
+                return
+            self.materialize(found[-1])
 
     def temporary(self, value: Tensor) -> Target:
         """A new temporary of a value's shape."""
@@ -149,6 +167,7 @@ class _Stages:
     # Statements ---------------------------------------------------------------------------------
 
     def add(self, draft: _Draft, root: Tensor, target: Target) -> None:
+        self.precompute(root, draft.space)
         numbers: dict[int, int] = {}
         for order, tensor in self.reachable(root).items():
             numbers[order] = self.statement(draft, tensor, numbers)
@@ -157,7 +176,7 @@ class _Stages:
     def statement(self, draft: _Draft, tensor: Tensor, numbers: dict[int, int]) -> int:
         """The number of the statement that computes a value."""
         if isinstance(tensor, Source):
-            read = Read(tensor.origin, tensor.is_temporary, tensor.steps, tensor.dtype)
+            read = Read(tensor.origin, tensor.kind, tensor.steps, tensor.dtype)
             place = draft.reads.setdefault(read, len(draft.reads))
             return _put(draft, Load(place, tensor.dtype, _is_row(tensor, draft)))
         if isinstance(tensor, Converted):
@@ -202,12 +221,40 @@ class _Stages:
             made = Source(draft.space, statements[number].dtype, 0)
             target = self.temporary(made)
             first.outputs.append((number, target))
-            read = Read(target.index, True, (), made.dtype)
+            read = Read(target.index, "temporary", (), made.dtype)
             replaced[number] = Load(draft.reads.setdefault(read, len(draft.reads)), made.dtype)
         self.finished.append(_stage(first, statements[:cut]))
         left, numbers = _remaining(statements, cut, replaced)
         draft.outputs = [(numbers[n], t) for n, t in rest]
         return left
+
+
+REPEATED = 4
+"""How often a slow value must be computed over again to be worth an array of its own."""
+_SLOW = frozenset(
+    f"aten::{name}" for name in (*ELEMENTARY, "gelu", "silu", "mish", "softplus", "elu")
+)
+
+
+def _slow_values(reached: dict[int, Tensor]) -> set[int]:
+    """The numbers of values that take an elementary function to compute, and no reduction."""
+    slow: set[int] = set()
+    reduced: set[int] = set()
+    for order, tensor in reached.items():
+        parts = {part.order for part in parts_of(tensor)}
+        if isinstance(tensor, Reduced) or parts & reduced:
+            reduced.add(order)
+        elif parts & slow or (isinstance(tensor, Applied) and tensor.row.name in _SLOW):
+            slow.add(order)
+    return slow
+
+
+def _is_repeated(tensor: Tensor, space: Shape) -> bool:
+    """Whether a space computes a value over again for many rows; along a row that is seen anyway."""
+    if not tensor.shape or not isinstance(tensor, Applied | Converted):
+        return False
+    is_along_rows = tensor.shape[-1] > 1 or space[-1] == 1
+    return is_along_rows and prod(tensor.shape) * REPEATED <= prod(space)
 
 
 def _fits(value: Tensor, reduction: Reduced) -> bool:

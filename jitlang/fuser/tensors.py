@@ -75,12 +75,12 @@ class Tensor:
 
 @dataclass(slots=True, eq=False)
 class Source(Tensor):
-    """An argument of the group (or, from `temporary` on, a result of an earlier kernel) seen
-    through steps.
+    """An array seen through steps: an `argument` of the group, or a `temporary` or `result` that an
+    earlier kernel has written.
     """
 
     origin: int
-    is_temporary: bool = False
+    kind: str = "argument"
     steps: tuple[Step, ...] = ()
 
 
@@ -187,7 +187,7 @@ class Views:
     def _view_source(self, source: Source, step: Step) -> Tensor:
         shape = self._shape(source.shape, step)
         steps = (*source.steps, step)
-        return Source(shape, source.dtype, source.origin, source.is_temporary, steps)
+        return Source(shape, source.dtype, source.origin, source.kind, steps)
 
     def _shape(self, shape: Shape, step: Step) -> Shape:
         before = shadow(shape)

@@ -144,7 +144,10 @@ class Builder:
             case Convert.REPEAT:
                 return self.list(given * (size or 1), given[0].type)
             case Convert.TUPLE_TO_LIST:
-                return self.list(self.unpack(given[0]))
+                elements = self.unpack(given[0])
+                inner = ty.without_none(wanted)
+                is_empty = isinstance(inner, ty.ListType) and not elements
+                return self.list(elements, inner.children[0] if inner and is_empty else None)
             case Convert.INT_TO_FLOAT | Convert.BOOL_TO_FLOAT:
                 return self.folded(float, "aten::Float", given[0])
             case Convert.BOOL_TO_INT:

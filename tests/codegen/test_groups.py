@@ -263,6 +263,21 @@ def test_outputs_of_different_shapes_are_several_kernels():
     assert len(kernel.stages_for([x, b])) == 2 and not kernel.fallbacks
 
 
+def test_slow_values_that_are_repeated_are_computed_once():
+    kernel = group(
+        "%one : int = prim::Constant[value=1]()", "%w : Tensor = aten::exp(%b)",
+        "%v : Tensor = aten::mul(%w, %b)", "%z : Tensor = aten::mul(%x, %v)",
+        "%y : Tensor = aten::add(%z, %v, %one)", inputs="%x : Tensor, %b : Tensor",
+    )  # fmt: skip
+    x, b = np.random.default_rng(0).normal(size=(50, 7)).astype("float32"), np.arange(7, dtype="f4")
+    assert same_bits(kernel(x, b), run_reference(kernel.graph, [x, b])[0])
+    small, big = kernel.stages_for([x, b])
+    assert small.space == (7,) and not any("exp" in str(s) for s in big.plan.statements)
+    assert len(kernel.stages_for([x[:3], b])) == 1
+    column = b.reshape(7, 1)
+    assert len(kernel.stages_for([np.ones((7, 90), "f4"), column])) == 1
+
+
 def chain(count):
     lines, before = [], "%x"
     for n in range(count):

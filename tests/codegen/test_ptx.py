@@ -17,7 +17,9 @@ GROUPS = {
     "lstm_cell": group(*LSTM, inputs="%a : Tensor, %h : Tensor, %b : Tensor, %cx : Tensor",
         result="%hy, %cy"),
     "gelu_tanh": group(TANH, "%y : Tensor = aten::gelu(%x, %a)"),
-    "gelu_erf": group('%a : str = prim::Constant[value="none"]()', "%y : Tensor = aten::gelu(%x, %a)"),
+    "gelu_erf": group(
+        '%a : str = prim::Constant[value="none"]()', "%y : Tensor = aten::gelu(%x, %a)"
+    ),
     "softmax": group(LAST, NONE, "%y : Tensor = aten::softmax(%x, %d, %n)"),
     "waves": group("%s : Tensor = aten::sin(%x)", "%c : Tensor = aten::cos(%s)",
         "%y : Tensor = aten::mul(%s, %c)"),

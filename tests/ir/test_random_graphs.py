@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ir.random_graphs import random_graph
 
 import jitlang
+from ir.random_graphs import random_graph
 from jitlang.interp.machine import assemble
 from jitlang.ir.compare import first_difference
 from jitlang.ir.graph import Graph

@@ -36,6 +36,7 @@ class Writer:
         self.rng = random.Random(seed)
         self.flags = Flags.choose(self.rng)
         self.helpers: list[Helper] = []
+        self.annotated = False
 
     def module(self) -> str:
         parts = [HEADER]
@@ -56,6 +57,7 @@ class Writer:
 
     def signature(self, name: str, names: list[str], types: list[Type]) -> str:
         annotated = self.rng.random() < 0.6
+        self.annotated = annotated
         shown = [
             f"{n}: {annotation(t)}" if annotated or t == OPTIONAL else n
             for n, t in zip(names, types, strict=True)
@@ -161,7 +163,9 @@ class Writer:
             case "int | None":
                 return pick(["None", "None", "0", "3", "-5"])
             case "list[int]":
-                count = 0 if self.rng.random() < 0.12 else self.rng.randint(1, 4)
+                # Without annotation nothing tells the element type of an empty list.
+                empty = self.rng.random() < 0.12 and self.annotated
+                count = 0 if empty else self.rng.randint(1, 4)
                 return f"[{', '.join(self.argument('int') for _ in range(count))}]"
             case "list[float]":
                 return (
