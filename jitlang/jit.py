@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from .errors import CompileError, ErrorKind, ScriptError
 from .frontend.annotate import type_of_annotation
-from .frontend.calls import annotation_namespace
+from .frontend.binding import annotation_namespace
 from .frontend.emitter import Emitter
 from .frontend.statements import declared_value
 from .frontend.sugar import Arguments, Constant, Sugar

@@ -22,7 +22,7 @@ import numpy as np
 from . import config
 from .arrays import is_array_like
 from .errors import CompileError, ErrorKind, FallbackWarning
-from .frontend.calls import EMPTY, NUMBERS, Parameter
+from .frontend.binding import EMPTY, NUMBERS, Parameter
 from .frontend.check import check_function
 from .frontend.emitter import Fallback
 from .frontend.function import (

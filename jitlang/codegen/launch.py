@@ -10,14 +10,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Category
-from ..fuser.plan import LoopPlan, Unsupported
+from ..fuser.plan import Apply, LoopPlan, Unsupported
 from ..fuser.stages import Read, Stage
 from .kernel import Layout, Shape, accesses_of, kernel_text, scratch_bytes
 from .llvm import Library, compile_module, host
@@ -45,7 +45,7 @@ class Kernel:
     function: Any
 
 
-@cache
+@lru_cache(maxsize=1024)
 def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
     """The kernel of a plan and layout.
 
@@ -59,14 +59,18 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
     return Kernel(plan, layout, shape, text, library, function)
 
 
+SHORT = 4
+"""Rows up to which two vectors at a time fit the registers and hide each other's latency."""
+
+
 def kernel_shape(plan: LoopPlan) -> Shape:
-    """How a plan is written for this processor: vectors of four-byte elements fill a register, at
-    least.
-    """
+    """How a plan is written for this processor: vectors of four-byte elements fill a register."""
     target = host()
     sizes = [dtype.itemsize for dtype in plan.inputs] + [o.dtype.itemsize for o in plan.outputs]
     widest = max([statement.dtype.itemsize for statement in plan.statements] + sizes)
     lanes = target.vector_bytes // (4 if widest >= 4 else widest)
+    if widest == 4 and sum(isinstance(s, Apply) for s in plan.statements) <= SHORT:
+        lanes *= 2
     return Shape(lanes, target.has("avx512vl") and target.has("avx512bw"), target.has("f16c"))
 
 

@@ -32,7 +32,7 @@ from .llvm import Library, compile_module
 from .threads import parallel_address, thread_count
 
 MAX_ARRAYS, MAX_SLOTS = 64, 32  # as in launcher.ll
-MAX_RECORDS = 8
+MAX_RECORDS = 32
 LONG_WORK = 20_000
 """Elements from which on a kernel runs without the GIL; taking it again costs a few hundred
 nanoseconds.

@@ -45,6 +45,10 @@ LIBRARY_CALLS = frozenset(("fmaf", "fmod", "fmodf", "memcpy", "memmove", "memset
 """Functions of the C library that code may call: exact, or moves of memory that LLVM recognises."""
 
 
+MAX_LIBRARIES = 1024
+"""Libraries that this process remembers by content."""
+
+
 class UnresolvedSymbols(RuntimeError):
     """Compiled code calls functions that nobody allowed."""
 
@@ -148,6 +152,9 @@ def compile_module(
         found = _libraries.get(linked_key)
         if found is None:
             found = _libraries[linked_key] = _load(key, text, exports, bound)
+            while len(_libraries) > MAX_LIBRARIES:
+                # Whoever still holds the oldest keeps it alive.
+                del _libraries[next(iter(_libraries))]
         return found
 
 

@@ -16,18 +16,18 @@ from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
 from . import hints, surface
-from .calls import apply_rows
+from .comprehensions import any_of_generator
 from .conditions import isinstance_test, truth_condition
 from .emitter import Emitter
 from .flow import is_open
-from .iteration import (
-    any_of_generator,
+from .iterables import (
     enumerate_iterable,
     iterable_of,
     range_iterable,
     reversed_iterable,
     zip_iterable,
 )
+from .operator_calls import apply_rows
 from .operators import rows_named
 from .sugar import (
     Arguments,

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import CompileError, ErrorKind, did_you_mean
 from . import hints
-from .calls import parameters_of
+from .binding import parameters_of
 from .expressions import EXCLUDED as EXCLUDED_EXPRESSIONS
 from .scope import assigned_names
 from .source import FunctionSource, nested_too_deeply, source_of

@@ -24,11 +24,12 @@ from ..ir.graph import UNINITIALIZED, ObjectRef, Value
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
 from ..values import type_of
+from .binding import accepts
 from .builtins import SyntaxForm
-from .calls import accepts, apply_rows
 from .emitter import Emitter
 from .flow import decide_empty
 from .function import CompiledFunction
+from .operator_calls import apply_rows
 from .source import FunctionSource
 from .sugar import Arguments, ClassName, Constant, Plain, Special, Sugar
 

@@ -9,11 +9,11 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
+from .comprehensions import dict_comprehension, list_comprehension
 from .conditions import cast, condition, refine, truth_condition
 from .emitter import INT64_MAX, Emitter
 from .flow import branch, decide_empty
 from .indexing import load_item
-from .iteration import dict_comprehension, list_comprehension
 from .operators import binary_values, compare_chain, compare_values, unary_value
 from .scope import FALLS, Outcomes, path_of
 from .sugar import Arguments, Constant, Keywords, Parts, Plain, Sugar

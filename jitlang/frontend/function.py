@@ -22,15 +22,16 @@ from . import (
     attributes,
     builtins,
     calls,
+    comprehensions,
     expressions,
     hints,
-    iteration,
     names,
     numpy_names,
+    operator_calls,
     statements,
 )
 from .annotate import type_of_annotation
-from .calls import (
+from .binding import (
     EMPTY,
     Bound,
     Parameter,
@@ -413,12 +414,12 @@ GRAMMAR = Grammar(
     attribute_of=names.attribute_of,
     value_attribute=attributes.value_attribute,
     value_has_attribute=attributes.value_has_attribute,
-    call_operator=calls.call_operator,
+    call_operator=operator_calls.call_operator,
     call_function=calls.call_function,
     call_python=calls.call_python,
     call_class=calls.call_class,
     call_dynamic=calls.call_dynamic,
-    collect=iteration.collect,
+    collect=comprehensions.collect,
     class_type=names.class_type,
     assign=statements.assign,
     as_list=builtins.as_list,

@@ -15,9 +15,9 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
 from . import hints, surface
-from .calls import as_element
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty, is_open
+from .operator_calls import as_element
 from .operators import call_rows, rows_named
 from .sugar import Constant, Keywords, Parts, Plain, SliceBounds, Sugar
 

@@ -12,13 +12,13 @@ from ..ir.graph import UNINITIALIZED, ObjectRef, Value
 from ..ir.types import Type
 from . import hints, surface
 from .annotate import type_of_annotation
-from .calls import accepts, annotation_namespace
+from .binding import accepts, annotation_namespace
 from .conditions import condition
 from .emitter import Emitter
 from .expressions import binary
 from .flow import branch, decide_empty, unless_exited
 from .indexing import delete_item, store_item
-from .iteration import emit_for, emit_while
+from .loops import emit_for, emit_while
 from .scope import (
     FALLS,
     RAISES,

@@ -36,7 +36,8 @@ from .tensors import operands_of as parts_of
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An array that a stage reads, seen through steps: an `argument`, a `temporary` or a `result`."""
+    """An array that a stage reads, seen through steps: an `argument`, a `temporary` or a `result`.
+    """
 
     origin: int
     kind: str
@@ -250,7 +251,8 @@ def _slow_values(reached: dict[int, Tensor]) -> set[int]:
 
 
 def _is_repeated(tensor: Tensor, space: Shape) -> bool:
-    """Whether a space computes a value over again for many rows; along a row that is seen anyway."""
+    """Whether a space computes a value over again for many rows; along a row that is seen anyway.
+    """
     if not tensor.shape or not isinstance(tensor, Applied | Converted):
         return False
     is_along_rows = tensor.shape[-1] > 1 or space[-1] == 1

@@ -1,9 +1,7 @@
-"""Loops, iterables and comprehensions.
+"""Loops: every loop is one `prim::Loop`; loops over tuples are unrolled.
 
-Every loop is one `prim::Loop`. Names that the body assigns and that mean a value before the loop
-are carried; their types are found by emitting the body until what comes out fits what went in.
-Loops over tuples are unrolled. Comprehensions are loops that append, written as syntax and emitted
-in a scope of their own.
+Names that the body assigns and that mean a value before the loop are carried; their types are found
+by emitting the body until what comes out fits what went in.
 """
 
 from __future__ import annotations
@@ -11,20 +9,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Node, Value
 from ..ir.types import Type
-from . import hints, surface
+from . import surface
 from .conditions import Condition, Refinements, condition, refine
 from .emitter import INT64_MAX, Emitter
 from .flow import branch, decide_empty, exited, undefined_after_loop, unless_exited
+from .iterables import iterable_of
 from .scope import FALLS, RESULT, Outcome, Outcomes, Scope, assigned_names, possible_outcomes
-from .sugar import Constant, Iterable, Keywords, Parts, Plain, Sugar, Unusable
-
-Made = TypeVar("Made", bound=ast.AST)
+from .sugar import Constant, Iterable, Plain, Sugar, Unusable
 
 MAX_TYPE_ROUNDS = 6
 _MUTATORS = frozenset({"append", "insert", "extend", "pop", "remove", "clear", "popitem", "update"})
@@ -400,253 +396,3 @@ def _unrolled(e: Emitter, statement: ast.For, parts: Sequence[Sugar]) -> Outcome
     if Outcome.BREAK in outcomes:
         outcomes = outcomes - {Outcome.BREAK} | FALLS
     return outcomes
-
-
-# Iterables ----------------------------------------------------------------------------------------
-
-
-def iterable_of(e: Emitter, meaning: Sugar) -> Iterable | Sequence[Sugar]:
-    """What a loop over this meaning walks: an iterable, or parts known at compile time.
-
-    Raises:
-        CompileError: it cannot be walked (NOT_ITERABLE, or OPTIONAL_NOT_REFINED).
-    """
-    if isinstance(meaning, Iterable):
-        return meaning if meaning.parts is None else meaning.parts
-    if isinstance(meaning, Keywords):
-        return meaning.elements(e) or ()
-    parts = meaning.elements(e)
-    if parts is not None:
-        return parts
-    if not isinstance(meaning, Plain | Constant):
-        raise e.error(ErrorKind.NOT_ITERABLE, f"{meaning.describe()} cannot be iterated over")
-    return value_iterable(e, meaning.value(e))
-
-
-def value_iterable(e: Emitter, value: Value) -> Iterable:
-    """The iterable over a list, string, dict or tensor."""
-    if value.node.kind == "prim::ListConstruct" and not value.node.inputs and not value.name:
-        decide_empty(value, ty.ListType(ty.TENSOR))  # `for x in []`
-    type_ = value.type
-    grows = isinstance(type_, ty.ListType)
-    if surface.is_numpy(type_):
-        return _array_iterable(value)
-    if isinstance(type_, ty.TensorType):
-        value = e.builder.op("aten::unbind", value, e.builder.constant(0))
-    elif isinstance(type_, ty.DictType):
-        value = e.builder.op("aten::keys", value)
-    elif type_ is ty.ANY:
-        value = e.builder.op("jit::list", value)
-    elif not isinstance(type_, ty.ListType | ty.SequenceType) and type_ is not ty.STR:
-        if isinstance(type_, ty.OptionalType):
-            raise e.not_refined(e.node, type_, "which cannot be iterated over")
-        raise e.error(
-            ErrorKind.NOT_ITERABLE,
-            "this cannot be iterated over",
-            found=ty.annotation(type_),
-            expected="a list, tuple, string, dict, tensor, range, enumerate, zip or reversed",
-            hint=hints.for_iteration(type_),
-        )
-    return Iterable(
-        ty.annotation(type_),
-        lambda e: e.builder.op("aten::len", value),
-        lambda e, index: Plain(e.builder.op("aten::__getitem__", value, index)),
-        grows=grows,
-    )
-
-
-def _array_iterable(value: Value) -> Iterable:
-    """An array is walked by index, as NumPy does: what the loop writes is seen."""
-    return Iterable(
-        ty.annotation(value.type),
-        lambda e: e.builder.op("jit::dynamic_len", value),
-        lambda e, index: Plain(e.builder.op("jit::array_item", value, index)),
-    )
-
-
-def range_iterable(e: Emitter, start: Value, stop: Value, step: Value) -> Iterable:
-    """`range(start, stop, step)`."""
-    simple_step = step.constant() == 1
-    from_zero = simple_step and start.constant() == 0
-
-    def length(e: Emitter) -> Value:
-        return e.builder.op("aten::__range_length", start, stop, step)
-
-    def item(e: Emitter, index: Value) -> Sugar:
-        if from_zero:
-            return Plain(index)
-        return Plain(e.builder.op("aten::__derive_index", index, start, step))
-
-    trips = (lambda e: stop) if from_zero else None
-    return Iterable("a range", length, item, trips=trips, bounds=(start, stop, step))
-
-
-def enumerate_iterable(e: Emitter, meaning: Sugar, start: Value) -> Iterable:
-    """`enumerate(iterable, start)`."""
-    source = iterable_of(e, meaning)
-    zero = start.constant() == 0
-
-    def number(e: Emitter, index: Value) -> Sugar:
-        return Plain(index if zero else e.builder.op("aten::add", index, start))
-
-    if not isinstance(source, Iterable):
-        parts = [
-            Parts([number(e, e.builder.constant(i)), part]) for i, part in enumerate(source)
-        ]
-        return static_iterable("enumerate", parts)
-    return Iterable(
-        "an enumerate",
-        source.length,
-        lambda e, index: Parts([number(e, index), source.item(e, index)]),
-        trips=source.trips,
-        grows=source.grows,
-    )
-
-
-def zip_iterable(e: Emitter, meanings: Sequence[Sugar]) -> Iterable:
-    """`zip(...)`: as long as the shortest."""
-    sources = [iterable_of(e, meaning) for meaning in meanings]
-    static = [source for source in sources if not isinstance(source, Iterable)]
-    if len(static) == len(sources):
-        return static_iterable("zip", [Parts(parts) for parts in zip(*static, strict=False)])
-    walked = [
-        source
-        if isinstance(source, Iterable)
-        else value_iterable(e, e.list_display([part.value(e) for part in source]))
-        for source in sources
-    ]
-
-    def length(e: Emitter) -> Value:
-        shortest = walked[0].length(e)
-        for source in walked[1:]:
-            shortest = e.builder.op("prim::min", shortest, source.length(e))
-        return shortest
-
-    return Iterable(
-        "a zip",
-        length,
-        lambda e, index: Parts([source.item(e, index) for source in walked]),
-        grows=any(source.grows for source in walked),
-    )
-
-
-def reversed_iterable(e: Emitter, meaning: Sugar) -> Iterable:
-    """`reversed(sequence)`."""
-    source = iterable_of(e, meaning)
-    if not isinstance(source, Iterable):
-        return static_iterable("reversed", list(reversed(source)))
-    count = source.length(e)
-
-    def item(e: Emitter, index: Value) -> Sugar:
-        last = e.builder.op("aten::sub", count, e.builder.constant(1))
-        return source.item(e, e.builder.op("aten::sub", last, index))
-
-    return Iterable("a reversed", lambda e: count, item)
-
-
-def static_iterable(label: str, parts: Sequence[Sugar]) -> Iterable:
-    """An iterable whose parts are known at compile time."""
-
-    def item(e: Emitter, index: Value) -> Sugar:
-        raise e.error(ErrorKind.NOT_ITERABLE, f"the parts of this {label} have different types")
-
-    return Iterable(label, lambda e: e.builder.constant(len(parts)), item, parts=parts)
-
-
-def collect(e: Emitter, source: Iterable) -> Value:
-    """The elements of an iterable as a list value."""
-    if source.parts is not None:
-        return e.list_display([part.value(e) for part in source.parts])
-    name, element = e.fresh("iterable"), e.fresh("element")
-    node = _located(e, ast.Name(element, ast.Load()))
-    target = _located(e, ast.Name(element, ast.Store()))
-    with e.child_scope():
-        e.scope.assign(name, source)
-        generator = ast.comprehension(target, _located(e, ast.Name(name, ast.Load())), [], 0)
-        return list_comprehension(e, node, [generator], None)
-
-
-# Comprehensions -----------------------------------------------------------------------------------
-
-
-def list_comprehension(
-    e: Emitter, element: ast.expr, generators: Sequence[ast.comprehension], expected: Type | None
-) -> Value:
-    """`[element for ...]` as a list value."""
-    name = e.fresh("list")
-    append = ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load())
-    step: ast.stmt = ast.Expr(ast.Call(append, [element], []))
-    empty = e.list_display([], expected)
-    return _comprehend(e, name, empty, step, generators)
-
-
-def dict_comprehension(
-    e: Emitter, node: ast.DictComp, expected: Type | None
-) -> Value:
-    """`{key: value for ...}` as a dict value."""
-    name = e.fresh("dict")
-    target = ast.Subscript(ast.Name(name, ast.Load()), node.key, ast.Store())
-    step: ast.stmt = ast.Assign([target], node.value)
-    return _comprehend(e, name, e.dict_display([], [], expected), step, node.generators)
-
-
-def any_of_generator(e: Emitter, generator: ast.GeneratorExp, *, stop_on: bool) -> Value:
-    """`any(...)` and `all(...)` over a generator: stops where the answer is known."""
-    name = e.fresh("found")
-    answer = ast.Assign([ast.Name(name, ast.Store())], ast.Constant(stop_on))
-    test = generator.elt if stop_on else ast.UnaryOp(ast.Not(), generator.elt)
-    step: ast.stmt = ast.If(test, [answer, ast.Break()], [])
-    generators = generator.generators
-    if len(generators) > 1:
-        raise e.error(
-            ErrorKind.UNSUPPORTED_EXPRESSION,
-            "any and all take a generator with one `for`",
-            hint="write the loops out",
-        )
-    return _comprehend(e, name, e.builder.constant(not stop_on), step, generators)
-
-
-def _comprehend(
-    e: Emitter,
-    name: str,
-    start: Value,
-    step: ast.stmt,
-    generators: Sequence[ast.comprehension],
-) -> Value:
-    """Run `step` for every element; target names live in a scope of their own."""
-    targets = assigned_names([g.target for g in generators])
-    first = e.expression(generators[0].iter)
-    source = e.fresh("iter")
-    written = assigned_names([step, *(test for g in generators for test in g.ifs)])
-    walrus = [n for n in written if n not in targets and n != name]
-    with e.child_scope() as scope:
-        for target in targets:
-            scope.names[target] = None
-        scope.assign(source, first)
-        scope.assign(name, Plain(start))
-        statement = step
-        for position, generator in reversed(list(enumerate(generators))):
-            for test in reversed(generator.ifs):
-                statement = ast.If(test, [statement], [])
-            walked = generator.iter
-            if position == 0:
-                walked = ast.copy_location(ast.Name(source, ast.Load()), generator.iter)
-            statement = ast.For(generator.target, walked, [statement], [])
-        hidden = e.locals
-        e.locals = e.locals | frozenset(targets)
-        e.statements([_located(e, statement)])
-        e.locals = hidden
-        result = scope.lookup(name)
-        left = {n: scope.names[n] for n in walrus if n in scope.names}
-    for outside, meaning in left.items():
-        e.scope.assign(outside, meaning)
-    assert isinstance(result, Plain)
-    return result.plain
-
-
-def _located(e: Emitter, node: Made) -> Made:
-    """Give made-up syntax the place of the expression it stands for; real parts keep theirs."""
-    for inner in ast.walk(node):
-        if not hasattr(inner, "lineno") and "lineno" in inner._attributes:
-            ast.copy_location(inner, e.node)
-    return node
