@@ -28,6 +28,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.types import Type
 from ..passes.liveness import Liveness, find_last_uses
+from .entry import builtin_function
 from .llvm import compile_module
 from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
 
@@ -101,7 +102,7 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, library)
-    function = _builtin(graph.name or "graph", library.addresses[ENTRY], kept)
+    function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
     return HostFunction(function, emitter.called_back, text)
 
 
@@ -114,40 +115,6 @@ def _address(name: str) -> int:
     address = ctypes.cast(getattr(source, name), ctypes.c_void_p).value
     assert address is not None
     return address
-
-
-# The function object ------------------------------------------------------------------------------
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-_METH_FASTCALL = 0x0080
-_new_function = ctypes.pythonapi.PyCFunction_NewEx
-_new_function.restype = ctypes.py_object
-_new_function.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-
-
-class _Keeper:
-    """The `self` of a builtin function: its definition and code live as long as the function."""
-
-    def __init__(self, definition: _MethodDef, kept: object) -> None:
-        self.definition = definition
-        self.kept = kept
-
-
-def _builtin(name: str, address: int, kept: object) -> Callable[..., Any]:
-    definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
-    made: Callable[..., Any] = _new_function(
-        ctypes.addressof(definition), _Keeper(definition, kept), None
-    )
-    return made
 
 
 # Code ---------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from ..ops.traits import execution_dtype
 from .assembler import WIDE, Assembler, Lane, constant, integer, register_type, stored_type, suffix
 from .convert import Converter
 from .lanes import LaneAlgebra
+from .schedule import Phase, Schedule
 
 NAME = "kernel"
 HEADER = (
@@ -89,76 +90,6 @@ def kernel_text(plan: LoopPlan, layout: Layout, shape: Shape) -> str:
         Unsupported: the generator has no code for something in the plan.
     """
     return KernelWriter(plan, layout, shape).write()
-
-
-def scratch_bytes(plan: LoopPlan, inner: int, lanes: int) -> int:
-    """How much memory one call needs beside its arrays, for rows of `inner` elements."""
-    kept = len({n for phase in Schedule(plan).phases for n in phase.kept})
-    return kept * 8 * (inner + 2 * lanes)
-
-
-@dataclass(slots=True)
-class Phase:
-    """One pass over a row: the elements it computes, and what becomes of them."""
-
-    needed: list[int]
-    reductions: list[int]
-    outputs: list[int]
-    kept: list[int]  # stored in scratch memory for later passes
-    read: list[int]  # read from scratch memory
-
-
-class Schedule:
-    """Which pass over a row computes what. Values that later passes need again are kept, unless
-    they are loads or conversions of loads, which are cheap to repeat.
-    """
-
-    def __init__(self, plan: LoopPlan) -> None:
-        self.plan = plan
-        self.last = max(plan.phases, default=0)
-        self.phases: list[Phase] = []
-        self.kept: dict[int, int] = {}
-        wanted: dict[int, list[int]] = {}
-        for number in range(self.last, -1, -1):
-            self.phases.insert(0, self._phase(number, wanted))
-
-    def _phase(self, number: int, wanted: dict[int, list[int]]) -> Phase:
-        plan = self.plan
-        reductions = [
-            n
-            for n, s in enumerate(plan.statements)
-            if isinstance(s, Reduce) and plan.phases[n] == number + 1
-        ]
-        outputs = [
-            n
-            for n, output in enumerate(plan.outputs)
-            if not output.is_row and plan.phases[output.value.index] == number
-        ]
-        kept = wanted.get(number, [])
-        work = [operand for n in reductions for operand in operands_of(plan.statements[n])]
-        work += [plan.outputs[n].value.index for n in outputs] + kept
-        needed: set[int] = set()
-        read: set[int] = set()
-        while work:
-            value = work.pop()
-            if plan.is_row[value] or value in needed or value in read:
-                continue
-            if plan.phases[value] < number and not self._is_cheap(value):
-                read.add(value)
-                earlier = wanted.setdefault(plan.phases[value], [])
-                if value not in earlier:
-                    earlier.append(value)
-                    self.kept[value] = len(self.kept)
-                continue
-            needed.add(value)
-            work += operands_of(plan.statements[value])
-        return Phase(sorted(needed), reductions, outputs, kept, sorted(read))
-
-    def _is_cheap(self, value: int) -> bool:
-        statement = self.plan.statements[value]
-        if isinstance(statement, Convert):
-            return self._is_cheap(statement.value.index)
-        return isinstance(statement, Load)
 
 
 class KernelWriter:
@@ -253,8 +184,7 @@ class KernelWriter:
     def run_phase(self, phase: Phase) -> None:
         """One pass over the row, and the reductions that end with it."""
         a = self.a
-        for number in phase.needed:
-            self.load_same(self.plan.statements[number])
+        self.hoist(phase)
         sums = {n: self.start(n) for n in phase.reductions}
         if self.lanes == 1:
             with a.loop(integer(0), self.length) as index:
@@ -278,12 +208,17 @@ class KernelWriter:
         narrow = self.a.splat(self.a.cast("trunc", left, "i32"), self.lanes)
         return self.a.compare("ult", self.a.iota(self.lanes, 32), narrow)
 
-    def load_same(self, statement: Statement) -> None:
-        """Load an input that does not change along the row before the loop."""
-        if not isinstance(statement, Load) or statement.input in self.same:
-            return
-        if self.access(statement) is Access.SAME:
-            self.same[statement.input] = self.load_one(statement)
+    def hoist(self, phase: Phase) -> None:
+        """Before the loop, load inputs that do not change along the row, and compute with them."""
+        for number in phase.needed:
+            statement = self.plan.statements[number]
+            if isinstance(statement, Load):
+                if self.access(statement) is Access.SAME and statement.input not in self.same:
+                    self.same[statement.input] = self.load_one(statement)
+                if statement.input in self.same:
+                    self.known[number] = self.same[statement.input]
+            elif all(operand in self.known for operand in operands_of(statement)):
+                self.known[number] = self.evaluate(statement, self.known, None)
 
     def load_one(self, statement: Load) -> Lane:
         pointer = self.rows[self.first_input + statement.input]
@@ -304,6 +239,8 @@ class KernelWriter:
             values[number] = self.read_kept(number, index)
         for number in phase.needed:
             statement = self.plan.statements[number]
+            if number in self.known:
+                continue
             if isinstance(statement, Load):
                 values[number] = self.load(statement, index, active)
             else:
@@ -358,8 +295,6 @@ class KernelWriter:
 
     def load(self, statement: Load, index: Lane, active: Lane | None) -> Lane:
         """The elements of an input; lanes beyond the row are zero, or repeat the last element."""
-        if statement.input in self.same:
-            return self.same[statement.input]
         array = self.first_input + statement.input
         access = self.layout.accesses[array]
         element = stored_type(statement.dtype)
@@ -530,6 +465,6 @@ def accesses_of(strides: Iterable[int], sizes: Iterable[int]) -> tuple[Access, .
 
 
 __all__ = [
-    "Access", "KernelWriter", "Layout", "Schedule", "Shape", "Unsupported", "accesses_of",
-    "kernel_text", "neutral_element", "scratch_bytes",
+    "Access", "KernelWriter", "Layout", "Shape", "Unsupported", "accesses_of",
+    "kernel_text", "neutral_element",
 ]  # fmt: skip

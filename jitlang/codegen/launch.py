@@ -19,8 +19,9 @@ import numpy as np
 from ..dtypes import Category
 from ..fuser.plan import Apply, LoopPlan, Unsupported
 from ..fuser.stages import Read, Stage
-from .kernel import Layout, Shape, accesses_of, kernel_text, scratch_bytes
+from .kernel import Layout, Shape, accesses_of, kernel_text
 from .llvm import Library, compile_module, host
+from .schedule import scratch_bytes
 from .threads import parallel_function, thread_count
 
 Strides = tuple[int, ...]
@@ -28,8 +29,9 @@ _I64 = ctypes.c_int64
 _POINTER = ctypes.c_void_p
 _SIGNATURE = (_I64, _I64, *(_POINTER,) * 5)
 
-PARALLEL_NANOSECONDS = 25_000
-"""Kernels that are estimated to take this long are split over threads; waking one takes about 5 us.
+PARALLEL_NANOSECONDS = 150_000
+"""Kernels whose estimate is at least this are split over threads. Waking a worker takes about 5 us,
+but between products it competes with the threads of a BLAS, which spin for a while after each.
 """
 
 
@@ -54,7 +56,7 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
     """
     shape = kernel_shape(plan)
     text = kernel_text(plan, layout, shape)
-    library = compile_module(text, ["kernel"])
+    library = compile_module(text, ["kernel"], is_kernel=True)
     function = library.function("kernel", ctypes.c_int32, *_SIGNATURE)
     return Kernel(plan, layout, shape, text, library, function)
 

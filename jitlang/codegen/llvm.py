@@ -128,8 +128,18 @@ def _jit() -> Any:
     return binding.create_lljit_compiler(_target_machine(), use_jit_link=False)
 
 
+KERNEL_PASSES = ("sroa", "instruction_combine", "simplify_cfg")
+"""What is left to do for kernels, which are written as vectors, unrolled and with loops hoisted:
+the full pipeline takes five times as long and makes them no faster.
+"""
+
+
 def compile_module(
-    text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
+    text: str,
+    exports: Sequence[str],
+    imports: Mapping[str, int] | None = None,
+    *,
+    is_kernel: bool = False,
 ) -> Library:
     """Compile and link a module, or find what an earlier call made of the same text.
 
@@ -137,12 +147,13 @@ def compile_module(
         text: LLVM's textual form, without target lines.
         exports: the functions whose addresses are wanted.
         imports: addresses of the functions and tables of the host that the code may use.
+        is_kernel: the text needs no more than `KERNEL_PASSES`.
 
     Raises:
         UnresolvedSymbols: the code needs a symbol that is neither imported nor allowed.
         RuntimeError: the text is not a valid module.
     """
-    key = module_key(text)
+    key = module_key(text, is_kernel)
     bound = dict(imports or {})
     # The same text over other addresses is another library, made of the same object.
     linked_key = hashlib.sha256(
@@ -151,7 +162,7 @@ def compile_module(
     with _lock:
         found = _libraries.get(linked_key)
         if found is None:
-            found = _libraries[linked_key] = _load(key, text, exports, bound)
+            found = _libraries[linked_key] = _load(key, text, is_kernel, exports, bound)
             while len(_libraries) > MAX_LIBRARIES:
                 # Whoever still holds the oldest keeps it alive.
                 del _libraries[next(iter(_libraries))]
@@ -164,21 +175,23 @@ def forget_libraries() -> None:
         _libraries.clear()
 
 
-def module_key(text: str) -> bytes:
+def module_key(text: str, is_kernel: bool = False) -> bytes:
     """What an object depends on: the text, the processor and the compiler."""
     target = host()
     version = ".".join(map(str, binding.llvm_version_info))
-    parts = (text, target.triple, target.cpu, target.features, version)
+    parts = (text, str(is_kernel), target.triple, target.cpu, target.features, version)
     return hashlib.sha256(FORMAT + "\0".join(parts).encode()).digest()
 
 
-def _load(key: bytes, text: str, exports: Sequence[str], imports: Mapping[str, int]) -> Library:
+def _load(
+    key: bytes, text: str, is_kernel: bool, exports: Sequence[str], imports: Mapping[str, int]
+) -> Library:
     store = open_cache()
     image = store.load(key) if store is not None else None
     if image is not None:
         check_symbols(image, imports)
         return _link(image, exports, imports, True)
-    image = emit_object(text)
+    image = emit_object(text, is_kernel)
     check_symbols(image, imports)
     _keep(store, key, image)
     return _link(image, exports, imports, False)
@@ -205,7 +218,7 @@ def _link(
 # Compiling ----------------------------------------------------------------------------------------
 
 
-def optimized(text: str, machine: Any) -> Any:
+def optimized(text: str, machine: Any, is_kernel: bool = False) -> Any:
     """The module of a text, verified and optimised for a target machine.
 
     Raises:
@@ -216,18 +229,23 @@ def optimized(text: str, machine: Any) -> Any:
     module.data_layout = str(machine.target_data)
     module.verify()
     options = binding.create_pipeline_tuning_options(speed_level=2)
-    # Generated loops are vectors already, and unrolled as far as pays.
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
     builder = binding.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    if is_kernel:
+        manager = binding.create_new_module_pass_manager()
+        for name in KERNEL_PASSES:
+            getattr(manager, f"add_{name}_pass")()
+    else:
+        manager = builder.getModulePassManager()
+    manager.run(module, builder)
     return module
 
 
-def emit_object(text: str) -> bytes:
+def emit_object(text: str, is_kernel: bool = False) -> bytes:
     """Object code for this machine."""
     with _lock:
         machine = _target_machine()
-        image: bytes = machine.emit_object(optimized(text, machine))
+        image: bytes = machine.emit_object(optimized(text, machine, is_kernel))
         return image
 
 

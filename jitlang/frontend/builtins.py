@@ -247,7 +247,8 @@ def _sum(e: Emitter, args: Arguments) -> Sugar:
     taken = _take(e, args, "sum", 1, 2, ("start",))
     items = e.as_list(taken[0])
     if is_open(items.type) and len(taken) == 1 and not args.keywords:
-        return Plain(e.builder.constant(0))  # the sum of `[]`
+        # Nothing has decided what the list holds. If nothing will, it stays empty.
+        return Plain(e.builder.op("jit::sum_undecided", items))
     start = taken[1] if len(taken) > 1 else args.keywords.get("start")
     values = [items] if start is None else [items, start.value(e)]
     rows = rows_named("sum")

@@ -138,6 +138,9 @@ op(
 )
 
 
+scalar("jit::sum_undecided(t[] self) -> int", "sum(self)", checked=True)
+
+
 def _sum_tensors(xp: Any, values: Sequence[Any], start: Any = None) -> Any:
     if not values and start is None:
         raise TypeError("sum() of no tensors has no type; give it a start tensor")

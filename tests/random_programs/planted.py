@@ -20,7 +20,7 @@ from typing import Any
 
 import jitlang  # noqa: F401 - fills the tables before they are patched
 from jitlang.codegen import host, scalar
-from jitlang.frontend import flow, iteration, operators
+from jitlang.frontend import flow, iterables, loops, operators
 from jitlang.interp import emit, linearize, representation
 from jitlang.ir import matching
 from jitlang.passes import (
@@ -53,7 +53,7 @@ class Stage(Enum):
 
 _STAGES = {
     **dict.fromkeys(
-        (flow.__name__, iteration.__name__, operators.__name__, matching.__name__), Stage.FRONT
+        (module.__name__ for module in (flow, iterables, loops, operators, matching)), Stage.FRONT
     ),
     **dict.fromkeys((liveness.__name__, linearize.__name__), Stage.INTERPRETER),
     **dict.fromkeys((emit.__name__, representation.__name__), Stage.INTERPRETER),
@@ -220,7 +220,7 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
           "reading.trouble[1:]", "reading.trouble[1:2]"),
     # Front end
     Plant("front: of two exit flags only one counts", flow.exited, "flags[1:]", "flags[2:]"),
-    Plant("front: for-else runs after a break", iteration._finish,
+    Plant("front: for-else runs after a break", loops._finish,
           "branch(e, broke, lambda: FALLS, lambda: e.statements(statement.orelse))",
           "branch(e, broke, lambda: e.statements(statement.orelse), lambda: FALLS)"),
     Plant("front: chained comparisons keep the first operand", operators._chain,
