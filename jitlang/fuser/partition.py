@@ -87,11 +87,21 @@ class _Partition:
         self.found: list[_Group] = []
 
     def groups(self) -> list[_Group]:
-        """What to fuse."""
-        for node in self.block.reversed_nodes:
-            if is_fusible(node):
-                self.place(node)
-        return [group for group in self.found if _is_worth_it(group)]
+        """What to fuse.
+
+        A group that is not worth it stays as it was. Where its nodes stand has a say in who may
+        join whom, so the search begins again without them.
+        """
+        left_out: set[Node] = set()
+        while True:
+            self.group_of, self.found = {}, []
+            for node in self.block.reversed_nodes:
+                if node not in left_out and is_fusible(node):
+                    self.place(node)
+            poor = [group for group in self.found if not _is_worth_it(group)]
+            if not poor:
+                return self.found
+            left_out.update(node for group in poor for node in group.nodes)
 
     def place(self, node: Node) -> None:
         """Put a node into the group of its readers, or let it begin one."""

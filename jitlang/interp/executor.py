@@ -27,6 +27,7 @@ from ..errors import SourceSpan
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH, fuse_nodes
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value, clone_node, create_node
+from ..ir.verifier import verify
 from .machine import Routine, assemble
 
 
@@ -138,6 +139,8 @@ class Executor:
     def _specialize(self) -> tuple[Callable[..., Any] | None, Phase]:
         fused = self.graph.copy()
         if fuse_nodes(fused):
+            if config.current().verify:
+                verify(fused)
             self.specialized = fused
             self.reason = "its kernels are called from the interpreter"
             return assemble(fused), Phase.FUSED

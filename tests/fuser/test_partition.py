@@ -93,3 +93,15 @@ def test_types_that_kernels_do_not_take_stay_outside():
 """
     )
     assert not fuse_nodes(graph)
+
+
+def last_row(x: Tensor, y: Tensor):
+    scaled = (x * 2 + y).maximum(y)
+    row = scaled[-1]
+    return float(scaled.sum()), (scaled + 1) * y, float(row.sum())
+
+
+def test_a_group_that_is_given_up_moves_nobody():
+    graph = optimized(last_row)
+    fuse_nodes(graph)
+    verify(graph)
