@@ -11,7 +11,8 @@ Error edges: every call that can fail jumps to one block that releases all slots
 Slots start empty, are overwritten by releasing what they held, and are released exactly once at the
 end, so whatever path is taken, nothing leaks and nothing is released twice.
 
-Back edges count down and every `POLL_INTERVAL` passes let Python handle signals and other threads.
+Back edges count down: every `POLL_INTERVAL` passes Python may handle signals, and every
+`YIELD_INTERVAL` of these (some milliseconds) other threads get their turn.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from ..ir.types import Type
 from ..passes.liveness import Liveness, find_last_uses
 from .entry import builtin_function
 from .llvm import compile_module
-from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
+from .scalar import DOUBLE, I1, I64, LIBRARY, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
 
 POLL_INTERVAL = 1 << 14
+YIELD_INTERVAL = 1 << 7
 UNLIMITED = 2**63 - 1
 ENTRY = "jitlang_entry"
 TABLE = "jitlang_table"
@@ -112,7 +114,8 @@ _libm = ctypes.CDLL(None)
 def _address(name: str) -> int:
     """Where a function of CPython or of the C library lies in this process."""
     source: Any = ctypes.pythonapi if name in _PYTHON else _libm
-    address = ctypes.cast(getattr(source, name), ctypes.c_void_p).value
+    found = getattr(source, name.removeprefix(LIBRARY))
+    address = ctypes.cast(found, ctypes.c_void_p).value
     assert address is not None
     return address
 
@@ -147,6 +150,8 @@ class _HostEmitter:
         self.b = ll.IRBuilder(function.append_basic_block("start"))
         self.countdown = self.entry.alloca(I64, name="countdown")
         self.entry.store(I64(POLL_INTERVAL), self.countdown)
+        self.polls = self.entry.alloca(I64, name="polls")
+        self.entry.store(I64(YIELD_INTERVAL), self.polls)
         for index, value in enumerate(self.graph.inputs):
             argument = self.b.load(self.b.gep(function.args[1], [I64(index)]))
             self.store(value, self.unboxed(argument, value.type))
@@ -403,8 +408,23 @@ class _HostEmitter:
         self.b.store(left, self.countdown)
         with self.b.if_then(self.b.icmp_signed("==", left, I64(0)), likely=False):
             self.b.store(I64(POLL_INTERVAL), self.countdown)
-            self.python("PyEval_RestoreThread", self.python("PyEval_SaveThread"))
             self.fail_if(self.b.icmp_signed("<", self.python("PyErr_CheckSignals"), I32(0)))
+            self.yield_gil()
+
+    def yield_gil(self) -> None:
+        """Every so many polls, let other threads run.
+
+        Giving the lock back and taking it at once would starve them: each release wakes a waiting
+        thread before its time-out, after which alone it could insist.
+        """
+        left = self.b.sub(self.b.load(self.polls), I64(1))
+        self.b.store(left, self.polls)
+        with self.b.if_then(self.b.icmp_signed("==", left, I64(0)), likely=False):
+            self.b.store(I64(YIELD_INTERVAL), self.polls)
+            state = self.python("PyEval_SaveThread")
+            pause = self.declare("usleep", ll.FunctionType(I32, [I32]))
+            self.b.call(pause, [I32(1)])
+            self.python("PyEval_RestoreThread", state)
 
     # Nodes --------------------------------------------------------------------------------------
 

@@ -39,7 +39,6 @@ nanoseconds.
 """
 
 _ARRAY, _INT, _FLOAT, _BOOL, _SAME_INT, _SAME_OBJECT, _FLAT = range(7)
-_METH_FASTCALL = 0x80
 _PYTHON = (
     "PyLong_AsVoidPtr", "PyLong_AsLongLong", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString",
     "PyErr_NoMemory", "PyObject_Vectorcall", "PyTuple_New", "PyTuple_SetItem", "Py_IncRef",
@@ -54,13 +53,6 @@ _TYPES = {
 _NEW_FROM_DESCR = 94  # its place in NumPy's table of functions
 
 _TEXT = Path(__file__).with_suffix(".ll")
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )  # fmt: skip
 
 
 @cache
@@ -123,13 +115,9 @@ class NativeCall:
         self._kept: list[Any] = [slow]
         self.records = 0
         library = _library()
-        self._definition = _MethodDef(b"fused", library.addresses["launcher"], _METH_FASTCALL, None)
-        create = ctypes.pythonapi.PyCMethod_New
-        create.restype = ctypes.py_object
-        create.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object, ctypes.c_void_p]
         # The function holds the owner, and so this object, its records and its code.
-        self.function: Callable[..., Any] = create(
-            ctypes.addressof(self._definition), ctypes.addressof(self._cell), owner, None
+        self.function = builtin_function(
+            "fused", library.addresses["launcher"], owner, ctypes.addressof(self._cell)
         )
 
     def add(self, launch: Launch, arguments: Sequence[Any], static: Sequence[bool]) -> bool:

@@ -33,6 +33,11 @@ LIBRARY_FUNCTIONS = (
 )  # fmt: skip
 
 
+# Functions of the C library go by names of our own: LLVM assumes things of `fmod` and the like (a
+# NaN among the constants made it drop the result) that Python does not.
+LIBRARY = "libm_"
+
+
 class NotLowered(Exception):
     """The expression has no lowering; its row is called back."""
 
@@ -241,7 +246,7 @@ def _float_divmod(reading: Reading, lhs: ll.Value, rhs: ll.Value) -> tuple[ll.Va
     b = reading.builder
     zero = DOUBLE(0.0)
     reading.unless(b.fcmp_ordered("==", rhs, zero))
-    fmod = reading.declare("fmod", ll.FunctionType(DOUBLE, [DOUBLE, DOUBLE]))
+    fmod = reading.declare(f"{LIBRARY}fmod", ll.FunctionType(DOUBLE, [DOUBLE, DOUBLE]))
     mod = b.call(fmod, [lhs, rhs])
     div = b.fdiv(b.fsub(lhs, mod), rhs)
     is_zero = b.fcmp_ordered("==", mod, zero)
@@ -412,7 +417,8 @@ def _math(reading: Reading, name: str, args: Sequence[ll.Value]) -> ll.Value:
         return b.fcmp_unordered("uno", values[0], values[0])
     if name not in LIBRARY_FUNCTIONS:
         raise NotLowered
-    function = reading.declare(name, ll.FunctionType(DOUBLE, [DOUBLE] * len(values)))
+    type_ = ll.FunctionType(DOUBLE, [DOUBLE] * len(values))
+    function = reading.declare(f"{LIBRARY}{name}", type_)
     result = b.call(function, values)
     magnitude = _intrinsic(reading, "fabs", result)
     reading.unless(b.fcmp_unordered(">=", magnitude, DOUBLE(float("inf"))))

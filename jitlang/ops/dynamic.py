@@ -138,7 +138,7 @@ op(
 )
 
 
-scalar("jit::sum_undecided(t[] self) -> int", "sum(self)", checked=True)
+scalar("jit::sum_undecided(t[] self) -> Scalar", "sum(self)", checked=True)
 
 
 def _sum_tensors(xp: Any, values: Sequence[Any], start: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import sys
@@ -123,6 +124,17 @@ def outcome(fn: Any, *args: Any) -> Any:
         return repr(fn(*args))
     except ArithmeticError as error:
         return type(error) if isinstance(error, OverflowError) else repr(error)
+
+
+def remainders(x: float, xs: list[float]) -> list[float]:
+    xs.append(math.nan % (x or -3.0))
+    xs.append(math.inf % x)
+    return xs
+
+
+def test_constants_that_are_no_numbers_reach_the_library() -> None:
+    native = Native(jitlang.script(remainders))
+    assert repr(native(1e10, [])) == repr(remainders(1e10, []))
 
 
 def shifts(a: int, n: int) -> tuple[int, int]:
@@ -261,7 +273,7 @@ def test_other_threads_run_meanwhile() -> None:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    native(60_000)
+    native(600_000)
     count = len(seen)
     done.set()
     thread.join()
