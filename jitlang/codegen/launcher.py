@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .entry import builtin_function
 from .kernel import Access
 from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
