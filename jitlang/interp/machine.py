@@ -33,6 +33,7 @@ from ..arrays import ignore_float_errors, restore_float_errors
 from ..errors import SourceSpan, attach_script_stack
 from ..ir import types as ty
 from ..ir.graph import Graph, Node
+from ..ops.broadcast import as_torch_error
 from ..tensor import Tensor
 from .emit import emit
 from .linearize import Instruction, linearize
@@ -92,7 +93,12 @@ class Routine:
         try:
             return function(*args)
         except Exception as error:
-            self._note(error)
+            failed = self._failed_node(error.__traceback__)
+            raised = _as_its_surface_says(error, failed)
+            if failed is not None:
+                attach_script_stack(raised, script_stack(failed))
+            if raised is not error:
+                raise raised from None
             raise
         finally:
             if token is not None:
@@ -114,11 +120,6 @@ class Routine:
             self._device = self._bind(sys.modules["cupy"])
         return self._device
 
-    def _note(self, error: Exception) -> None:
-        node = self._failed_node(error.__traceback__)
-        if node is not None:
-            attach_script_stack(error, script_stack(node))
-
     def _failed_node(self, traceback: TracebackType | None) -> Node | None:
         """The node at which the error left this routine; a deeper run of it has noted its own."""
         line = 0
@@ -129,6 +130,15 @@ class Routine:
                 break
             traceback = traceback.tb_next
         return self._emitted.nodes[line - 1] if line else None
+
+
+def _as_its_surface_says(error: Exception, node: Node | None) -> Exception:
+    """Tensors that do not broadcast are a RuntimeError, as in torch; arrays a ValueError."""
+    if node is None or not isinstance(error, ValueError):
+        return error
+    if not any(map(holds_tensor, [value.type for value in node.inputs])):
+        return error
+    return as_torch_error(error) or error
 
 
 def script_stack(node: Node) -> Iterator[SourceSpan | None]:

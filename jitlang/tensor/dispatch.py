@@ -27,6 +27,7 @@ from ..ir.matching import Conversion, Convert, Match, Mismatch, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.schema import Argument
 from ..ir.types import TensorType, Type
+from ..ops.broadcast import as_torch_error
 from ..ops.rows import kernel_of
 from .core import Tensor, box, bump_version
 
@@ -239,6 +240,7 @@ class _RunnerSource:
             "arrays_of": _arrays_of, "Device": Device,
             "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of,
             "floating": _floating_of,
+            "in_words_of_torch": _unchanged if is_raw else _in_words_of_torch,
         }  # fmt: skip
 
     def compile(self) -> Runner:
@@ -253,6 +255,7 @@ class _RunnerSource:
             f"def runner({', '.join(names)}):\n"
             f"    token = ignore()\n"
             f"    try: result = kernel({', '.join(arguments)})\n"
+            f"    except ValueError as error: raise in_words_of_torch(error) from None\n"
             f"    finally: restore(token)\n"
             f"{self._results()}"
         )
@@ -429,6 +432,14 @@ def _scalar_of(value: Any) -> Any:
 
 def _integer_of(value: Any) -> int:
     return value if value.__class__ is int else int(value)
+
+
+def _unchanged(error: ValueError) -> Exception:
+    return error
+
+
+def _in_words_of_torch(error: ValueError) -> Exception:
+    return as_torch_error(error) or error
 
 
 def _floating_of(value: Any) -> float:
