@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -534,9 +534,3 @@ def ignore(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     function.__jitlang_ignore__ = True  # type: ignore[attr-defined]
     return function
-
-
-def walk_versions(function: ScriptFunction) -> Iterator[Graph]:
-    """The graphs of all signatures compiled so far."""
-    for version in function._versions.values():
-        yield version.compiled.graph

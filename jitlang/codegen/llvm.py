@@ -257,12 +257,6 @@ def emit_assembly(text: str) -> str:
         return assembly
 
 
-def optimized_text(text: str) -> str:
-    """The module as LLVM leaves it, to be read."""
-    with _lock:
-        return str(optimized(text, _target_machine()))
-
-
 def emit_device_assembly(text: str, architecture: str) -> str:
     """PTX for an NVIDIA architecture (`sm_90`)."""
     with _lock:

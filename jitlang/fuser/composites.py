@@ -8,7 +8,7 @@ last dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .. import dtypes
@@ -182,8 +182,3 @@ COMPOSITES: dict[str, Callable[..., Tensor]] = {
     "aten::logsumexp": _logsumexp,
 }
 """Rows that a kernel computes in several phases."""
-
-
-def reduced_dims(arguments: Sequence[Any]) -> Any:
-    """The dimensions that a composite row reduces, from its constant arguments after the tensor."""
-    return arguments[0] if arguments else None

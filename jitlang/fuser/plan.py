@@ -201,12 +201,6 @@ class LoopPlan:
             found.append(after + 1 if isinstance(statement, Reduce) else after)
         return tuple(found)
 
-    @property
-    def row_inputs(self) -> tuple[bool, ...]:
-        """For each input whether it has one element per row."""
-        rows = {s.input for s in self.statements if isinstance(s, Load) and s.is_row}
-        return tuple(index in rows for index in range(len(self.inputs)))
-
     def __str__(self) -> str:
         lines = [f"plan over {'rows of elements' if self.has_rows else 'elements'}"]
         lines += [f"  v{n} = {s}" for n, s in enumerate(self.statements)]

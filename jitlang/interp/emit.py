@@ -18,7 +18,7 @@ from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..ops.arrays import READINGS
 from ..passes.effects import is_pure, may_raise
-from ..tensor.dispatch import _MAY_RETURN_SELF as MAY_RETURN_SELF
+from ..tensor.dispatch import MAY_RETURN_SELF
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -121,10 +121,6 @@ class _Emitter:
         return self.name(identifier("k_" + op.full_name), Kernel(op, on_arrays), (op, on_arrays))
 
     # Operands -----------------------------------------------------------------------------------
-
-    def is_object(self, value: Value) -> bool:
-        """Whether the tensors in a value are held as objects."""
-        return value in self.objects or not has_forms(value.type)
 
     def is_unboxed(self, value: Value) -> bool:
         """Whether a value could be held as an object and is not."""

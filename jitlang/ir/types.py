@@ -392,11 +392,6 @@ _UNION_ORDER: Mapping[object, int] = {
 SCALARS = (INT, FLOAT, COMPLEX, BOOL)
 
 
-def list_of(element: Type) -> ListType:
-    """The type of lists of `element`."""
-    return ListType(element)
-
-
 def tuple_of(*elements: Type) -> TupleType:
     """The type of plain tuples of these elements."""
     return TupleType(tuple(elements))

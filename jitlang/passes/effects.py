@@ -40,11 +40,6 @@ _SAFE_CALLS = frozenset({
 """Builtins and methods that do not raise on arguments of their schemas' types."""
 
 
-def is_random(node: Node) -> bool:
-    """Whether the node, or one inside it, draws random numbers."""
-    return any(n.op is not None and n.op.effect is Effect.RANDOM for n in node.walk())
-
-
 def must_run(node: Node) -> bool:
     """Whether the node must run even if nobody reads its results; its writes are not considered."""
     if node.kind in HARMLESS or node.kind == IF:

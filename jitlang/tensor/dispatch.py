@@ -353,7 +353,7 @@ class _RunnerSource:
                 return f"box({name})"
             boxed = f"box({name}, base_of({source}, {name}))"
             same = f"{source} if {name} is {source}._array else {boxed}"
-            return same if self.op.name in _MAY_RETURN_SELF else boxed
+            return same if self.op.name in MAY_RETURN_SELF else boxed
         if isinstance(returned.type, ty.ListType) and isinstance(returned.type.element, TensorType):
             return f"boxed({name}, {source})"
         if isinstance(returned.type, ty.OptionalType) and isinstance(
@@ -376,7 +376,7 @@ class _RunnerSource:
 
 
 # Rows that give the very same tensor back where there is nothing to do.
-_MAY_RETURN_SELF = ("aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as")
+MAY_RETURN_SELF = ("aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as")
 
 
 def _default(argument: Argument) -> Any:
