@@ -8,13 +8,33 @@ import when called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..ir.graph import Graph, Node
     from .fused import FusedKernel
     from .host import HostFunction
+    from .static import StaticFunction
+
+
+class Miss:
+    """What a native function returns for arguments that it was not compiled for."""
+
+    def __repr__(self) -> str:
+        return "MISS"
+
+
+MISS = Miss()
+
+
+def compile_static(
+    graph: Graph, inputs: Sequence[Any], callback_of: Callable[[Node], Callable[..., Any]]
+) -> StaticFunction:
+    """A graph for arguments of one layout as one native function; see `static.compile_static`."""
+    from . import static
+
+    return static.compile_static(graph, inputs, callback_of)
 
 
 def compile_host(graph: Graph, callback_of: Callable[[Node], Callable[..., Any]]) -> HostFunction:
