@@ -24,7 +24,8 @@ from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
 from ..ops.rows import kernel_of
 from ..ops.traits import Role, roles_of
 from .launch import Launch, prepare
-from .launcher import NativeCall, is_available
+from .launcher import NativeCall
+from .objects import is_available
 
 MAX_LAYOUTS = 256
 """Layouts of one group that are remembered; the least recently used goes."""

@@ -8,17 +8,12 @@ arrays. Where none fits it calls `slow`, which may add a record. Records are tab
 owned by Python; they are never freed while the function lives, so threads may read the chain while
 it grows at its head.
 
-Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
-8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, floats
-their value at 16. They are looked at once (`is_available`) before anything relies on them; without
-them callers go through `slow`.
+It reads objects as `objects.py` says; where that is not available callers go through `slow`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
-import sysconfig
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,6 +25,7 @@ from .entry import builtin_function
 from .kernel import Access
 from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
+from .objects import address_of, array_functions, python_functions
 from .threads import parallel_address, thread_count
 
 MAX_ARRAYS, MAX_SLOTS = 64, 32  # as in launcher.ll
@@ -45,63 +41,21 @@ _PYTHON = (
     "PyErr_NoMemory", "PyObject_Vectorcall", "PyTuple_New", "PyTuple_SetItem", "Py_IncRef",
     "Py_DecRef", "PyEval_SaveThread", "PyEval_RestoreThread", "PyMem_RawMalloc", "PyMem_RawFree",
 )  # fmt: skip
-_TYPES = {
-    "PyLong_Type": int,
-    "PyFloat_Type": float,
-    "PyBool_Type": bool,
-    "PyExc_RuntimeError": RuntimeError,
-}
-_NEW_FROM_DESCR = 94  # its place in NumPy's table of functions
+_TYPES = {"PyLong_Type": int, "PyFloat_Type": float, "PyBool_Type": bool}
+_ARRAY_FUNCTIONS = {"PyArray_NewFromDescr": 94}  # its place in NumPy's table
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
 
 @cache
-def is_available() -> bool:
-    """Whether this interpreter's objects lie in memory as the launcher takes for granted."""
-    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return False
-    probe = np.arange(6, dtype=np.float32).reshape(2, 3)
-    words = (ctypes.c_int64 * 9).from_address(id(probe))
-    number = 1.5
-    bits = ctypes.c_double.from_address(id(number) + 16).value
-    dims = list((ctypes.c_int64 * 2).from_address(words[4]))
-    strides = list((ctypes.c_int64 * 2).from_address(words[5]))
-    return (
-        words[1] == id(np.ndarray)
-        and words[2] == probe.ctypes.data
-        and ctypes.c_int.from_address(id(probe) + 24).value == 2
-        and (dims, strides) == ([2, 3], [12, 4])
-        and words[7] == id(probe.dtype)
-        and bool(ctypes.c_int.from_address(id(probe) + 64).value & 0x100)
-        and bits == number
-    )
-
-
-@cache
 def _library() -> Library:
-    imports = {name: _address(getattr(ctypes.pythonapi, name)) for name in _PYTHON}
+    imports = python_functions(_PYTHON) | array_functions(_ARRAY_FUNCTIONS)
     imports |= {name: id(value) for name, value in _TYPES.items()}
     imports["PyExc_RuntimeError"] = ctypes.addressof(
         ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyExc_RuntimeError")
     )
     imports |= {"PyArray_Type": id(np.ndarray), "Py_True": id(True)}
-    imports["PyArray_NewFromDescr"] = _array_functions()[_NEW_FROM_DESCR]
     return compile_module(_TEXT.read_text(), ["launcher"], imports)
-
-
-def _address(function: Any) -> int:
-    found = ctypes.cast(function, ctypes.c_void_p).value
-    assert found is not None
-    return found
-
-
-def _array_functions() -> Any:
-    """NumPy's table of functions."""
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    capsule = np._core._multiarray_umath._ARRAY_API  # type: ignore[attr-defined]
-    return (ctypes.c_int64 * 400).from_address(get(capsule, None))
 
 
 class NativeCall:
@@ -140,7 +94,7 @@ class NativeCall:
         chunk = flat_chunk(call.kernel) if flat else call.chunk
         first = next(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray))
         record = self._words([
-            self._cell[0], len(arguments), len(results), _address(call.kernel.function),
+            self._cell[0], len(arguments), len(results), address_of(call.kernel.function),
             call.count, ctypes.addressof(call.sizes), ctypes.addressof(call.strides),
             call.scratch * threads, len(call.places), max(LONG_WORK // call.grain, 1),
             self._table(rows), self._table(results), self._table(reads), len(call.slots),

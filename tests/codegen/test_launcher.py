@@ -14,7 +14,8 @@ from test_groups import LAST, NONE, REDUCTIONS, YES, group
 from jitlang import config
 from jitlang.codegen import threads
 from jitlang.codegen.fused import run_reference
-from jitlang.codegen.launcher import MAX_RECORDS, is_available
+from jitlang.codegen.launcher import MAX_RECORDS
+from jitlang.codegen.objects import is_available
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="objects lie differently in memory here")
 SCALED = (

@@ -1,0 +1,190 @@
+; Arrays and tensors for generated code; `objects.py` says what each function does.
+
+declare ptr @PyType_GenericAlloc(ptr, i64)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare i32 @PyArray_SetBaseObject(ptr, ptr)
+@PyArray_Type = external global i8
+@Tensor_Type = external global i8
+@Py_None = external global i8
+@Py_False = external global i8
+@zero = external global i8
+; `@slots`, which `objects.py` adds: where _array, _base, _version, grad, grad_fn, requires_grad of a
+; Tensor lie, in bytes.
+
+define internal i1 @is_exactly(ptr %object, ptr %type) alwaysinline {
+  %ptype = getelementptr i8, ptr %object, i64 8
+  %actual = load ptr, ptr %ptype
+  %same = icmp eq ptr %actual, %type
+  ret i1 %same
+}
+
+define internal ptr @slot(ptr %tensor, i64 %number) alwaysinline {
+  %poffset = getelementptr i64, ptr @slots, i64 %number
+  %offset = load i64, ptr %poffset
+  %place = getelementptr i8, ptr %tensor, i64 %offset
+  ret ptr %place
+}
+
+; Reading -----------------------------------------------------------------------------------------
+
+define ptr @jitlang_raw_array(ptr %object) {
+  %is_array = call i1 @is_exactly(ptr %object, ptr @PyArray_Type)
+  %found = select i1 %is_array, ptr %object, ptr null
+  ret ptr %found
+}
+
+define ptr @jitlang_tensor_array(ptr %object) {
+entry:
+  %is_tensor = call i1 @is_exactly(ptr %object, ptr @Tensor_Type)
+  br i1 %is_tensor, label %look, label %other
+look:
+  %place = call ptr @slot(ptr %object, i64 0)
+  %held = load ptr, ptr %place
+  %is_unset = icmp eq ptr %held, null
+  br i1 %is_unset, label %other, label %check
+check:
+  %found = call ptr @jitlang_raw_array(ptr %held)
+  ret ptr %found
+other:
+  ret ptr null
+}
+
+define ptr @jitlang_array_of(ptr %object) {
+entry:
+  %is_array = call i1 @is_exactly(ptr %object, ptr @PyArray_Type)
+  br i1 %is_array, label %raw, label %other
+raw:
+  ret ptr %object
+other:
+  %found = call ptr @jitlang_tensor_array(ptr %object)
+  ret ptr %found
+}
+
+define ptr @jitlang_data(ptr %array) {
+  %pdata = getelementptr i8, ptr %array, i64 16
+  %data = load ptr, ptr %pdata
+  ret ptr %data
+}
+
+define i32 @jitlang_array_is(ptr %array, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+entry:
+  %pdescr = getelementptr i8, ptr %array, i64 56
+  %own_descr = load ptr, ptr %pdescr
+  %pnd = getelementptr i8, ptr %array, i64 24
+  %own_nd = load i32, ptr %pnd
+  %own_nd64 = sext i32 %own_nd to i64
+  %pdims = getelementptr i8, ptr %array, i64 32
+  %own_dims = load ptr, ptr %pdims
+  %pstrides = getelementptr i8, ptr %array, i64 40
+  %own_strides = load ptr, ptr %pstrides
+  %pflags = getelementptr i8, ptr %array, i64 64
+  %flags = load i32, ptr %pflags
+  %aligned_bit = and i32 %flags, 256
+  %is_aligned = icmp ne i32 %aligned_bit, 0
+  %same_dtype = icmp eq ptr %own_descr, %descr
+  %same_rank = icmp eq i64 %own_nd64, %nd
+  %may_fit = and i1 %same_dtype, %same_rank
+  br i1 %may_fit, label %next, label %no
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %same_size ]
+  %fits = phi i1 [ %is_aligned, %entry ], [ %fits1, %same_size ]
+  %is_empty = phi i1 [ false, %entry ], [ %is_empty1, %same_size ]
+  %more = icmp slt i64 %i, %nd
+  br i1 %more, label %dimension, label %compared
+dimension:
+  %pown_dim = getelementptr i64, ptr %own_dims, i64 %i
+  %own_dim = load i64, ptr %pown_dim
+  %pdim = getelementptr i64, ptr %dims, i64 %i
+  %dim = load i64, ptr %pdim
+  %is_same_size = icmp eq i64 %own_dim, %dim
+  br i1 %is_same_size, label %same_size, label %no
+same_size:
+  %pown_stride = getelementptr i64, ptr %own_strides, i64 %i
+  %own_stride = load i64, ptr %pown_stride
+  %pstride = getelementptr i64, ptr %strides, i64 %i
+  %stride = load i64, ptr %pstride
+  %is_same_stride = icmp eq i64 %own_stride, %stride
+  %is_step_free = icmp sle i64 %dim, 1
+  %stride_fits = or i1 %is_same_stride, %is_step_free
+  %fits1 = and i1 %fits, %stride_fits
+  %is_zero = icmp eq i64 %dim, 0
+  %is_empty1 = or i1 %is_empty, %is_zero
+  %i1 = add i64 %i, 1
+  br label %next
+compared:
+  %answer = or i1 %fits, %is_empty
+  %word = zext i1 %answer to i32
+  ret i32 %word
+no:
+  ret i32 0
+}
+
+; Making ------------------------------------------------------------------------------------------
+
+define ptr @jitlang_new_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+  call void @Py_IncRef(ptr %descr)
+  %nd32 = trunc i64 %nd to i32
+  %made = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %descr, i32 %nd32, ptr %dims, ptr %strides, ptr null, i32 0, ptr null)
+  ret ptr %made
+}
+
+define ptr @jitlang_new_view(ptr %base, i64 %offset, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+entry:
+  %start = call ptr @jitlang_data(ptr %base)
+  %data = getelementptr i8, ptr %start, i64 %offset
+  %pflags = getelementptr i8, ptr %base, i64 64
+  %base_flags = load i32, ptr %pflags
+  %flags = and i32 %base_flags, 1024
+  call void @Py_IncRef(ptr %descr)
+  %nd32 = trunc i64 %nd to i32
+  %made = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %descr, i32 %nd32, ptr %dims, ptr %strides, ptr %data, i32 %flags, ptr null)
+  %is_null = icmp eq ptr %made, null
+  br i1 %is_null, label %failed, label %attach
+attach:
+  call void @Py_IncRef(ptr %base)
+  %status = call i32 @PyArray_SetBaseObject(ptr %made, ptr %base)
+  %is_attached = icmp eq i32 %status, 0
+  br i1 %is_attached, label %done, label %drop
+done:
+  ret ptr %made
+drop:
+  call void @Py_DecRef(ptr %made)
+  br label %failed
+failed:
+  ret ptr null
+}
+
+define internal void @fill(ptr %tensor, i64 %number, ptr %value) alwaysinline {
+  call void @Py_IncRef(ptr %value)
+  %place = call ptr @slot(ptr %tensor, i64 %number)
+  store ptr %value, ptr %place
+  ret void
+}
+
+define ptr @jitlang_new_tensor(ptr %array, ptr %base_or_null) {
+entry:
+  %is_missing = icmp eq ptr %array, null
+  br i1 %is_missing, label %failed, label %allocate
+allocate:
+  %made = call ptr @PyType_GenericAlloc(ptr @Tensor_Type, i64 0)
+  %is_null = icmp eq ptr %made, null
+  br i1 %is_null, label %drop, label %fill
+fill:
+  %place = call ptr @slot(ptr %made, i64 0)
+  store ptr %array, ptr %place
+  %has_base = icmp ne ptr %base_or_null, null
+  %base = select i1 %has_base, ptr %base_or_null, ptr @Py_None
+  call void @fill(ptr %made, i64 1, ptr %base)
+  call void @fill(ptr %made, i64 2, ptr @zero)
+  call void @fill(ptr %made, i64 3, ptr @Py_None)
+  call void @fill(ptr %made, i64 4, ptr @Py_None)
+  call void @fill(ptr %made, i64 5, ptr @Py_False)
+  ret ptr %made
+drop:
+  call void @Py_DecRef(ptr %array)
+  br label %failed
+failed:
+  ret ptr null
+}

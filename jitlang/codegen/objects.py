@@ -1,0 +1,159 @@
+"""Arrays and tensors as generated code sees them: reading, comparing and making them without the
+Python interpreter.
+
+`imports()` gives the addresses of the functions in `objects.ll`. All of them need the GIL; objects
+are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
+
+    ptr jitlang_array_of(ptr object)        the array of a Tensor, or an array itself; borrowed
+    ptr jitlang_tensor_array(ptr object)    the array of a Tensor; borrowed
+    ptr jitlang_raw_array(ptr object)       an array itself; borrowed
+        NULL for everything else, subclasses of Tensor and ndarray included.
+    i32 jitlang_array_is(ptr array, ptr descr, i64 nd, ptr dims, ptr strides)
+        Whether an array has this very dtype object and this layout, and is aligned. Strides of
+        sizes 0 and 1 do not count; of an array without elements only dtype and sizes do.
+    ptr jitlang_data(ptr array)             the address of the first element
+    ptr jitlang_new_array(ptr descr, i64 nd, ptr dims, ptr strides)
+        A new array; strides are NULL (C order) or those of a permutation of C order.
+    ptr jitlang_new_view(ptr array, i64 offset, ptr descr, i64 nd, ptr dims, ptr strides)
+        A new array over the memory of another, `offset` bytes behind its first element; writable
+        where that one is.
+    ptr jitlang_new_tensor(ptr array, ptr base)
+        A new Tensor as `tensor.core.box` makes it. Takes over the reference to the array; where
+        that is NULL, so is the result. `base` is the Tensor whose memory a view shares, or NULL.
+        Those that make something give a new reference, or NULL with an exception set.
+
+Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
+8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, floats
+their value at 16, a Tensor its slots where their member descriptors say. They are looked at once
+(`is_available`) before anything relies on them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..tensor.core import Tensor
+from .llvm import Library, compile_module
+
+_EXPORTS = (
+    "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
+    "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
+)  # fmt: skip
+_PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
+_ARRAY_FUNCTIONS = {"PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
+"""Places in NumPy's table of functions."""
+_SLOTS = ("_array", "_base", "_version", "grad", "grad_fn", "requires_grad")  # as in objects.ll
+_OBJECT_MEMBER = 16  # T_OBJECT_EX
+_TEXT = Path(__file__).with_suffix(".ll")
+
+
+def imports() -> Mapping[str, int]:
+    """The functions by name. Whoever uses an address must hold `library()`."""
+    return library().addresses
+
+
+@cache
+def library() -> Library:
+    """The compiled functions."""
+    given = python_functions(_PYTHON) | array_functions(_ARRAY_FUNCTIONS)
+    given |= {"PyArray_Type": id(np.ndarray), "Tensor_Type": id(Tensor)}
+    given |= {"Py_None": id(None), "Py_False": id(False), "zero": id(0)}
+    return compile_module(_TEXT.read_text() + _slot_table(), _EXPORTS, given)
+
+
+def _slot_table() -> str:
+    offsets = ", ".join(f"i64 {_slot_offset(name)}" for name in _SLOTS)
+    return f"@slots = internal constant [{len(_SLOTS)} x i64] [{offsets}]\n"
+
+
+def python_functions(names: Iterable[str]) -> dict[str, int]:
+    """Addresses of functions of CPython."""
+    return {name: address_of(getattr(ctypes.pythonapi, name)) for name in names}
+
+
+def array_functions(places: Mapping[str, int]) -> dict[str, int]:
+    """Addresses of functions of NumPy, from their places in its table."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    capsule = np._core._multiarray_umath._ARRAY_API  # type: ignore[attr-defined]
+    table = (ctypes.c_int64 * (max(places.values()) + 1)).from_address(get(capsule, None))
+    return {name: table[place] for name, place in places.items()}
+
+
+def address_of(function: Any) -> int:
+    """The address of a ctypes function."""
+    found = ctypes.cast(function, ctypes.c_void_p).value
+    assert found is not None
+    return found
+
+
+# How objects lie in memory ------------------------------------------------------------------------
+
+
+@cache
+def is_available() -> bool:
+    """Whether this interpreter's objects lie in memory as generated code takes for granted."""
+    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
+    return _arrays_lie_as_expected() and _floats_lie_as_expected() and _slots_lie_as_expected()
+
+
+def _arrays_lie_as_expected() -> bool:
+    probe = np.arange(6, dtype=np.float32).reshape(2, 3)
+    words = _words(probe, 8)
+    dims, strides = _words_at(words[4], 2), _words_at(words[5], 2)
+    return (
+        words[1] == id(np.ndarray)
+        and words[2] == probe.ctypes.data
+        and ctypes.c_int.from_address(id(probe) + 24).value == 2
+        and (dims, strides) == ([2, 3], [12, 4])
+        and words[7] == id(probe.dtype)
+        and _flags(probe) & 0x500 == 0x500
+    )
+
+
+def _floats_lie_as_expected() -> bool:
+    number = 1.5
+    return ctypes.c_double.from_address(id(number) + 16).value == number
+
+
+def _slots_lie_as_expected() -> bool:
+    """Whether a Tensor's slots hold what its attributes say."""
+    if any(_slot_kind(name) != _OBJECT_MEMBER for name in _SLOTS):
+        return False
+    probe = Tensor(np.zeros(1, np.float32))
+    found = [_words_at(id(probe) + _slot_offset(name), 1)[0] for name in _SLOTS]
+    return found == [id(getattr(probe, name)) for name in _SLOTS]
+
+
+def _slot_kind(name: str) -> int:
+    return ctypes.c_int.from_address(_member(name) + 8).value
+
+
+def _slot_offset(name: str) -> int:
+    return _words_at(_member(name) + 16, 1)[0]
+
+
+def _member(name: str) -> int:
+    """The address of a slot's `PyMemberDef`: name, kind, offset."""
+    return _words(Tensor.__dict__[name], 6)[5]
+
+
+def _words(value: object, count: int) -> list[int]:
+    return _words_at(id(value), count)
+
+
+def _words_at(address: int, count: int) -> list[int]:
+    return list((ctypes.c_int64 * count).from_address(address))
+
+
+def _flags(array: np.ndarray) -> int:
+    return ctypes.c_int.from_address(id(array) + 64).value
