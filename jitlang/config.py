@@ -3,12 +3,17 @@
 Read a flag as `config.current().exact`; change it for a stretch of code with
 `config.override(exact=True)` or for the process with `config.set(exact=True)`. Overrides are per
 thread and per task.
+
+Native code cannot read settings. What it depends on is kept where it can: `watch` has a function
+called whenever `all_plain()` or `process()` may have changed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
@@ -47,6 +52,14 @@ class Config:
     max_cache_bytes: int = _flag(256 << 20, "size of that folder; the least recently used go first")
     max_kernel_ops: int = _flag(400, "statements of one kernel; bigger fusion groups are split")
     num_threads: int = _flag(0, "threads of one kernel; 0: as many as processors", "NUM_THREADS")
+    max_cached_memory: int = _flag(
+        256 << 20, "bytes of dead large arrays kept for new ones; for the whole process"
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether calls may run natively, without asking for the settings again."""
+        return self.native and not (self.disable or self.exact)
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:
@@ -76,13 +89,73 @@ def from_environment(environ: Mapping[str, str]) -> Config:
     return Config(**given)
 
 
+class _Override:
+    """Settings for a stretch of code. It lives as long as anything may run under them: a task that
+    was started there may outlast the `with` statement.
+    """
+
+    __slots__ = ("settings",)
+
+    def __init__(self, settings: Config) -> None:
+        self.settings = settings
+        _count_unusual(int(not settings.is_plain))
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not is_finalizing():
+            _count_unusual(-int(not self.settings.is_plain))
+
+
 _process = from_environment(os.environ)
-_override: ContextVar[Config | None] = ContextVar("jitlang_config", default=None)
+_override: ContextVar[_Override | None] = ContextVar("jitlang_config", default=None)
+_unusual = 0  # overrides alive that are not plain
+_watchers: list[Callable[[], None]] = []
+_lock = threading.RLock()  # reentrant: an override may end wherever memory is collected
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def current() -> Config:
     """The settings in force here."""
-    return _override.get() or _process
+    override = _override.get()
+    return _process if override is None else override.settings
+
+
+def process() -> Config:
+    """The settings of the process, which hold wherever there is no override."""
+    return _process
+
+
+def all_plain() -> bool:
+    """Whether all settings in force anywhere in the process are plain."""
+    return not _unusual and _process.is_plain
+
+
+def watch(watcher: Callable[[], None]) -> None:
+    """Call a function now and after every change of `process()` and `all_plain()`, from any thread,
+    never two at a time.
+    """
+    with _lock:
+        _watchers.append(watcher)
+        watcher()
+
+
+def _count_unusual(change: int) -> None:
+    global _unusual
+    if change:
+        with _lock:
+            _unusual += change
+            _tell()
+
+
+def _tell() -> None:
+    for watcher in _watchers:
+        watcher()
 
 
 def _checked(base: Config, changes: dict[str, Any]) -> Config:
@@ -100,7 +173,9 @@ def set(**changes: Any) -> None:
         ValueError: a name is not a setting.
     """
     global _process
-    _process = _checked(_process, changes)
+    with _lock:
+        _process = _checked(_process, changes)
+        _tell()
 
 
 @contextmanager
@@ -110,7 +185,7 @@ def override(**changes: Any) -> Iterator[Config]:
     Raises:
         ValueError: a name is not a setting.
     """
-    token = _override.set(_checked(current(), changes))
+    token = _override.set(_Override(_checked(current(), changes)))
     try:
         yield current()
     finally:

@@ -5,11 +5,13 @@ declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i32 @PyArray_SetBaseObject(ptr, ptr)
+declare ptr @PyDataMem_SetHandler(ptr)
 @PyArray_Type = external global i8
 @Tensor_Type = external global i8
 @Py_None = external global i8
 @Py_False = external global i8
 @zero = external global i8
+@handler = external global i8
 ; `@slots`, which `objects.py` adds: where _array, _base, _version, grad, grad_fn, requires_grad of a
 ; Tensor lie, in bytes.
 
@@ -123,11 +125,57 @@ no:
 
 ; Making ------------------------------------------------------------------------------------------
 
-define ptr @jitlang_new_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+define internal ptr @allocate_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides) alwaysinline {
   call void @Py_IncRef(ptr %descr)
   %nd32 = trunc i64 %nd to i32
   %made = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %descr, i32 %nd32, ptr %dims, ptr %strides, ptr null, i32 0, ptr null)
   ret ptr %made
+}
+
+define ptr @jitlang_new_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+entry:
+  %psize = getelementptr i8, ptr %descr, i64 40
+  %size = load i64, ptr %psize
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %multiply ]
+  %bytes = phi i64 [ %size, %entry ], [ %product, %multiply ]
+  %more = icmp slt i64 %i, %nd
+  br i1 %more, label %multiply, label %measured
+multiply:
+  %pdim = getelementptr i64, ptr %dims, i64 %i
+  %dim = load i64, ptr %pdim
+  ; NumPy looks for an overflow again; here the wrong allocator would be all that it leads to.
+  %product = mul i64 %bytes, %dim
+  %i1 = add i64 %i, 1
+  br label %next
+measured:
+  %is_large = icmp uge i64 %bytes, LARGE
+  br i1 %is_large, label %large, label %small
+small:
+  %small_array = call ptr @allocate_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides)
+  ret ptr %small_array
+large:
+  %previous = call ptr @PyDataMem_SetHandler(ptr @handler)
+  %is_refused = icmp eq ptr %previous, null
+  br i1 %is_refused, label %failed, label %with_handler
+with_handler:
+  %large_array = call ptr @allocate_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides)
+  %own = call ptr @PyDataMem_SetHandler(ptr %previous)
+  call void @Py_DecRef(ptr %previous)
+  %is_restored = icmp ne ptr %own, null
+  br i1 %is_restored, label %restored, label %stuck
+restored:
+  call void @Py_DecRef(ptr %own)
+  ret ptr %large_array
+stuck:
+  %is_made = icmp ne ptr %large_array, null
+  br i1 %is_made, label %drop, label %failed
+drop:
+  call void @Py_DecRef(ptr %large_array)
+  br label %failed
+failed:
+  ret ptr null
 }
 
 define ptr @jitlang_new_view(ptr %base, i64 %offset, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {

@@ -1,8 +1,8 @@
 """Arrays and tensors as generated code sees them: reading, comparing and making them without the
 Python interpreter.
 
-`imports()` gives the addresses of the functions in `objects.ll`. All of them need the GIL; objects
-are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
+`imports()` gives the addresses of the functions in `objects.ll`, and of those in `memory.py`. All
+of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
 
     ptr jitlang_array_of(ptr object)        the array of a Tensor, or an array itself; borrowed
     ptr jitlang_tensor_array(ptr object)    the array of a Tensor; borrowed
@@ -13,7 +13,8 @@ are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
         sizes 0 and 1 do not count; of an array without elements only dtype and sizes do.
     ptr jitlang_data(ptr array)             the address of the first element
     ptr jitlang_new_array(ptr descr, i64 nd, ptr dims, ptr strides)
-        A new array; strides are NULL (C order) or those of a permutation of C order.
+        A new array; strides are NULL (C order) or those of a permutation of C order. The memory of
+        large ones comes from a cache (`memory.py`).
     ptr jitlang_new_view(ptr array, i64 offset, ptr descr, i64 nd, ptr dims, ptr strides)
         A new array over the memory of another, `offset` bytes behind its first element; writable
         where that one is.
@@ -23,8 +24,9 @@ are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
         Those that make something give a new reference, or NULL with an exception set.
 
 Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
-8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, floats
-their value at 16, a Tensor its slots where their member descriptors say. They are looked at once
+8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, dtypes
+their size at 40, floats their value at 16, a Tensor its slots where their member descriptors say.
+They are looked at once
 (`is_available`) before anything relies on them.
 """
 
@@ -41,6 +43,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor.core import Tensor
+from . import memory
 from .llvm import Library, compile_module
 
 _EXPORTS = (
@@ -48,7 +51,11 @@ _EXPORTS = (
     "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
-_ARRAY_FUNCTIONS = {"PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
+_ARRAY_FUNCTIONS = {
+    "PyArray_NewFromDescr": 94,
+    "PyArray_SetBaseObject": 282,
+    "PyDataMem_SetHandler": 304,
+}
 """Places in NumPy's table of functions."""
 _SLOTS = ("_array", "_base", "_version", "grad", "grad_fn", "requires_grad")  # as in objects.ll
 _OBJECT_MEMBER = 16  # T_OBJECT_EX
@@ -57,7 +64,7 @@ _TEXT = Path(__file__).with_suffix(".ll")
 
 def imports() -> Mapping[str, int]:
     """The functions by name. Whoever uses an address must hold `library()`."""
-    return library().addresses
+    return {**library().addresses, **memory.imports()}
 
 
 @cache
@@ -66,7 +73,9 @@ def library() -> Library:
     given = python_functions(_PYTHON) | array_functions(_ARRAY_FUNCTIONS)
     given |= {"PyArray_Type": id(np.ndarray), "Tensor_Type": id(Tensor)}
     given |= {"Py_None": id(None), "Py_False": id(False), "zero": id(0)}
-    return compile_module(_TEXT.read_text() + _slot_table(), _EXPORTS, given)
+    given["handler"] = id(memory.handler())
+    text = _TEXT.read_text().replace("LARGE", str(memory.LARGE)) + _slot_table()
+    return compile_module(text, _EXPORTS, given)
 
 
 def _slot_table() -> str:
@@ -116,6 +125,7 @@ def _arrays_lie_as_expected() -> bool:
         and ctypes.c_int.from_address(id(probe) + 24).value == 2
         and (dims, strides) == ([2, 3], [12, 4])
         and words[7] == id(probe.dtype)
+        and _words(probe.dtype, 6)[5] == probe.itemsize
         and _flags(probe) & 0x500 == 0x500
     )
 
