@@ -185,8 +185,8 @@ def _is_single_list(node: Node) -> bool:
     """A view row that gives a list is fused with the node that takes it apart."""
     if not isinstance(node.output.type, ty.ListType | ty.SequenceType | ty.TupleType):
         return True
-    uses = node.output.uses
-    return len(uses) == 1 and uses[0].node.kind == _UNPACK and uses[0].node.block is node.block
+    readers = [use.node for use in node.output.uses]
+    return len(readers) == 1 and readers[0].kind == _UNPACK and readers[0].block is node.block
 
 
 def _is_excluded(value: Value) -> bool:

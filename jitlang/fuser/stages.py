@@ -8,8 +8,10 @@ split.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -201,33 +203,26 @@ class _Stages:
 
     def finish(self, draft: _Draft) -> None:
         """Write down the draft as one stage, or several."""
-        limit = max(config.current().max_kernel_ops, 2)
         statements = list(draft.statements)
-        if draft.axes == 0:
-            while sum(isinstance(s, Apply) for s in statements) > limit:
-                statements = self.split(draft, statements, limit)
-        self.finished.append(_stage(draft, statements))
+        last_use = _last_uses(statements)
+        limit = max(config.current().max_kernel_ops, 2)
+        cuts = _cuts(statements, last_use, limit) if draft.axes == 0 else []
+        loads: dict[int, Statement] = {}
+        for begin, end in pairwise((0, *cuts, len(statements))):
+            own, numbers = _part(statements, range(begin, end), loads)
+            stage = replace(draft, outputs=[])
+            stage.outputs = [(numbers[n], t) for n, t in draft.outputs if begin <= n < end]
+            for number in range(begin, end):
+                if last_use[number] >= end and not _is_free(statements, number):
+                    target, loads[number] = self.passed_on(draft, statements[number].dtype)
+                    stage.outputs.append((numbers[number], target))
+            self.finished.append(_stage(stage, own))
 
-    def split(self, draft: _Draft, statements: list[Statement], limit: int) -> list[Statement]:
-        """Put the first part of the statements in a stage of its own; what is left reads its
-        results.
-        """
-        cut = _best_cut(statements, limit)
-        crossing = _crossing(statements, cut)
-        first = _Draft(draft.space, 0, dict(draft.reads), draft.slots, draft.slot_dtypes)
-        first.outputs = [(n, t) for n, t in draft.outputs if n < cut]
-        rest = [(n, t) for n, t in draft.outputs if n >= cut]
-        replaced: dict[int, Statement] = {}
-        for number in crossing:
-            made = Source(draft.space, statements[number].dtype, 0)
-            target = self.temporary(made)
-            first.outputs.append((number, target))
-            read = Read(target.index, "temporary", (), made.dtype)
-            replaced[number] = Load(draft.reads.setdefault(read, len(draft.reads)), made.dtype)
-        self.finished.append(_stage(first, statements[:cut]))
-        left, numbers = _remaining(statements, cut, replaced)
-        draft.outputs = [(numbers[n], t) for n, t in rest]
-        return left
+    def passed_on(self, draft: _Draft, dtype: DType) -> tuple[Target, Statement]:
+        """A temporary for a value that later parts of a draft need, and how they read it."""
+        target = self.temporary(Source(draft.space, dtype, 0))
+        read = Read(target.index, "temporary", (), dtype)
+        return target, Load(draft.reads.setdefault(read, len(draft.reads)), dtype)
 
 
 REPEATED = 4
@@ -342,10 +337,13 @@ def _renumbered(statement: Statement, numbers: dict[int, int]) -> Statement:
     return statement
 
 
-def _crossing(statements: Sequence[Statement], cut: int) -> list[int]:
-    """The computed values before the cut that are read after it."""
-    read = {n for s in statements[cut:] for n in operands_of(s) if n < cut}
-    return sorted(n for n in read if not _is_free(statements, n))
+def _last_uses(statements: Sequence[Statement]) -> list[int]:
+    """For each statement the last one that reads its value, itself where there is none."""
+    found = list(range(len(statements)))
+    for number, statement in enumerate(statements):
+        for operand in operands_of(statement):
+            found[operand] = number
+    return found
 
 
 def _is_free(statements: Sequence[Statement], number: int) -> bool:
@@ -356,41 +354,53 @@ def _is_free(statements: Sequence[Statement], number: int) -> bool:
     return isinstance(statement, Load | Slot)
 
 
-def _best_cut(statements: Sequence[Statement], limit: int) -> int:
-    """Where the fewest values cross, in the second half of what one kernel may hold."""
+def _cuts(statements: Sequence[Statement], last_use: Sequence[int], limit: int) -> list[int]:
+    """Where to cut statements so that no part applies more than `limit` rows."""
     applied = [n for n, s in enumerate(statements) if isinstance(s, Apply)]
-    low, high = applied[limit // 2], applied[limit]
-    last_use = list(range(len(statements)))
-    for number, statement in enumerate(statements):
-        for operand in operands_of(statement):
-            last_use[operand] = number
+    cuts: list[int] = []
+    done = 0
+    while len(applied) - done > limit:
+        begin = cuts[-1] if cuts else 0
+        low, high = applied[done + limit // 2], applied[done + limit]
+        cuts.append(_best_cut(statements, last_use, range(begin, low), high))
+        done = bisect_left(applied, cuts[-1])
+    return cuts
+
+
+def _best_cut(
+    statements: Sequence[Statement], last_use: Sequence[int], before: range, high: int
+) -> int:
+    """The last place from the end of `before` to `high` where the fewest values cross."""
+    live = {n for n in before if not _is_free(statements, n)}
     best, fewest = high, len(statements) + 1
-    for cut in range(low, high + 1):
-        live = sum(last_use[n] >= cut and not _is_free(statements, n) for n in range(cut))
-        if live <= fewest:
-            best, fewest = cut, live
+    for cut in range(before.stop, high + 1):
+        live = {n for n in live if last_use[n] >= cut}
+        if len(live) <= fewest:
+            best, fewest = cut, len(live)
+        if not _is_free(statements, cut):
+            live.add(cut)
     return best
 
 
-def _remaining(
-    statements: Sequence[Statement], cut: int, replaced: dict[int, Statement]
+def _part(
+    statements: Sequence[Statement], part: range, loads: dict[int, Statement]
 ) -> tuple[list[Statement], dict[int, int]]:
-    """The statements after a cut, with loads of what crosses it and copies of what is free."""
+    """Some of the statements, with loads of what earlier parts computed and copies of what is
+    free; and their numbers.
+    """
     numbers: dict[int, int] = {}
     made: dict[Statement, int] = {}
 
     def place(number: int) -> None:
         if number in numbers:
             return
-        statement = replaced.get(number)
+        statement = loads.get(number)
         if statement is None:
             for operand in operands_of(statements[number]):
                 place(operand)
             statement = _renumbered(statements[number], numbers)
         numbers[number] = made.setdefault(statement, len(made))
 
-    for number in range(cut, len(statements)):
-        for operand in operands_of(statements[number]):
-            place(operand)
+    for number in part:
         place(number)
     return list(made), numbers

@@ -64,7 +64,7 @@ class TensorText:
 
 
 class Use:
-    """One place where a value is read: input `index` of `node`."""
+    """One place where a value is read: input `index` of `node`. Compares by content."""
 
     __slots__ = ("index", "node")
 
@@ -83,7 +83,10 @@ class Use:
 
 
 class Value:
-    """An SSA value: output `offset` of `node`. `name` is its preferred name in text, or empty."""
+    """An SSA value: output `offset` of `node`. `name` is its preferred name in text, or empty.
+
+    `uses` is a set in the order of insertion: a constant may have thousands of readers.
+    """
 
     __slots__ = ("name", "node", "offset", "type", "uses")
 
@@ -92,7 +95,7 @@ class Value:
         self.offset = offset
         self.type = type
         self.name = name
-        self.uses: list[Use] = []
+        self.uses: dict[Use, None] = {}
 
     def __repr__(self) -> str:
         return f"%{self.name or '?'} : {self.type}"
@@ -171,7 +174,7 @@ class Node:
 
     def add_input(self, value: Value) -> Value:
         """Append an input."""
-        value.uses.append(Use(self, len(self.inputs)))
+        value.uses[Use(self, len(self.inputs))] = None
         self.inputs.append(value)
         return value
 
@@ -179,37 +182,36 @@ class Node:
         """Insert an input before position `index`."""
         self._shift_uses(index, 1)
         self.inputs.insert(index, value)
-        value.uses.append(Use(self, index))
+        value.uses[Use(self, index)] = None
 
     def replace_input(self, index: int, value: Value) -> Value:
         """Read `value` at position `index`; returns what was read before."""
         old = self.inputs[index]
-        old.uses.remove(Use(self, index))
-        value.uses.append(Use(self, index))
+        del old.uses[Use(self, index)]
+        value.uses[Use(self, index)] = None
         self.inputs[index] = value
         return old
 
     def remove_input(self, index: int) -> None:
         """Drop an input; the later ones move up."""
-        self.inputs[index].uses.remove(Use(self, index))
+        del self.inputs[index].uses[Use(self, index)]
         del self.inputs[index]
         self._shift_uses(index, -1, first=index + 1)
 
     def remove_all_inputs(self) -> None:
         """Drop every input."""
         for index, value in enumerate(self.inputs):
-            value.uses.remove(Use(self, index))
+            del value.uses[Use(self, index)]
         self.inputs.clear()
 
     def _shift_uses(self, start: int, by: int, first: int | None = None) -> None:
         """Renumber the uses of inputs from position `start` on (before or after a list change)."""
         offset = 0 if first is None else first - start
-        moved = [
-            (value, next(u for u in value.uses if u.node is self and u.index == position + offset))
-            for position, value in enumerate(self.inputs[start:], start)
-        ]
-        for _, use in moved:
-            use.index += by
+        moved = list(enumerate(self.inputs[start:], start + offset))
+        for position, value in moved:
+            del value.uses[Use(self, position)]
+        for position, value in moved:
+            value.uses[Use(self, position + by)] = None
 
     # Outputs ------------------------------------------------------------------------------------
 
