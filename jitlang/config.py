@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
@@ -22,8 +22,8 @@ from typing import Any
 ENVIRONMENT_PREFIX = "JITLANG_"
 
 
-def _flag(default: Any, help: str, env: str | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "env": env})
+def _flag(default: Any, help: str, env: str | None = None, choices: Sequence[str] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "env": env, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,14 @@ class Config:
     num_profiled_runs: int = _flag(
         2, "calls of a signature that the interpreter serves first", "WARMUP"
     )
+    executor: str = _flag(
+        "blocking",
+        "compile in the call (blocking), or on a thread while the interpreter serves (background)",
+        "EXECUTOR",
+        choices=("blocking", "background"),
+    )
+    static_versions: int = _flag(2, "native functions of a signature, each for one layout")
+    dynamic_classes: int = _flag(10, "kernels of a fusion group that serve other layouts")
     max_specializations: int = _flag(64, "signatures of one function kept compiled")
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")

@@ -15,7 +15,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -31,7 +31,8 @@ from .frontend.function import (
     declared_parameters,
     static,
 )
-from .interp.executor import Executor, Explanation
+from .interp.executor import Executor
+from .interp.explain import Explanation
 from .ir import types as ty
 from .ir.graph import Graph
 from .ir.schema import FunctionSchema
@@ -56,6 +57,22 @@ class _Version:
     def is_valid(self) -> bool:
         """Whether all that was folded is still so."""
         return all(guard.holds() for guard in self.compiled.guards)
+
+
+class _Bound(NamedTuple):
+    """A call bound to the parameters.
+
+    Attributes:
+        given: what each parameter gets in the signature.
+        inputs: the graph's inputs, raw arrays for tensors wrapped.
+        arguments: the same as the caller passed them.
+        all_raw: whether all tensors were raw arrays, so that the results are.
+    """
+
+    given: dict[str, Any]
+    inputs: list[Any]
+    arguments: list[Any]
+    all_raw: bool
 
 
 class ScriptFunction:
@@ -112,11 +129,11 @@ class ScriptFunction:
         if version is not None and version.is_valid():
             self._latest = version
             return version.executor.run(args, settings)
-        given, inputs, all_raw = self._enter(args, kwargs)
+        given, inputs, arguments, all_raw = self._enter(args, kwargs)
         version = self._version(given)
         if form is not None and len(inputs) == len(args) and not all_raw:
             self._remember(form, version, args, inputs)
-        result = version.executor.run(inputs, settings)
+        result = version.executor.run(inputs, settings, arguments)
         return unwrap(result) if all_raw else result
 
     def _remember(
@@ -135,11 +152,14 @@ class ScriptFunction:
                 self._versions.move_to_end(key)
             return version
         with self._lock:
+            if version is not None:
+                version.executor.retire()
             version = self._versions[key] = self._latest = self._compile(given)
             self._versions.move_to_end(key)
             self._by_form.clear()
             while len(self._versions) > config.current().max_specializations:
-                self._versions.popitem(last=False)
+                _, oldest = self._versions.popitem(last=False)
+                oldest.executor.retire()
         return version
 
     def _compile(self, given: Mapping[str, Any]) -> _Version:
@@ -164,18 +184,15 @@ class ScriptFunction:
                 warnings.warn_explicit(str(fallback), FallbackWarning, span.filename, span.line)
                 self._warned.add(place)
 
-    def _enter(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[dict[str, Any], list[Any], bool]:
-        """Bind a call: what each parameter gets, the graph's inputs, and whether all tensors were
-        raw.
-        """
+    def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bound:
+        """Bind a call."""
         bound = self._bind(args, kwargs)
         entry = _Entry(self.__name__)  # type: ignore[attr-defined]
         given: dict[str, Any] = {}
         for parameter in self._parameters:
             given[parameter.name] = entry.take(parameter, bound[parameter.name])
-        return given, entry.inputs, entry.wrapped and not entry.tensors
+        all_raw = entry.wrapped and not entry.tensors
+        return _Bound(given, entry.inputs, entry.arguments, all_raw)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
         names = self._parameters
@@ -227,15 +244,16 @@ class ScriptFunction:
         return source.text, source.constants
 
     def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
-        """The graph that runs for arguments like these, with its fusion groups."""
-        given, _, _ = self._enter(args, kwargs)
-        executor = self._version(given).executor
-        executor.compile()
-        return executor.specialized
+        """The graph that runs for arguments like these, with sizes and fusion groups. It is
+        compiled where it is not yet.
+        """
+        bound = self._enter(args, kwargs)
+        return self._version(bound.given).executor.graph_for(bound.arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile for arguments like these now, instead of after the first calls."""
-        self.graph_for(*args, **kwargs)
+        bound = self._enter(args, kwargs)
+        self._version(bound.given).executor.compile(bound.arguments)
 
     @property
     def kernels(self) -> Sequence[Any]:
@@ -243,7 +261,9 @@ class ScriptFunction:
         return self._shown().executor.kernels
 
     def explain(self) -> Explanation:
-        """What became of the latest signature: its phase, and why it is or is not native."""
+        """What became of the latest signature: its phase, its native versions and what they are
+        for, what runs in Python and why, what they refused.
+        """
         return self._shown().executor.explain()
 
     @property
@@ -336,6 +356,7 @@ class _Entry:
     def __init__(self, function: str) -> None:
         self.function = function
         self.inputs: list[Any] = []
+        self.arguments: list[Any] = []
         self.wrapped = False
         self.tensors = False
 
@@ -361,13 +382,17 @@ class _Entry:
             raise TypeError(f"{self.function}() argument '{name}': {error}") from None
         if isinstance(given, Type):
             self.tensors |= isinstance(value, Tensor)
-            self.inputs.append(value)
+            self._pass(value, value)
         return given
+
+    def _pass(self, value: Any, argument: Any) -> None:
+        self.inputs.append(value)
+        self.arguments.append(argument)
 
     def _declared(self, name: str, declared: Type, value: Any) -> Type:
         if type(value) is Tensor and declared is ty.TENSOR:
             self.tensors = True
-            self.inputs.append(value)
+            self._pass(value, value)
             return declared
         fitting = fit(value, declared)
         if fitting is None:
@@ -375,7 +400,7 @@ class _Entry:
                 f"{self.function}() argument '{name}' expects {ty.annotation(declared)},"
                 f" found {_found(value)}"
             )
-        self.inputs.append(self._wrap(value, declared))
+        self._pass(self._wrap(value, declared), value)
         return fitting
 
     def _wrap(self, value: Any, declared: Type) -> Any:

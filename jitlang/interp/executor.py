@@ -1,34 +1,41 @@
 """The phases of a compiled signature: watched, then fast.
 
     COLD         no call yet
-    PROFILING    the interpreter runs; calls are counted
-    FUSED the interpreter runs a graph whose pointwise work and reductions are generated kernels
-    NATIVE       the whole graph is one native function
-    INTERPRETED  the interpreter for good, since there is nothing to gain
+    PROFILING    the interpreter runs; the layouts of arguments are counted
+    SPECIALIZED  native functions for the layouts seen most, the *static versions*; what they refuse
+                 runs in the generic form, and a layout that keeps coming back gets a version
+    GENERIC      there will be no more versions: what they refuse runs in the generic form
+
+`TRANSITIONS` is the whole machine. The generic form (`generic.py`) serves every layout; it is made
+when a call first needs it. A version refuses before it has done anything, so nothing is done twice.
 
 The interpreter is the reference: a faster form gives its results (with jitlang's own elementary
-functions, as its exact mode does), exceptions and effects. A graph with groups to fuse runs fused;
-one without goes native where all
-inside its loops is machine code; what would call kernels from native loops stays in the generated
-Python function, which does that as fast, and `explain` says so.
+functions, as its exact mode does), exceptions and effects.
+
+No call waits for another thread's compilation: it runs in what there is.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from .. import config
-from ..codegen import compile_host, is_machine_code
-from ..errors import SourceSpan
-from ..fuser.partition import FUSION_GROUP, SUBGRAPH, fuse_nodes
-from ..ir import types as ty
-from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value, clone_node, create_node
-from ..ir.verifier import verify
+from ..codegen import MISS, compile_static
+from ..fuser.plan import Unsupported
+from ..ir.graph import Graph, Node
+from .callback import callback_of, describe_callback
+from .explain import Explanation, VersionExplanation, groups_of, node_count
+from .generic import GenericForm, interpreted, make_generic
+from .layout import Layout, first_difference, is_plain, layouts_of
 from .machine import Routine, assemble
+from .profile import Profile
+
+MAX_WATCHED = 32
+"""Layouts that are counted in search of one worth a static version."""
 
 
 class Phase(Enum):
@@ -36,171 +43,326 @@ class Phase(Enum):
 
     COLD = "cold"
     PROFILING = "profiling"
-    FUSED = "fused"
-    NATIVE = "native"
-    INTERPRETED = "interpreted"
+    SPECIALIZED = "specialized"
+    GENERIC = "generic"
 
 
-@dataclass(frozen=True)
-class CallBack:
-    """A node that native code runs in Python, and where it stands."""
+class Event(Enum):
+    """What moves a signature from one phase to another."""
 
-    kind: str
-    span: SourceSpan | None
-    in_loop: bool
-
-    def __str__(self) -> str:
-        where = f" at {self.span}" if self.span is not None else ""
-        return f"{self.kind}{where}{', in a loop' if self.in_loop else ''}"
+    CALLED = "a call"
+    PROFILED = "enough calls were watched, or compilation was asked for"
+    UNSUPPORTED = "the graph has no native form for one layout"
+    USED_UP = "a call missed, and no more versions or layouts to count are allowed"
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What became of a signature, for reading.
+TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
+    (Phase.COLD, Event.CALLED): Phase.PROFILING,
+    (Phase.COLD, Event.PROFILED): Phase.SPECIALIZED,
+    (Phase.PROFILING, Event.PROFILED): Phase.SPECIALIZED,
+    (Phase.SPECIALIZED, Event.UNSUPPORTED): Phase.GENERIC,
+    (Phase.SPECIALIZED, Event.USED_UP): Phase.GENERIC,
+}
+"""The phases that events lead to; an event that has no line here changes nothing."""
+
+Compiler = Callable[[Graph, Sequence[Any], Callable[[Node], Callable[..., Any]]], Any]
+
+_compiling = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _compiling
+    _compiling = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+class Version:
+    """A static version.
 
     Attributes:
-        phase: the current phase.
-        calls: calls so far.
-        reason: why the graph is not native, or empty.
-        groups: the operators of each fusion group.
-        callbacks: what native code runs in Python.
+        function: takes the arguments as the caller passed them (raw arrays may stand for tensors)
+            and gives what the caller gets, or `codegen.MISS`, having done nothing.
+        layouts: what it was compiled for.
+        compiled: the function with its graph, guards and callbacks (a `codegen` StaticFunction).
+        calls: how many calls it served from here.
     """
 
-    phase: Phase
-    calls: int
-    reason: str
-    groups: Sequence[Sequence[str]]
-    callbacks: Sequence[CallBack]
+    __slots__ = ("calls", "compiled", "function", "layouts")
 
-    def __str__(self) -> str:
-        lines = [f"phase: {self.phase.value} after {self.calls} calls"]
-        if self.reason:
-            lines.append(f"not native: {self.reason}")
-        lines += [f"fused: {', '.join(group)}" for group in self.groups]
-        lines += [f"called back in Python: {each}" for each in self.callbacks]
-        return "\n".join(lines)
-
-
-_FINAL = (Phase.FUSED, Phase.NATIVE, Phase.INTERPRETED)
+    def __init__(self, layouts: tuple[Layout, ...], compiled: Any) -> None:
+        self.layouts = layouts
+        self.compiled = compiled
+        self.function: Callable[..., Any] = compiled.function
+        self.calls = 0
 
 
 class Executor:
     """Runs one signature, by the interpreter first and natively once it has been called often
     enough.
+
+    Attributes:
+        graph: the optimised graph.
+        phase: where the signature stands.
+        versions: the static versions, most recently used first.
+        on_version: called with each version that is added.
+        on_retire: called with each version that is dropped; its function stays callable.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, compiler: Compiler = compile_static) -> None:
         self.graph = graph
         self.phase = Phase.COLD
-        self.calls = 0
-        self.reason = ""
-        self.callbacks: Sequence[CallBack] = ()
-        self.specialized = graph
+        self.versions: tuple[Version, ...] = ()
+        self.on_version: Callable[[Version], None] = _ignore
+        self.on_retire: Callable[[Version], None] = _ignore
+        self.profile = Profile([value.name for value in graph.inputs])
+        self.interpreted_calls = 0
+        self.generic_calls = 0
+        self._compiler = compiler
+        self._generic: GenericForm | None = None
+        self._not_specialized = ""
+        self._failures: list[str] = []
         self._routines: dict[bool, Routine] = {}
-        self._fast: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
 
-    def run(self, inputs: Sequence[Any], settings: config.Config) -> Any:
-        """Run the graph on its inputs."""
+    # Calls --------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        settings: config.Config,
+        given: Sequence[Any] | None = None,
+    ) -> Any:
+        """Run the graph.
+
+        Args:
+            inputs: one argument per graph input, tensors as `Tensor`.
+            settings: the settings in force.
+            given: the same as the caller passed them, with raw arrays for tensors; static versions
+                take these.
+
+        Returns:
+            The graph's output. With all tensors given as raw arrays, a static version gives raw
+            arrays, the other forms `Tensor`s.
+        """
         if settings.exact or not settings.native:
-            return self.routine(settings.exact)(*inputs)
-        self.calls += 1
-        if self.phase not in _FINAL and self.calls > settings.num_profiled_runs:
-            self.compile()
-        if self._fast is not None:
-            return self._fast(*inputs)
-        if self.phase is Phase.COLD:
-            self.phase = Phase.PROFILING
-        return self.routine(False)(*inputs)
+            return self.interpreter(settings.exact)(*inputs)
+        arguments = inputs if given is None else given
+        found = self._by_version(arguments)
+        if found is not MISS:
+            return found
+        if self.phase is Phase.GENERIC and self._generic is not None:
+            self.generic_calls += 1
+            return self._generic.function(*inputs)
+        return self._watch(inputs, arguments, settings)
 
-    def routine(self, exact: bool) -> Routine:
+    def _by_version(self, arguments: Sequence[Any]) -> Any:
+        for version in self.versions:
+            result = version.function(*arguments)
+            if result is not MISS:
+                version.calls += 1
+                self._prefer(version)
+                return result
+        return MISS
+
+    def _prefer(self, version: Version) -> None:
+        """Let a version be tried first."""
+        if version is self.versions[0]:
+            return
+        if not _compiling.acquire(blocking=False):
+            return
+        try:
+            if version in self.versions:
+                others = (each for each in self.versions if each is not version)
+                self.versions = (version, *others)
+        finally:
+            _compiling.release()
+
+    def _watch(
+        self, inputs: Sequence[Any], arguments: Sequence[Any], settings: config.Config
+    ) -> Any:
+        """Serve a call that no version took, and see whether its layout is worth one."""
+        layouts = layouts_of(arguments)
+        seen = self.profile.saw(layouts)
+        if self.phase in (Phase.COLD, Phase.PROFILING):
+            if self.interpreted_calls < settings.num_profiled_runs:
+                self._on(Event.CALLED)
+                self.interpreted_calls += 1
+                return self.interpreter()(*inputs)
+            self._on(Event.PROFILED)
+        else:
+            self.profile.missed(self._refusal(layouts))
+        is_due = seen > settings.num_profiled_runs and all(map(is_plain, layouts))
+        if self._is_open(settings) and is_due:
+            self._specialize(layouts, arguments, wait=False)
+            result = self._by_version(arguments)
+            if result is not MISS:
+                return result
+        return self._run_generic(inputs)
+
+    def _is_open(self, settings: config.Config) -> bool:
+        """Whether one more version is allowed."""
+        if self.phase is not Phase.SPECIALIZED:
+            return False
+        is_full = len(self.versions) >= settings.static_versions
+        if is_full or len(self.profile.layouts) > MAX_WATCHED:
+            self._on(Event.USED_UP)
+            return False
+        return True
+
+    def _run_generic(self, inputs: Sequence[Any]) -> Any:
+        form = self._generic or self._make_generic(wait=False)
+        if form is None:
+            self.interpreted_calls += 1
+            return self.interpreter()(*inputs)
+        self.generic_calls += 1
+        return form.function(*inputs)
+
+    def _refusal(self, layouts: tuple[Layout, ...]) -> str:
+        """Why the version that was used last did not take these arguments."""
+        if not self.versions:
+            return "no version yet"
+        found = first_difference(self.profile.names, layouts, self.versions[0].layouts)
+        return found or "values of arguments differ from those that were compiled for"
+
+    def _on(self, event: Event) -> None:
+        self.phase = TRANSITIONS.get((self.phase, event), self.phase)
+
+    # Compilation --------------------------------------------------------------------------------
+
+    def compile(self, arguments: Sequence[Any]) -> None:
+        """Compile for arguments like these now. Where there are as many versions as the settings
+        allow, the least recently used is dropped.
+        """
+        settings = config.current()
+        self._on(Event.PROFILED)
+        layouts = layouts_of(arguments)
+        if settings.static_versions > 0 and not self._has_version(layouts):
+            self._specialize(layouts, arguments, wait=True)
+        if not self._has_version(layouts):
+            self._make_generic(wait=True)
+
+    def _has_version(self, layouts: tuple[Layout, ...]) -> bool:
+        return any(version.layouts == layouts for version in self.versions)
+
+    def retire(self) -> None:
+        """Drop all versions."""
+        with _compiling:
+            dropped, self.versions = self.versions, ()
+        for version in dropped:
+            self.on_retire(version)
+
+    def _specialize(
+        self, layouts: tuple[Layout, ...], arguments: Sequence[Any], *, wait: bool
+    ) -> None:
+        """Make a version, unless there can be none or another thread is compiling."""
+        if not _compiling.acquire(blocking=wait):
+            return
+        try:
+            if self._not_specialized:
+                return
+            made = self._attempt(lambda: self._compiler(self.graph, arguments, callback_of))
+            if made is None:
+                self._on(Event.UNSUPPORTED)
+                return
+            self.profile.compiled(layouts)
+            self._add(Version(layouts, made))
+        finally:
+            _compiling.release()
+
+    def _add(self, version: Version) -> None:
+        kept = max(config.current().static_versions, 1)
+        versions = (version, *self.versions)
+        self.versions = versions[:kept]
+        self.on_version(version)
+        for dropped in versions[kept:]:
+            self.on_retire(dropped)
+
+    def _make_generic(self, *, wait: bool) -> GenericForm | None:
+        """The form for all layouts, or None while another thread is compiling."""
+        if not _compiling.acquire(blocking=wait):
+            return None
+        try:
+            if self._generic is None:
+                self._generic = self._attempt(lambda: make_generic(self.graph, self.interpreter))
+            if self._generic is None:
+                self._generic = interpreted(self.graph, self.interpreter())
+            return self._generic
+        finally:
+            _compiling.release()
+
+    def _attempt(self, compile: Callable[[], Any]) -> Any:
+        """What a compilation gives, or None where it fails, which is no matter of the caller."""
+        try:
+            return compile()
+        except Unsupported as reason:
+            self._not_specialized = str(reason)
+        except Exception as error:
+            if config.current().verify:
+                raise
+            self._not_specialized = "the compiler failed"
+            self._failures.append(f"{type(error).__name__}: {error}")
+        return None
+
+    # Looking inside -----------------------------------------------------------------------------
+
+    def interpreter(self, exact: bool = False) -> Routine:
         """The interpreter's form of the graph."""
         found = self._routines.get(exact)
         if found is None:
             found = self._routines[exact] = assemble(self.graph, exact=exact)
         return found
 
-    def explain(self) -> Explanation:
-        """What became of the signature."""
-        groups = [_operators_of(node) for node in self.specialized.find(FUSION_GROUP)]
-        return Explanation(self.phase, self.calls, self.reason, groups, self.callbacks)
+    def graph_for(self, arguments: Sequence[Any]) -> Graph:
+        """The graph that runs for arguments like these, compiled if need be."""
+        self.compile(arguments)
+        layouts = layouts_of(arguments)
+        for version in self.versions:
+            if version.layouts == layouts:
+                found: Graph = version.compiled.graph
+                return found
+        return self.graph if self._generic is None else self._generic.graph
+
+    @property
+    def calls(self) -> int:
+        """Calls so far."""
+        own = self.interpreted_calls + self.generic_calls
+        return own + sum(version.calls for version in self.versions)
 
     @property
     def kernels(self) -> Sequence[Any]:
-        """The fused kernels of the specialised graph."""
-        return self._fast.kernels if isinstance(self._fast, Routine) else ()
+        """The fused kernels of the generic form."""
+        return () if self._generic is None else self._generic.kernels
 
-    def compile(self) -> None:
-        """Leave the profiling phase now."""
-        with self._lock:
-            if self.phase not in _FINAL:
-                self._fast, self.phase = self._specialize()
+    def explain(self) -> Explanation:
+        """What became of the signature."""
+        generic = self._generic
+        return Explanation(
+            phase=self.phase,
+            calls=self.calls,
+            interpreted=self.interpreted_calls,
+            versions=[self._explain_version(version) for version in self.versions],
+            form=generic.form if generic is not None else None,
+            generic_calls=self.generic_calls,
+            reason=generic.reason if generic is not None else "",
+            groups=groups_of(generic.graph) if generic is not None else [],
+            callbacks=[describe_callback(n) for n in generic.callbacks] if generic else [],
+            not_specialized=self._not_specialized,
+            misses=dict(self.profile.misses),
+            failures=list(self._failures),
+        )
 
-    def _specialize(self) -> tuple[Callable[..., Any] | None, Phase]:
-        fused = self.graph.copy()
-        if fuse_nodes(fused):
-            if config.current().verify:
-                verify(fused)
-            self.specialized = fused
-            self.reason = "its kernels are called from the interpreter"
-            return assemble(fused), Phase.FUSED
-        self.reason = _why_not_native(self.graph)
-        if self.reason:
-            return None, Phase.INTERPRETED
-        compiled = compile_host(self.graph, callback_of)
-        self.callbacks = [_called_back(node) for node in compiled.callbacks]
-        return compiled.function, Phase.NATIVE
-
-
-def _operators_of(group: Node) -> list[str]:
-    """The operators that a group computes."""
-    computed = (CONSTANT, "prim::ListConstruct", "prim::ListUnpack")
-    return [node.kind for node in group.attributes[SUBGRAPH].walk() if node.kind not in computed]
-
-
-def _called_back(node: Node) -> CallBack:
-    return CallBack(node.kind, node.span, any(owner.kind == LOOP for owner in node.ancestry()))
+    def _explain_version(self, version: Version) -> VersionExplanation:
+        compiled = version.compiled
+        return VersionExplanation(
+            arguments=dict(zip(self.profile.names, map(str, version.layouts), strict=True)),
+            guards=list(compiled.guards),
+            groups=groups_of(compiled.graph),
+            callbacks=[describe_callback(node) for node in compiled.callbacks],
+            nodes=node_count(compiled.graph) - len(compiled.callbacks),
+            calls=version.calls,
+        )
 
 
-def _why_not_native(graph: Graph) -> str:
-    """Why the graph is better off in the interpreter, or an empty string.
-
-    Code inside loops decides: outside of them a call back costs once what the interpreter would
-    spend too.
-    """
-    loops = [node for node in graph.walk() if node.kind == LOOP]
-    if not loops:
-        return "it has no loop, so native code would only call kernels"
-    for loop in loops:
-        for node in loop.walk():
-            if node is not loop and not is_machine_code(node):
-                return f"{node.kind} in a loop is not machine code ({node.span})"
-    return ""
-
-
-# What native code calls back ----------------------------------------------------------------------
-
-
-def callback_of(node: Node) -> Callable[..., Any]:
-    """A callable that runs one node, from its inputs that are not constants to its outputs."""
-    graph = Graph(node.kind.partition("::")[2], node.graph.integers)
-    mapping: dict[Value, Value] = {}
-    for value in node.inputs:
-        if value in mapping and value.node.kind == CONSTANT:
-            continue
-        if value.node.kind == CONSTANT:
-            graph.block.append(clone_node(value.node, mapping, graph))
-        else:
-            mapping[value] = graph.add_input(value.type, value.name)
-    made = graph.block.append(clone_node(node, mapping, graph))
-    graph.add_output(_only_output(graph, made))
-    return assemble(graph)
-
-
-def _only_output(graph: Graph, node: Node) -> Value:
-    if len(node.outputs) == 1:
-        return node.output
-    if not node.outputs:
-        return graph.block.append(create_node(CONSTANT, (), [ty.NONE])).output
-    type_ = ty.TupleType(tuple(v.type for v in node.outputs))
-    return graph.block.append(create_node("prim::TupleConstruct", node.outputs, [type_])).output
+def _ignore(version: Version) -> None:
+    """What happens to a version that nobody cares about."""

@@ -17,7 +17,8 @@ import pytest
 
 import jitlang
 from jitlang.codegen import compile_host
-from jitlang.interp.executor import Phase, callback_of
+from jitlang.interp.callback import callback_of
+from jitlang.interp.generic import Form
 from jitlang.ir.graph import Graph
 from programs import harness
 from programs.harness import Fate
@@ -45,7 +46,7 @@ class Native:
         self.compiled: dict[int, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given, inputs, all_raw = self.script._enter(args, kwargs)
+        given, inputs, _, all_raw = self.script._enter(args, kwargs)
         version = self.script._version(given)
         if id(version) not in self.compiled:
             self.compiled[id(version)] = compile_host(version.optimized, callback_of)
@@ -100,7 +101,7 @@ def test_loops_over_numbers_go_native_and_stay_right(fn: Any, args: Any) -> None
     results = [script(*args) for _ in range(5)]
     assert results == [fn(*args)] * 5
     explanation = script.explain()
-    assert explanation.phase is Phase.NATIVE
+    assert explanation.form is Form.NATIVE
     assert explanation.callbacks == []
 
 

@@ -1,0 +1,99 @@
+"""The form of a graph that serves arguments of every layout.
+
+    FUSED        the interpreter runs a graph whose pointwise work and reductions are generated
+                 kernels
+    NATIVE       the whole graph is one native function over scalars
+    INTERPRETED  the interpreter, since there is nothing to gain
+
+A graph with groups to fuse runs fused; one without goes native where all inside its loops is
+machine code. What would only call kernels from native code stays in the generated Python function,
+which does that as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from .. import config
+from ..codegen import compile_host, is_machine_code
+from ..fuser.partition import fuse_nodes
+from ..ir.graph import LOOP, Graph, Node
+from ..ir.verifier import verify
+from .callback import callback_of
+from .machine import Routine, assemble
+
+
+class Form(Enum):
+    """How the generic form of a graph runs."""
+
+    FUSED = "fused"
+    NATIVE = "native"
+    INTERPRETED = "interpreted"
+
+
+@dataclass(frozen=True)
+class GenericForm:
+    """A graph that runs for arguments of every layout.
+
+    Attributes:
+        form: how it runs.
+        function: takes one argument per graph input.
+        graph: the graph that runs, with its fusion groups.
+        reason: why it is not native, or empty.
+        callbacks: the nodes that native code runs in Python.
+    """
+
+    form: Form
+    function: Callable[..., Any]
+    graph: Graph
+    reason: str = ""
+    callbacks: Sequence[Node] = ()
+
+    @property
+    def kernels(self) -> Sequence[Any]:
+        """The fused kernels that it calls."""
+        return self.function.kernels if isinstance(self.function, Routine) else ()
+
+
+def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericForm:
+    """The fastest form of a graph that serves every layout.
+
+    Args:
+        graph: an optimised graph; it is left as it is.
+        interpreter: gives the interpreter's form.
+    """
+    fused = graph.copy()
+    if fuse_nodes(fused):
+        if config.current().verify:
+            verify(fused)
+        reason = "its kernels are called from the interpreter"
+        return GenericForm(Form.FUSED, assemble(fused), fused, reason)
+    reason = _why_not_native(graph)
+    if reason:
+        return interpreted(graph, interpreter(), reason)
+    compiled = compile_host(graph, callback_of)
+    return GenericForm(Form.NATIVE, compiled.function, graph, "", compiled.callbacks)
+
+
+def interpreted(graph: Graph, routine: Routine, reason: str = "") -> GenericForm:
+    """The interpreter as the form of a graph."""
+    return GenericForm(Form.INTERPRETED, routine, graph, reason)
+
+
+def _why_not_native(graph: Graph) -> str:
+    """Why the graph is better off in the interpreter, or an empty string.
+
+    Code inside loops decides: outside of them a call back costs once what the interpreter would
+    spend too.
+    """
+    loops = [node for node in graph.walk() if node.kind == LOOP]
+    if not loops:
+        return "it has no loop, so native code would only call kernels"
+    for loop in loops:
+        for node in loop.walk():
+            if node is not loop and not is_machine_code(node):
+                return f"{node.kind} in a loop is not machine code ({node.span})"
+    return ""

@@ -1,0 +1,47 @@
+"""What an executor learns of its calls: their layouts, and why native code refused them.
+
+Counters are for reading and for deciding when to compile. Threads count without a lock, so a count
+may fall behind by a few where calls race.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from .layout import Layout
+
+MAX_REASONS = 32
+"""Reasons for misses that are told apart; later ones are counted together."""
+OTHER = "other arguments"
+
+
+class Profile:
+    """The calls of one signature.
+
+    Attributes:
+        names: the arguments.
+        layouts: how often each layout of arguments was seen.
+        misses: how often native code refused, by reason.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.layouts: OrderedDict[tuple[Layout, ...], int] = OrderedDict()
+        self.misses: Counter[str] = Counter()
+        self._since: Counter[tuple[Layout, ...]] = Counter()
+
+    def saw(self, layouts: tuple[Layout, ...]) -> int:
+        """Count a call; returns how many there were of its layout since `compiled`."""
+        self.layouts[layouts] = self.layouts.get(layouts, 0) + 1
+        self._since[layouts] += 1
+        return self._since[layouts]
+
+    def compiled(self, layouts: tuple[Layout, ...]) -> None:
+        """Start again to count the calls of a layout, for which there is native code now."""
+        del self._since[layouts]
+
+    def missed(self, reason: str) -> None:
+        """Count a refusal."""
+        known = reason in self.misses or len(self.misses) < MAX_REASONS
+        self.misses[reason if known else OTHER] += 1
