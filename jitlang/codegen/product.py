@@ -1,0 +1,192 @@
+"""Products of matrices as native functions: generated for their sizes, or a BLAS call.
+
+`product_for` takes a product whose sizes, strides and dtype are known and gives the address of a
+function that computes it, with as many threads as pay. A generated function serves small and
+middle-sized products and every layout that BLAS does not take; BLAS serves large ones. The choice
+depends on the product alone, so that results are reproducible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..dtypes import float32, float64
+from .assembler import constant, register_type
+from .blas import MAX_SIZE, PLAIN, ROW_MAJOR, TRANSPOSED, Gemm, find_gemm
+from .gemm import (
+    FEW_ROWS,
+    PRODUCT_HEADER,
+    ProductSpec,
+    ProductWriter,
+    Shape,
+    shape_of,
+    tiling_of,
+    zeros_text,
+)
+from .llvm import compile_module, host
+from .threads import parallel_address, thread_count
+
+PARALLEL_FLOPS = 2_000_000
+"""Products with at least as many operations are split over threads: on one they take about 20 us,
+several times what waking a worker takes.
+"""
+PARALLEL_BYTES = 2 << 20
+"""With few rows it is the size of B that decides."""
+PIECES_PER_THREAD = 4
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product as native code.
+
+    Attributes:
+        symbol: a name for the function, different for every spec and kind.
+        address: `void f(ptr a, ptr b, ptr c, ptr scratch)`. It may be called by several threads at
+            once, each with scratch memory of its own.
+        scratch_bytes: how much scratch memory `f` needs, anywhere; 0 for none.
+        pack_address: `void pack(ptr b, ptr packed)`, whose result `f` then takes for b; 0 where `f`
+            takes b itself.
+        packed_bytes: the size of `packed`. It may lie anywhere, but not move.
+        kind: "generated", "matrix-vector" or "blas".
+        kept: keeps the code alive.
+    """
+
+    symbol: str
+    address: int
+    scratch_bytes: int
+    pack_address: int
+    packed_bytes: int
+    kind: str
+    kept: object
+
+
+def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
+    """The native form of a product.
+
+    Args:
+        spec: sizes, strides and dtype.
+        b_is_reused: many products will have the same B, so that packing it once pays.
+
+    Raises:
+        ValueError: the dtype is neither float32 nor float64, a size is negative, or the columns of
+            C are not contiguous.
+    """
+    if spec.dtype not in (float32, float64):
+        raise ValueError(f"products are of float32 or float64, found {spec.dtype.name}")
+    if min(spec.m, spec.n, spec.k) < 0:
+        raise ValueError(f"sizes must not be negative, found {spec.m}, {spec.n}, {spec.k}")
+    if spec.c_strides[1] != 1 and spec.n > 1:
+        raise ValueError(f"the columns of C must be contiguous, found stride {spec.c_strides[1]}")
+    # Asked for each time: a forked child has lost its workers.
+    parallel_address()
+    return _product_for(spec.normalized(), b_is_reused, thread_count(), shape_of(host()))
+
+
+@lru_cache(maxsize=1024)
+def _product_for(spec: ProductSpec, is_reused: bool, threads: int, shape: Shape) -> Product:
+    if not spec.flops:
+        return _empty(spec)
+    gemm = find_gemm(spec.dtype) if is_for_blas(spec, is_reused) else None
+    if gemm is not None:
+        return _blas(spec, gemm)
+    return generated(spec, is_reused and packing_pays(spec), threads, shape)
+
+
+# Choosing -----------------------------------------------------------------------------------------
+
+
+def packing_pays(spec: ProductSpec) -> bool:
+    """Whether a B that is reused should be packed: not where tiles read it just as well."""
+    return spec.b_strides[1] != 1 or spec.n * spec.k * spec.dtype.itemsize > 16 << 10
+
+
+def is_for_blas(spec: ProductSpec, is_reused: bool) -> bool:
+    """Whether BLAS takes the layout of a product and is the faster way."""
+    if spec.m <= FEW_ROWS or spec.flops < 1_000_000 or is_reused:
+        return False
+    if not spec.n <= spec.c_strides[0] <= MAX_SIZE:
+        return False
+    return leading(spec.a_strides, spec.m, spec.k) > 0 < leading(spec.b_strides, spec.k, spec.n)
+
+
+def leading(strides: tuple[int, int], rows: int, columns: int) -> int:
+    """The leading dimension of a matrix whose rows, or else columns, are contiguous; 0 for what is
+    neither.
+    """
+    outer, inner = strides
+    if max(rows, columns, outer, inner) > MAX_SIZE:
+        return 0
+    if inner == 1 and outer >= columns:
+        return outer
+    return inner if outer == 1 and inner >= rows else 0
+
+
+def uses_threads(spec: ProductSpec) -> bool:
+    """Whether a product is long enough to be split."""
+    if spec.m <= FEW_ROWS:
+        return spec.k * spec.n * spec.dtype.itemsize >= PARALLEL_BYTES
+    return spec.flops >= PARALLEL_FLOPS
+
+
+# Making -------------------------------------------------------------------------------------------
+
+
+def symbol_of(spec: ProductSpec, kind: str) -> str:
+    """A name for a function, which is what generated code knows it by."""
+    strides = [*spec.a_strides, *spec.b_strides, spec.c_strides[0]]
+    parts = ["product", kind, spec.dtype.name, f"{spec.m}x{spec.k}x{spec.n}", *map(str, strides)]
+    return ".".join([*parts, "add"] if spec.accumulate else parts)
+
+
+def generated(spec: ProductSpec, is_packed: bool, threads: int, shape: Shape) -> Product:
+    """A product made for its sizes; B is packed before where `is_packed`."""
+    writer = ProductWriter(spec, tiling_of(spec, shape, is_packed), shape)
+    pieces = min(threads * PIECES_PER_THREAD, writer.units)
+    if threads == 1 or not uses_threads(spec):
+        pieces = 1
+    imports = {"parallel": parallel_address()} if pieces > 1 else {}
+    exports = ["product", "pack"] if is_packed else ["product"]
+    library = compile_module(writer.text(pieces), exports, imports, is_kernel=True)
+    return Product(
+        symbol_of(spec, "packed" if is_packed else "plain"),
+        library.addresses["product"],
+        writer.scratch_bytes(pieces),
+        library.addresses["pack"] if is_packed else 0,
+        writer.packed_bytes if is_packed else 0,
+        "matrix-vector" if spec.m <= FEW_ROWS else "generated",
+        library,
+    )
+
+
+def _empty(spec: ProductSpec) -> Product:
+    library = compile_module(zeros_text(spec), ["product"], is_kernel=True)
+    symbol = symbol_of(spec, "plain")
+    return Product(symbol, library.addresses["product"], 0, 0, 0, "generated", library)
+
+
+def _blas(spec: ProductSpec, gemm: Gemm) -> Product:
+    library = compile_module(blas_text(spec), ["product"], {"gemm": gemm.address}, is_kernel=True)
+    symbol = symbol_of(spec, "blas")
+    return Product(symbol, library.addresses["product"], 0, 0, 0, "blas", library)
+
+
+def blas_text(spec: ProductSpec) -> str:
+    """The module of a product that BLAS computes."""
+    real = register_type(spec.dtype)
+    a_leading = leading(spec.a_strides, spec.m, spec.k)
+    b_leading = leading(spec.b_strides, spec.k, spec.n)
+    turn_a = PLAIN if spec.a_strides == (a_leading, 1) else TRANSPOSED
+    turn_b = PLAIN if spec.b_strides == (b_leading, 1) else TRANSPOSED
+    one = constant(1.0, spec.dtype)
+    kept = one if spec.accumulate else constant(0.0, spec.dtype)
+    arguments = (
+        f"i32 {ROW_MAJOR}, i32 {turn_a}, i32 {turn_b}, i64 {spec.m}, i64 {spec.n}, i64 {spec.k}, "
+        f"{one}, ptr %a, i64 {a_leading}, ptr %b, i64 {b_leading}, {kept}, ptr %c, "
+        f"i64 {spec.c_strides[0]}"
+    )
+    parameters = f"i32, i32, i32, i64, i64, i64, {real}, ptr, i64, ptr, i64, {real}, ptr, i64"
+    return (
+        f"declare void @gemm({parameters})\n{PRODUCT_HEADER} {{\n"
+        f"  call void @gemm({arguments})\n  ret void\n}}\n"
+    )
