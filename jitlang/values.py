@@ -142,6 +142,37 @@ def conforms(value: Any, type_: Type) -> bool:
     return isinstance(type_, ty.AnyType)
 
 
+def observed_type(value: Any, declared: Type) -> Type:
+    """The narrowest type of a value within the declared one that holds while the value lives.
+
+    A tensor's dtype, sizes, strides (in elements) and device, in tuples too; None or not for an
+    optional. Lists and dicts may change, and stay as declared.
+    """
+    if isinstance(declared, TensorType):
+        return _observed_tensor(value, declared)
+    if isinstance(declared, ty.OptionalType):
+        return ty.NONE if value is None else observed_type(value, declared.element)
+    if isinstance(declared, TupleType) and _tuple_conforms(value, declared):
+        return declared.with_children(map(observed_type, value, declared.elements))
+    return declared
+
+
+def _observed_tensor(value: Any, declared: TensorType) -> Type:
+    array = value._array if isinstance(value, Tensor) else value
+    if not arrays.is_array_like(array):
+        return declared
+    size = array.itemsize or 1
+    strides = tuple(stride // size for stride in array.strides)
+    is_whole = not any(stride % size for stride in array.strides)
+    found = declared.refined(
+        dtype=_array_dtype(array),
+        sizes=tuple(array.shape),
+        strides=strides if is_whole else None,
+        device=arrays.device_of(array),
+    )
+    return found if ty.is_subtype(found, declared) else declared
+
+
 def _is_number(value: Any, classes: Sequence[type]) -> bool:
     """NumPy's float64 derives from float but is an array here; True is not an int."""
     if isinstance(value, np.generic):

@@ -26,6 +26,8 @@ from .inline import inline_calls
 from .peephole import simplify_nodes
 from .pipelines import PIPELINES
 from .propagate_constants import propagate_constants
+from .propagate_sizes import propagate_sizes
+from .scalarize_tuples import scalarize_tuples
 
 Pass = Callable[[Graph], bool]
 
@@ -35,6 +37,8 @@ PASSES: dict[str, Pass] = {
     "constants": propagate_constants,
     "cse": eliminate_common_subexpressions,
     "dce": eliminate_dead_code,
+    "tuples": scalarize_tuples,
+    "sizes": propagate_sizes,
 }
 """All passes by their short names."""
 

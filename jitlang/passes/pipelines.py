@@ -24,4 +24,19 @@ OPTIMIZE: tuple[str, ...] = (
     *CLEAN_UP,
 )
 
-PIPELINES: dict[str, tuple[str, ...]] = {"clean-up": CLEAN_UP, "optimize": OPTIMIZE}
+SPECIALIZE: tuple[str, ...] = (
+    # Runs over an optimised graph whose inputs have the types of the arguments.
+    "tuples",
+    "peephole",
+    # Sizes decide branches and make constants, which decide more sizes.
+    "sizes",
+    *CLEAN_UP,
+    "sizes",
+    *CLEAN_UP,
+)
+
+PIPELINES: dict[str, tuple[str, ...]] = {
+    "clean-up": CLEAN_UP,
+    "optimize": OPTIMIZE,
+    "specialize": SPECIALIZE,
+}

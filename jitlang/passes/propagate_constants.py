@@ -74,7 +74,7 @@ class _Folder:
         changed = False
         for node in block.nodes:
             if node.kind == IF and node.inputs[0].is_constant:
-                choose_branch(node)
+                choose_branch(node, node.inputs[0].constant())
                 changed = True
                 continue
             if node.kind == LOOP and has_no_trips(node):
@@ -93,13 +93,8 @@ class _Folder:
         arguments = [self.known(value) for value in node.inputs]
         if any(argument is NOT_CONSTANT for argument in arguments):
             return False
-        if not _is_affordable(node.op, arguments) or not self._may_replace(node):
-            return False
-        try:
-            results = _run(node, arguments)
-        except Exception:
-            return False  # it is for the running graph to raise
-        if not all(map(_fits, results, (v.type for v in node.outputs))):
+        results = computed(node, arguments) if self._may_replace(node) else None
+        if results is None or not all(map(fits, results, (v.type for v in node.outputs))):
             return False
         for value, result in zip(node.outputs, results, strict=True):
             value.replace_all_uses_with(materialize(result, value.type, node))
@@ -130,9 +125,23 @@ class _Folder:
         )
 
 
-def choose_branch(node: Node) -> None:
-    """Replace an `If` with a constant condition by the branch that it takes."""
-    block = node.blocks[0 if node.inputs[0].constant() else 1]
+def computed(node: Node, arguments: Sequence[Any]) -> list[Any] | None:
+    """What the row of a pure node gives for these arguments, one result per output.
+
+    None where it raises, which is for the running graph to do, or where it could take long.
+    """
+    assert node.op is not None
+    if not _is_affordable(node.op, arguments):
+        return None
+    try:
+        return _run(node, arguments)
+    except Exception:
+        return None
+
+
+def choose_branch(node: Node, test: bool) -> None:
+    """Replace an `If` by the branch that it takes."""
+    block = node.blocks[0 if test else 1]
     for inner in block.nodes:
         inner.move_before(node)
     for value, result in zip(node.outputs, block.outputs, strict=True):
@@ -248,7 +257,7 @@ def _size(tensor: Any) -> int:
     return int((tensor._array if isinstance(tensor, Tensor) else tensor).size)
 
 
-def _fits(result: Any, type_: Type) -> bool:
+def fits(result: Any, type_: Type) -> bool:
     """Whether a result can be a constant of the graph."""
     if isinstance(result, Tensor):
         return _size(result) <= config.current().max_constant_elements
@@ -259,5 +268,5 @@ def _fits(result: Any, type_: Type) -> bool:
     if isinstance(result, str):
         return len(result) <= MAX_LENGTH
     if isinstance(result, tuple) and isinstance(type_, TupleType) and not type_.name:
-        return len(result) == len(type_.elements) and all(map(_fits, result, type_.elements))
+        return len(result) == len(type_.elements) and all(map(fits, result, type_.elements))
     return False

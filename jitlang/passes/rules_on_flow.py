@@ -9,6 +9,7 @@ from ..ir.types import TupleType
 from .alias import AliasAnalysis
 from .effects import UNLIMITED_TRIPS
 from .rules import constant_of, insert, rule
+from .scalarize_tuples import split_carried, split_joined
 
 
 @rule(IF)
@@ -112,17 +113,14 @@ def joined_tuple(node: Node, analysis: AliasAnalysis) -> bool:
         results = [block.outputs[value.offset] for block in node.blocks]
         if not isinstance(value.type, TupleType) or not all(map(_is_in_parts, results)):
             continue
-        if all(result.node.kind == UNINITIALIZED for result in results):
-            continue
-        for block, result in zip(node.blocks, results, strict=True):
-            for part in _parts(result, block.return_node):
-                block.add_output(part)
-            block.return_node.remove_input(value.offset)
-        parts = [node.add_output(type_) for type_ in value.type.elements]
-        value.replace_all_uses_with(_tuple_of(parts, value.type, node.next, node))
-        node.remove_output(value.offset)
-        return True
+        if any(result.node.kind == "prim::TupleConstruct" for result in results):
+            split_joined(node, value.offset)
+            return True
     return False
+
+
+def _is_in_parts(value: Value) -> bool:
+    return value.node.kind in ("prim::TupleConstruct", UNINITIALIZED)
 
 
 @rule(LOOP)
@@ -134,46 +132,10 @@ def carried_tuple(node: Node, analysis: AliasAnalysis) -> bool:
         type_ = parameter.type
         if not isinstance(type_, TupleType) or value.type is not type_:
             continue
-        if result.node.kind != "prim::TupleConstruct" or initial.type is not type_:
-            continue
-        offset = value.offset
-        for part in _parts(initial, node):
-            node.add_input(part)
-        for part in result.node.inputs:
-            body.add_output(part)
-        taken = [body.add_input(element) for element in type_.elements]
-        given = [node.add_output(element) for element in type_.elements]
-        first = body.param_node.next
-        parameter.replace_all_uses_with(_tuple_of(taken, type_, first, node))
-        value.replace_all_uses_with(_tuple_of(given, type_, node.next, node))
-        body.return_node.remove_input(offset + 1)
-        body.param_node.remove_output(offset + 1)
-        node.remove_input(offset + 2)
-        node.remove_output(offset)
-        return True
+        if result.node.kind == "prim::TupleConstruct" and initial.type is type_:
+            split_carried(node, value.offset)
+            return True
     return False
-
-
-def _is_in_parts(value: Value) -> bool:
-    return value.node.kind in ("prim::TupleConstruct", UNINITIALIZED)
-
-
-def _parts(value: Value, place: Node) -> list[Value]:
-    """The elements of a tuple, taken out before `place` where they are not at hand."""
-    assert isinstance(value.type, TupleType)
-    if value.node.kind == "prim::TupleConstruct":
-        return list(value.node.inputs)
-    if value.node.kind == UNINITIALIZED:
-        made = [create_node(UNINITIALIZED, (), [t], span=place.span) for t in value.type.elements]
-        return [insert(node, place) for node in made]
-    unpacked = create_node("prim::TupleUnpack", [value], value.type.elements, span=place.span)
-    return unpacked.insert_before(place).outputs
-
-
-def _tuple_of(parts: list[Value], type_: TupleType, place: Node, origin: Node) -> Value:
-    made = create_node("prim::TupleConstruct", parts, [type_], span=origin.span)
-    made.callstack = origin.callstack
-    return made.insert_before(place).output
 
 
 @rule(LOOP)

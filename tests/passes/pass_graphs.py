@@ -352,9 +352,10 @@ def _outcome(function: Callable[..., Any], given: list[Any]) -> Any:
 # The evaluator ----------------------------------------------------------------------------------
 
 
-def evaluate(graph: Graph, *args: Any) -> Any:
-    """Run a graph node by node, with every tensor an object."""
-    values: dict[Value, Any] = dict(zip(graph.inputs, args, strict=True))
+def evaluate(graph: Graph, *args: Any, values: dict[Value, Any] | None = None) -> Any:
+    """Run a graph node by node, with every tensor an object; `values` gets what each value is."""
+    values = {} if values is None else values
+    values.update(zip(graph.inputs, args, strict=True))
     (result,) = _block(graph.block, values)
     return result
 
@@ -424,7 +425,7 @@ def _row(node: Node, inputs: list[Any]) -> list[Any]:
         if mark is not None and mark.is_write and argument.alias == mark:
             return [value]
     return [
-        box(result) if node.output.type is ty.TENSOR and isinstance(result, np.ndarray) else result
+        box(result) if ty.is_tensor(node.output.type) and isinstance(result, np.ndarray) else result
     ]
 
 

@@ -33,7 +33,7 @@ def test_interpreter_does_what_the_evaluator_does(graph: Graph) -> None:
     assert outcome(routine) == wanted
 
 
-@pytest.mark.parametrize("name", [*CLEAN_UPS, "clean-up"])
+@pytest.mark.parametrize("name", [*PASSES, "clean-up", "specialize"])
 @thorough
 @given(graph=st.one_of(graphs(), writing_graphs()))
 def test_pass_keeps_results_and_effects(name: str, graph: Graph) -> None:
