@@ -55,11 +55,11 @@ def _check(value: Value, place: Node) -> None:
     create_node("prim::PythonOp", [value], [], attributes=attributes).insert_before(place)
 
 
-def run_specialized(executor: Executor, inputs: Sequence[Any], settings: Config) -> Any:
+def run_specialized(executor: Executor, inputs: Sequence[Any], settings: Config, *rest: Any) -> Any:
     return assemble(specialized(executor.graph, inputs))(*inputs)
 
 
-def run_checked(executor: Executor, inputs: Sequence[Any], settings: Config) -> Any:
+def run_checked(executor: Executor, inputs: Sequence[Any], settings: Config, *rest: Any) -> Any:
     graph = specialized(executor.graph, inputs)
     check_types(graph)
     verify(graph)
