@@ -20,6 +20,13 @@ import numpy as np
 
 from . import config, dtypes, jit
 from .arrays import Device
+from .codegen import get_num_threads, set_num_threads
+from .config import (
+    optimized_execution,
+    set_executor,
+    set_fusion_strategy,
+    set_num_profiled_runs,
+)
 from .dtypes import (
     DType,
     bfloat16,
@@ -104,6 +111,7 @@ __all__ = [
     "from_dlpack",
     "from_numpy",
     "get_default_dtype",
+    "get_num_threads",
     "half",
     "ignore",
     "int",
@@ -113,9 +121,14 @@ __all__ = [
     "int64",
     "jit",
     "long",
+    "optimized_execution",
     "promote_types",
     "script",
     "set_default_dtype",
+    "set_executor",
+    "set_fusion_strategy",
+    "set_num_profiled_runs",
+    "set_num_threads",
     "set_printoptions",
     "short",
     "tensor",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
+from .config import optimized_execution, set_fusion_strategy
 from .errors import CompileError, ErrorKind, ScriptError
 from .frontend.annotate import type_of_annotation
 from .frontend.binding import annotation_namespace
@@ -62,5 +63,5 @@ annotate.__jitlang_special__ = _annotate  # type: ignore[attr-defined]
 
 __all__ = [
     "CompileError", "Error", "Final", "ScriptFunction", "annotate", "ignore", "is_scripting",
-    "is_tracing", "script", "unused",
+    "is_tracing", "optimized_execution", "script", "set_fusion_strategy", "unused",
 ]  # fmt: skip

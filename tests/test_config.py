@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import jitlang as jl
 from jitlang import config
 
 
@@ -102,3 +103,76 @@ def test_threads_leave_nothing_behind():
             worker.join(60)
         assert seen[-1][0] is True and len(seen) == 1 + 2 * 8 * 200
     assert config.all_plain()
+
+
+# Settings under torch's names ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_before():
+    before = config.process()
+    yield
+    config.set(**{f: getattr(before, f) for f in before.__slots__})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_profiled_runs": -1}, "num_profiled_runs must be at least 0, found -1"),
+        ({"num_profiled_runs": "2"}, "num_profiled_runs must be an integer, found '2'"),
+        ({"num_threads": True}, "num_threads must be an integer, found True"),
+        ({"executor": "fast"}, "executor must be 'blocking' or 'background', found 'fast'"),
+        ({"dynamic_classes": 0}, "dynamic_classes must be at least 1, found 0"),
+    ],
+)
+def test_values_that_a_setting_cannot_have_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        config.set(**changes)
+    with pytest.raises(ValueError, match=message), config.override(**changes):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("EXECUTOR", "fast", "executor must be 'blocking' or 'background'"),
+        ("WARMUP", "two", "JITLANG_WARMUP must be an integer, found 'two'"),
+        ("WARMUP", "-2", "num_profiled_runs must be at least 0"),
+    ],
+)
+def test_the_environment_is_checked(name, text, message):
+    with pytest.raises(ValueError, match=message):
+        config.from_environment({f"JITLANG_{name}": text})
+
+
+def test_the_environment_sets_the_executor():
+    found = config.from_environment({"JITLANG_EXECUTOR": "background", "JITLANG_WARMUP": "5"})
+    assert (found.executor, found.num_profiled_runs) == ("background", 5)
+
+
+def test_setters_give_what_was_before(as_before):
+    assert jl.set_num_profiled_runs(5) == 2
+    assert jl.set_num_profiled_runs(2) == 5
+    assert jl.set_executor("background") == "blocking"
+    assert jl.set_executor("blocking") == "background"
+    assert jl.set_fusion_strategy([("STATIC", 4)]) == [("STATIC", 2), ("DYNAMIC", 10)]
+    assert jl.jit.set_fusion_strategy([("DYNAMIC", 3)]) == [("STATIC", 4), ("DYNAMIC", 10)]
+    assert (config.process().static_versions, config.process().dynamic_classes) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["STATIC"], [("static", 2)], [("STATIC", 2, 3)], [("STATIC", 1), ("STATIC", 2)],
+              [("STATIC", -1)], [("STATIC", "many")], [("STATIC", None)]]
+)  # fmt: skip
+def test_wrong_strategies_are_refused(wrong, as_before):
+    with pytest.raises(ValueError):
+        jl.set_fusion_strategy(wrong)
+    assert jl.set_fusion_strategy([]) == [("STATIC", 2), ("DYNAMIC", 10)]
+
+
+def test_optimized_execution_holds_for_a_stretch_of_code():
+    with jl.optimized_execution(False):
+        assert not config.current().native
+        with jl.jit.optimized_execution(True):
+            assert config.current().native
+    assert config.current().native

@@ -56,3 +56,21 @@ def fused_kernel(graph: Graph) -> FusedKernel:
     from . import fused
 
     return fused.FusedKernel(graph)
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use here; see `threads.thread_count`."""
+    from . import threads
+
+    return threads.thread_count()
+
+
+def set_num_threads(count: int) -> None:
+    """How many threads a kernel may use, in the whole process.
+
+    Raises:
+        RuntimeError: the number is not positive.
+    """
+    from . import threads
+
+    threads.set_thread_count(count)

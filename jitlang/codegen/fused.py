@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arrays, dtypes
+from .. import arrays, config, dtypes
 from ..fuser.lower import Argument, ArrayArgument, ScalarArgument, lower
 from ..fuser.plan import Unsupported
 from ..fuser.stages import Stage
@@ -28,7 +28,7 @@ from .launcher import NativeCall
 from .objects import is_available
 
 MAX_LAYOUTS = 256
-"""Layouts of one group that are remembered; the least recently used goes."""
+"""Layouts of one group that are remembered; the oldest goes."""
 
 
 class FusedKernel:
@@ -45,6 +45,7 @@ class FusedKernel:
         self._native: NativeCall | None = None
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
+        self._classes: OrderedDict[tuple[int, ...], list[Any]] = OrderedDict()
         self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
         self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
 
@@ -95,9 +96,25 @@ class FusedKernel:
         found = self._launches.get(key)
         if found is None:
             found = self._launches[key] = self._prepare(arguments)
-            if len(self._launches) > MAX_LAYOUTS:
-                self._launches.popitem(last=False)
+            self._note(key, found)
         return found
+
+    def _note(self, key: Any, launch: Launch | str) -> None:
+        """Keep the number of layouts bounded, and that of the kernels which they share.
+
+        Layouts that differ in sizes only run the same kernels and are one class. Of these there
+        are at most `config.dynamic_classes`; the one that was not joined for longest goes.
+        """
+        kernels = () if isinstance(launch, str) else tuple(id(c.kernel) for c in launch.calls)
+        self._classes.setdefault(kernels, []).append(key)
+        self._classes.move_to_end(kernels)
+        while len(self._classes) > config.current().dynamic_classes:
+            for old in self._classes.popitem(last=False)[1]:
+                self._launches.pop(old, None)
+        if len(self._launches) > MAX_LAYOUTS:
+            self._launches.popitem(last=False)
+        if len(self._classes[kernels]) > 2 * MAX_LAYOUTS:
+            del self._classes[kernels][:MAX_LAYOUTS]
 
     def _prepare(self, arguments: Sequence[Any]) -> Launch | str:
         try:

@@ -22,7 +22,7 @@ from ..fuser.stages import Read, Stage
 from .kernel import Layout, Shape, accesses_of, kernel_text
 from .llvm import Library, compile_module, host
 from .schedule import scratch_bytes
-from .threads import parallel_function, thread_count
+from .threads import CAPACITY, parallel_function, thread_count
 
 Strides = tuple[int, ...]
 _I64 = ctypes.c_int64
@@ -106,8 +106,8 @@ class Call:
 
     @property
     def threads(self) -> int:
-        """How many threads may work on the call."""
-        return thread_count() if self.chunk < self.count else 1
+        """How many threads may ever work on the call: so many need scratch memory."""
+        return CAPACITY if self.chunk < self.count else 1
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
         scalars,
         None if scratch is None else scratch.ctypes.data,
     )
-    parallel = parallel_function() if threads > 1 else None
+    parallel = parallel_function() if threads > 1 and thread_count() > 1 else None
     if parallel is None:
         status = call.kernel.function(0, call.count, *rest)
     else:

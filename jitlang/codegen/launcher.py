@@ -26,7 +26,7 @@ from .kernel import Access
 from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
 from .objects import address_of, array_functions, python_functions
-from .threads import parallel_address, thread_count
+from .threads import CAPACITY, parallel_address
 
 MAX_ARRAYS, MAX_SLOTS = 64, 32  # as in launcher.ll
 MAX_RECORDS = 32
@@ -89,7 +89,7 @@ class NativeCall:
         rows = [self._argument(a, s, flat) for a, s in zip(arguments, static, strict=True)]
         results = [self._result(array.make()) for array in launch.results]
         reads = [(place.index, place.offset) for place in call.places]
-        threads = call.threads if not flat else thread_count()
+        threads = CAPACITY if flat else call.threads
         parallel = parallel_address() if threads > 1 else 0
         chunk = flat_chunk(call.kernel) if flat else call.chunk
         first = next(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray))

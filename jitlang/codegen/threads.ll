@@ -82,12 +82,17 @@ entry:
   %finished = getelementptr i64, ptr @pool, i64 19
   %pstate = getelementptr i64, ptr @pool, i64 1
   %pworkers = getelementptr i64, ptr @pool, i64 5
-  %workers = load i64, ptr %pworkers
+  %started = load i64, ptr %pworkers
+  %phelpers = getelementptr i64, ptr @pool, i64 23
+  %allowed = load i64, ptr %phelpers
+  %workers = call i64 @llvm.smin.i64(i64 %started, i64 %allowed)
   %swap = cmpxchg ptr @pool, i64 0, i64 1 seq_cst seq_cst, align 8
   %taken = extractvalue { i64, i1 } %swap, 1
   %small = icmp sge i64 %chunk, %range
   %free = xor i1 %small, true
-  %go = and i1 %taken, %free
+  %helped = icmp sgt i64 %workers, 0
+  %several = and i1 %free, %helped
+  %go = and i1 %taken, %several
   br i1 %go, label %publish, label %alone
 alone:
   %status0 = call i32 %kernel(i64 0, i64 %range, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch)

@@ -6,7 +6,8 @@ without the GIL, so waking one costs a few microseconds. A call that finds the p
 and no call waits for a worker that has not started: the job has a word with an open bit and the
 number of workers inside; who comes after it is closed goes back to sleep.
 
-The pool is a table of words; a forked child resets it and has no workers until it needs them.
+The pool is a table of words; a forked child resets it and has no workers until something is
+prepared for them there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import threadpoolctl
+
 from .. import config
 from .llvm import Library, compile_module
 
@@ -26,7 +29,13 @@ _BUSY, _STATE, _NEXT, _TICKETS, _STATUS, _WORKERS, _JOB = 0, 1, 2, 3, 4, 5, 6
 _JOB_WORDS = 9
 _START = _JOB + _JOB_WORDS
 _DONE = _START + _SEMAPHORE_WORDS
-_WORDS = _DONE + _SEMAPHORE_WORDS
+_HELPERS = _DONE + _SEMAPHORE_WORDS  # how many workers a call may wake
+_WORDS = _HELPERS + 1
+
+CAPACITY = max(8, os.cpu_count() or 1)
+"""The most threads that ever work on one call. Who runs a kernel on several threads gives it
+scratch memory for so many: the number of threads may change at any time.
+"""
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
@@ -43,26 +52,73 @@ def _reset() -> None:
     ctypes.memset(_pool, 0, ctypes.sizeof(_pool))
     for place in (_START, _DONE):
         _libc.sem_init(ctypes.c_void_p(ctypes.addressof(_pool) + 8 * place), 0, 0)
+    _update()
 
 
+def _update() -> None:
+    """Tell native code how many threads the settings of the process allow."""
+    _pool[_HELPERS] = _allowed(config.process().num_threads) - 1
+
+
+def _allowed(wanted: int) -> int:
+    found = wanted if wanted > 0 else len(os.sched_getaffinity(0))
+    return min(found, _limit, CAPACITY)
+
+
+_limit = CAPACITY
 _reset()
+config.watch(_update)
 os.register_at_fork(after_in_child=_reset)
 
 
 def thread_count() -> int:
     """How many threads a kernel may use, the calling one included."""
-    wanted = config.current().num_threads
-    return wanted if wanted > 0 else len(os.sched_getaffinity(0))
+    return _allowed(config.current().num_threads)
+
+
+def set_thread_count(count: int) -> None:
+    """Set how many threads a kernel may use, in the whole process.
+
+    Raises:
+        RuntimeError: the number is not positive.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise RuntimeError(f"the number of threads must be a positive integer, found {count!r}")
+    config.set(num_threads=count)
+    if _loaded:
+        parallel_address()  # starts the workers that are missing
+
+
+class KernelThreads(threadpoolctl.LibController):  # type: ignore[misc]
+    """Our threads as threadpoolctl sees them, so that its limits hold for kernels too.
+
+    It knows libraries by their files. Our code has none, so it goes by that of LLVM, which is
+    loaded wherever there is a kernel.
+    """
+
+    user_api = "jitlang"
+    internal_api = "jitlang"
+    filename_prefixes = ("libllvmlite",)
+
+    def get_num_threads(self) -> int:
+        return thread_count()
+
+    def set_num_threads(self, num_threads: int) -> None:
+        global _limit
+        _limit = max(num_threads, 1)
+        _update()
+
+    def get_version(self) -> None:
+        """None is known of a library that has no file."""
 
 
 def parallel_address() -> int:
-    """The address of `parallel`, its workers started; 0 where there is one thread only."""
+    """The address of `parallel`, with as many workers started as the settings allow now."""
     wanted = thread_count() - 1
-    if wanted <= 0:
-        return 0
     with _lock:
         if not _loaded:
             _loaded.append(_library())
+            threadpoolctl.register(KernelThreads)
         while _pool[_WORKERS] < wanted:
             worker = _loaded[0].function("worker", None)
             name = f"jitlang-{_pool[_WORKERS] + 1}"
@@ -72,8 +128,9 @@ def parallel_address() -> int:
 
 
 def parallel_function() -> Any:
-    """`parallel` as a ctypes function, or None where there is one thread only."""
-    return _parallel() if parallel_address() else None
+    """`parallel` as a ctypes function."""
+    parallel_address()
+    return _parallel()
 
 
 @cache

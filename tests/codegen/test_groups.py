@@ -329,3 +329,16 @@ def test_plans_print_and_compare_by_content():
     first, second = (kernel.stages_for(lstm_arguments(b))[0].plan for b in (5, 9))
     assert first == second and hash(first) == hash(second)
     assert str(first).splitlines()[:2] == ["plan over elements", "  v0 = load float32 in0"]
+
+
+def test_layouts_of_all_sizes_are_one_class_and_classes_are_bounded():
+    kernel = group("%e : Tensor = aten::exp(%x)", "%y : Tensor = aten::sin(%e)")
+    for size in range(2, 30):
+        kernel(np.ones((size, 3), np.float32))
+    assert (len(kernel._classes), len(kernel._launches)) == (1, 28)
+    with config.override(dynamic_classes=2):
+        for dtype in (np.float64, np.float16):
+            kernel(np.ones((2, 3), dtype))
+    assert (len(kernel._classes), len(kernel._launches)) == (2, 2)
+    x = np.ones((2, 3), np.float32)
+    assert same_bits(kernel(x), run_reference(kernel.graph, [x])[0])

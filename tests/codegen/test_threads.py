@@ -1,0 +1,124 @@
+"""How many threads kernels use: settings, torch's functions, threadpoolctl's limits."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+import jitlang as jl
+from jitlang import Tensor, config
+from jitlang.codegen import threads
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    before = config.process()
+    yield
+    config.set(num_threads=before.num_threads)
+
+
+def without_overrides(function):
+    """What a function gives where only the settings of the process hold."""
+    return contextvars.Context().run(function)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", None])
+def test_a_number_of_threads_is_positive(wrong):
+    with pytest.raises(RuntimeError, match="must be a positive integer"):
+        jl.set_num_threads(wrong)
+
+
+def test_the_number_of_threads_is_set_for_the_process():
+    jl.set_num_threads(1)
+    assert without_overrides(jl.get_num_threads) == 1
+    assert threads._pool[threads._HELPERS] == 0
+    jl.set_num_threads(3)
+    assert without_overrides(jl.get_num_threads) == 3
+    assert threads._pool[threads._HELPERS] == 2
+    with config.override(num_threads=2):
+        assert jl.get_num_threads() == 2
+
+
+def test_the_environment_sets_it_too():
+    script = "import jitlang; print(jitlang.get_num_threads())"
+    environment = {**os.environ, "JITLANG_NUM_THREADS": "5"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "5\n"
+
+
+@jl.script
+def wave(x: Tensor) -> Tensor:
+    return (x.sin() * 2 + 1).exp()
+
+
+def threads_used(x: Tensor) -> int:
+    """How many tickets the pool gave out while a call ran."""
+    threads._pool[threads._TICKETS] = 0
+    wave(x)
+    return int(threads._pool[threads._TICKETS])
+
+
+def test_threadpoolctl_limits_kernels():
+    jl.set_num_threads(2)
+    x = jl.ones(2_000_000)
+    for _ in range(4):
+        wave(x)
+    assert threads_used(x) >= 1
+    with threadpoolctl.threadpool_limits(1):
+        assert jl.get_num_threads() == 1
+        assert threads_used(x) == 0
+        found = {each["user_api"]: each["num_threads"] for each in threadpoolctl.threadpool_info()}
+        assert found["jitlang"] == 1
+    assert jl.get_num_threads() == 2
+    with threadpoolctl.threadpool_limits({"jitlang": 1}):
+        assert jl.get_num_threads() == 1
+    assert threads_used(x) >= 1
+
+
+def test_more_threads_than_a_call_was_prepared_for_stay_in_its_memory():
+    @jl.script
+    def rows(x: Tensor) -> Tensor:
+        return x.softmax(1)
+
+    x = Tensor(np.random.default_rng(0).normal(size=(800, 500)).astype(np.float32))
+    jl.set_num_threads(1)
+    for _ in range(4):
+        wanted = rows(x).numpy()
+    jl.set_num_threads(6)
+    for _ in range(20):
+        assert (rows(x).numpy() == wanted).all()
+
+
+def test_other_threads_go_on_during_long_kernels():
+    x = jl.ones(8_000_000)
+    for _ in range(4):
+        wave(x)
+    done = threading.Event()
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        while not done.is_set():
+            time.sleep(0.0005)
+            turns += 1
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    begin, longest = time.perf_counter(), 0
+    while time.perf_counter() - begin < 0.5:
+        before = turns
+        wave(x)
+        longest = max(longest, turns - before)
+    done.set()
+    counting.join()
+    assert longest >= 3
