@@ -1,0 +1,257 @@
+; The call of a script function; `entry.py` says what it does and what its tables hold.
+
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare ptr @PyErr_Occurred()
+declare void @PyErr_Clear()
+declare i64 @PyTuple_Size(ptr)
+declare ptr @PyTuple_GetItem(ptr, i64)
+declare i32 @PyUnicode_Compare(ptr, ptr)
+declare void @Py_DecRef(ptr)
+@PyUnicode_Type = external global i8
+@MISS = external global i8
+@off = external global i64
+
+define internal i64 @word(ptr %table, i64 %number) alwaysinline {
+  %place = getelementptr i64, ptr %table, i64 %number
+  %value = load i64, ptr %place
+  ret i64 %value
+}
+
+define internal ptr @pointer(ptr %table, i64 %number) alwaysinline {
+  %place = getelementptr ptr, ptr %table, i64 %number
+  %value = load ptr, ptr %place
+  ret ptr %value
+}
+
+define internal void @add(ptr %table, i64 %number, i64 %amount) alwaysinline {
+  %place = getelementptr i64, ptr %table, i64 %number
+  %value = load i64, ptr %place
+  %sum = add i64 %value, %amount
+  store i64 %sum, ptr %place
+  ret void
+}
+
+; Which parameter a keyword names, or -1.
+define internal i64 @parameter_of(ptr %keyword, ptr %names, i64 %first, i64 %count) {
+entry:
+  br label %next
+next:
+  %i = phi i64 [ %first, %entry ], [ %i1, %look ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %look, label %unknown
+look:
+  %name = call ptr @pointer(ptr %names, i64 %i)
+  %is_same = icmp eq ptr %name, %keyword
+  %i1 = add i64 %i, 1
+  br i1 %is_same, label %found, label %next
+unknown:
+  ; Names written in programs are interned; others are compared letter by letter.
+  %ptype = getelementptr i8, ptr %keyword, i64 8
+  %type = load ptr, ptr %ptype
+  %is_plain = icmp eq ptr %type, @PyUnicode_Type
+  br i1 %is_plain, label %next_text, label %none
+next_text:
+  %j = phi i64 [ %first, %unknown ], [ %j1, %compare ]
+  %more_text = icmp slt i64 %j, %count
+  br i1 %more_text, label %compare, label %none
+compare:
+  %other = call ptr @pointer(ptr %names, i64 %j)
+  %order = call i32 @PyUnicode_Compare(ptr %other, ptr %keyword)
+  %is_equal = icmp eq i32 %order, 0
+  %j1 = add i64 %j, 1
+  br i1 %is_equal, label %found_text, label %next_text
+found:
+  ret i64 %i
+found_text:
+  ret i64 %j
+none:
+  ret i64 -1
+}
+
+; Brings the arguments of a call into the order of the parameters; 0 where Python has to look at it.
+define internal i1 @arrange(ptr %table, ptr %args, i64 %given, ptr %keywords, ptr %flat) {
+entry:
+  %count = call i64 @word(ptr %table, i64 3)
+  %positional = call i64 @word(ptr %table, i64 4)
+  %unnamed = call i64 @word(ptr %table, i64 5)
+  %names = call ptr @pointer(ptr %table, i64 6)
+  %defaults = call ptr @pointer(ptr %table, i64 7)
+  %too_many = icmp sgt i64 %given, %positional
+  br i1 %too_many, label %unusual, label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %fill ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %fill, label %filled
+fill:
+  %is_given = icmp slt i64 %i, %given
+  %source = select i1 %is_given, ptr %args, ptr %defaults
+  %value = call ptr @pointer(ptr %source, i64 %i)
+  %place = getelementptr ptr, ptr %flat, i64 %i
+  store ptr %value, ptr %place
+  %i1 = add i64 %i, 1
+  br label %next
+filled:
+  %has_keywords = icmp ne ptr %keywords, null
+  br i1 %has_keywords, label %count_keywords, label %check
+count_keywords:
+  %keyword_count = call i64 @PyTuple_Size(ptr %keywords)
+  br label %next_keyword
+next_keyword:
+  %k = phi i64 [ 0, %count_keywords ], [ %k1, %put ]
+  %more_keywords = icmp slt i64 %k, %keyword_count
+  br i1 %more_keywords, label %keyword, label %check
+keyword:
+  %name = call ptr @PyTuple_GetItem(ptr %keywords, i64 %k)
+  %parameter = call i64 @parameter_of(ptr %name, ptr %names, i64 %unnamed, i64 %count)
+  ; An unknown one has number -1: less than any number of arguments.
+  %is_free = icmp sge i64 %parameter, %given
+  br i1 %is_free, label %put, label %unusual
+put:
+  %argument = add i64 %given, %k
+  %named = call ptr @pointer(ptr %args, i64 %argument)
+  %target = getelementptr ptr, ptr %flat, i64 %parameter
+  store ptr %named, ptr %target
+  %k1 = add i64 %k, 1
+  br label %next_keyword
+check:
+  br label %next_check
+next_check:
+  %c = phi i64 [ %given, %check ], [ %c1, %checked ]
+  %more_checks = icmp slt i64 %c, %count
+  br i1 %more_checks, label %checked, label %usual
+checked:
+  %final = call ptr @pointer(ptr %flat, i64 %c)
+  %is_missing = icmp eq ptr %final, null
+  %c1 = add i64 %c, 1
+  br i1 %is_missing, label %unusual, label %next_check
+usual:
+  ret i1 true
+unusual:
+  ret i1 false
+}
+
+; Whether what a version folded is still so: the rows are (kind, owner, name, expected).
+define internal i1 @holds(ptr %rows, i64 %count) {
+entry:
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %held ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %look, label %all
+look:
+  %place = mul i64 %i, 4
+  %row = getelementptr i64, ptr %rows, i64 %place
+  %kind = call i64 @word(ptr %row, i64 0)
+  %owner = call ptr @pointer(ptr %row, i64 1)
+  %name = call ptr @pointer(ptr %row, i64 2)
+  %expected = call ptr @pointer(ptr %row, i64 3)
+  %is_cell = icmp eq i64 %kind, 1
+  br i1 %is_cell, label %cell, label %dict
+cell:
+  %pcontents = getelementptr i8, ptr %owner, i64 16
+  %contents = load ptr, ptr %pcontents
+  br label %compare
+dict:
+  %item = call ptr @PyDict_GetItemWithError(ptr %owner, ptr %name)
+  %is_absent = icmp eq ptr %item, null
+  br i1 %is_absent, label %absent, label %compare
+absent:
+  %error = call ptr @PyErr_Occurred()
+  %is_plain = icmp eq ptr %error, null
+  br i1 %is_plain, label %compare, label %failed
+failed:
+  call void @PyErr_Clear()
+  ret i1 false
+compare:
+  %found = phi ptr [ %contents, %cell ], [ %item, %dict ], [ null, %absent ]
+  %is_same = icmp eq ptr %found, %expected
+  %i1 = add i64 %i, 1
+  br i1 %is_same, label %held, label %changed
+held:
+  br label %next
+changed:
+  ret i1 false
+all:
+  ret i1 true
+}
+
+define ptr @entry(ptr %self, ptr %args, i64 %given, ptr %keywords) {
+entry:
+  %flat = alloca [64 x ptr]
+  %chosen = alloca [64 x ptr]
+  %table = call ptr @pointer(ptr %self, i64 2)
+  %off = load atomic i64, ptr @off monotonic, align 8
+  %is_on = icmp eq i64 %off, 0
+  br i1 %is_on, label %count, label %slow
+count:
+  %count_wanted = call i64 @word(ptr %table, i64 3)
+  %is_complete = icmp eq i64 %given, %count_wanted
+  %is_positional = icmp eq ptr %keywords, null
+  %all_positional = call i64 @word(ptr %table, i64 4)
+  %may_be = icmp sle i64 %given, %all_positional
+  %is_simple0 = and i1 %is_complete, %is_positional
+  %is_simple = and i1 %is_simple0, %may_be
+  br i1 %is_simple, label %enter, label %unordered
+unordered:
+  %is_usual = call i1 @arrange(ptr %table, ptr %args, i64 %given, ptr %keywords, ptr %flat)
+  br i1 %is_usual, label %enter, label %slow
+enter:
+  %ordered = phi ptr [ %args, %count ], [ %flat, %unordered ]
+  call void @add(ptr %table, i64 1, i64 1)
+  %first = call ptr @pointer(ptr %table, i64 0)
+  br label %version
+version:
+  %v = phi ptr [ %first, %enter ], [ %following, %next_version ]
+  %is_end = icmp eq ptr %v, null
+  br i1 %is_end, label %none_fits, label %guard
+guard:
+  %guard_count = call i64 @word(ptr %v, i64 5)
+  %guards = call ptr @pointer(ptr %v, i64 6)
+  %guards_hold = call i1 @holds(ptr %guards, i64 %guard_count)
+  br i1 %guards_hold, label %choose, label %next_version
+choose:
+  %input_count = call i64 @word(ptr %v, i64 3)
+  %places = call ptr @pointer(ptr %v, i64 4)
+  %takes_all = icmp eq ptr %places, null
+  br i1 %takes_all, label %run, label %next_place
+next_place:
+  %p = phi i64 [ 0, %choose ], [ %p1, %pick ]
+  %more_places = icmp slt i64 %p, %input_count
+  br i1 %more_places, label %pick, label %run
+pick:
+  %place = call i64 @word(ptr %places, i64 %p)
+  %picked = call ptr @pointer(ptr %ordered, i64 %place)
+  %pchosen = getelementptr ptr, ptr %chosen, i64 %p
+  store ptr %picked, ptr %pchosen
+  %p1 = add i64 %p, 1
+  br label %next_place
+run:
+  %inputs = phi ptr [ %ordered, %choose ], [ %chosen, %next_place ]
+  %function = call ptr @pointer(ptr %v, i64 1)
+  %receiver = call ptr @pointer(ptr %v, i64 2)
+  %result = call ptr %function(ptr %receiver, ptr %inputs, i64 %input_count)
+  %is_miss = icmp eq ptr %result, @MISS
+  br i1 %is_miss, label %missed, label %leave
+missed:
+  call void @Py_DecRef(ptr %result)
+  br label %next_version
+next_version:
+  %following = call ptr @pointer(ptr %v, i64 0)
+  br label %version
+leave:
+  call void @add(ptr %v, i64 7, i64 1)
+  %platest = getelementptr ptr, ptr %table, i64 8
+  store ptr %v, ptr %platest
+  call void @add(ptr %table, i64 1, i64 -1)
+  ret ptr %result
+none_fits:
+  call void @add(ptr %table, i64 1, i64 -1)
+  br label %slow
+slow:
+  %pnone = getelementptr ptr, ptr %table, i64 8
+  store ptr null, ptr %pnone
+  %callable = call ptr @pointer(ptr %table, i64 2)
+  %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %args, i64 %given, ptr %keywords)
+  ret ptr %answer
+}
