@@ -11,6 +11,7 @@ declare void @Py_DecRef(ptr)
 @PyUnicode_Type = external global i8
 @MISS = external global i8
 @off = external global i64
+; `@table_offset`, which `entry.py` adds: where in a callable the address of its table lies.
 
 define internal i64 @word(ptr %table, i64 %number) alwaysinline {
   %place = getelementptr i64, ptr %table, i64 %number
@@ -132,7 +133,7 @@ unusual:
 }
 
 ; Whether what a version folded is still so: the rows are (kind, owner, name, expected).
-define internal i1 @holds(ptr %rows, i64 %count) {
+define internal i1 @holds(ptr %rows, i64 %count, ptr %ordered) {
 entry:
   br label %next
 next:
@@ -146,8 +147,11 @@ look:
   %owner = call ptr @pointer(ptr %row, i64 1)
   %name = call ptr @pointer(ptr %row, i64 2)
   %expected = call ptr @pointer(ptr %row, i64 3)
-  %is_cell = icmp eq i64 %kind, 1
-  br i1 %is_cell, label %cell, label %dict
+  switch i64 %kind, label %dict [ i64 1, label %cell i64 2, label %argument ]
+argument:
+  %index = call i64 @word(ptr %row, i64 1)
+  %given = call ptr @pointer(ptr %ordered, i64 %index)
+  br label %compare
 cell:
   %pcontents = getelementptr i8, ptr %owner, i64 16
   %contents = load ptr, ptr %pcontents
@@ -164,7 +168,7 @@ failed:
   call void @PyErr_Clear()
   ret i1 false
 compare:
-  %found = phi ptr [ %contents, %cell ], [ %item, %dict ], [ null, %absent ]
+  %found = phi ptr [ %given, %argument ], [ %contents, %cell ], [ %item, %dict ], [ null, %absent ]
   %is_same = icmp eq ptr %found, %expected
   %i1 = add i64 %i, 1
   br i1 %is_same, label %held, label %changed
@@ -176,11 +180,14 @@ all:
   ret i1 true
 }
 
-define ptr @entry(ptr %self, ptr %args, i64 %given, ptr %keywords) {
+define ptr @entry(ptr %callable, ptr %args, i64 %given_and_flag, ptr %keywords) {
 entry:
   %flat = alloca [64 x ptr]
   %chosen = alloca [64 x ptr]
-  %table = call ptr @pointer(ptr %self, i64 2)
+  %given = and i64 %given_and_flag, 9223372036854775807
+  %offset = load i64, ptr @table_offset
+  %ptable = getelementptr i8, ptr %callable, i64 %offset
+  %table = load ptr, ptr %ptable
   %off = load atomic i64, ptr @off monotonic, align 8
   %is_on = icmp eq i64 %off, 0
   br i1 %is_on, label %count, label %slow
@@ -208,7 +215,7 @@ version:
 guard:
   %guard_count = call i64 @word(ptr %v, i64 5)
   %guards = call ptr @pointer(ptr %v, i64 6)
-  %guards_hold = call i1 @holds(ptr %guards, i64 %guard_count)
+  %guards_hold = call i1 @holds(ptr %guards, i64 %guard_count, ptr %ordered)
   br i1 %guards_hold, label %choose, label %next_version
 choose:
   %input_count = call i64 @word(ptr %v, i64 3)
@@ -251,7 +258,7 @@ none_fits:
 slow:
   %pnone = getelementptr ptr, ptr %table, i64 8
   store ptr null, ptr %pnone
-  %callable = call ptr @pointer(ptr %table, i64 2)
-  %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %args, i64 %given, ptr %keywords)
+  %in_python = call ptr @pointer(ptr %table, i64 2)
+  %answer = call ptr @PyObject_Vectorcall(ptr %in_python, ptr %args, i64 %given_and_flag, ptr %keywords)
   ret ptr %answer
 }

@@ -1,6 +1,6 @@
-"""The call of a script function as a builtin function of CPython.
+"""The call of a script function as native code, entered by CPython itself.
 
-`Entry` is what a compiled function's `__call__` becomes. Its code brings positional arguments,
+An `Entry` takes over the calls of one function object. Its code brings positional arguments,
 keywords and defaults into the order of the parameters, and walks a chain of *versions*: the guards
 of one (globals and closures that were folded) are compared, then its function is called with the
 arguments, which looks at them itself and gives `MISS` where they are not what it was compiled for.
@@ -11,6 +11,11 @@ Versions come and go while threads are inside. Their records are tables of 64-bi
 Python; one that is removed leaves the chain at once, and is freed when a moment without calls
 inside was seen. All of it runs with the GIL; what a version does without it ends before the walk
 goes on.
+
+CPython calls an object through the function pointer at `tp_vectorcall_offset` of its type, where
+the type has the flag for that and the pointer is not NULL; else it calls `__call__`. A class whose
+objects are to be entered has two slots, `_vectorcall` and `_table`. Before the first is used their
+member descriptors are changed from objects to 64-bit words, and the class gets flag and offset.
 """
 
 from __future__ import annotations
@@ -19,15 +24,16 @@ import ctypes
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import BuiltinFunctionType, MappingProxyType
+from typing import Any, Protocol
 
 from .. import config
 from ..frontend.binding import EMPTY, Parameter
-from ..frontend.emitter import CellPlace, DictPlace, Guard, HiddenNames
+from ..frontend.emitter import CellPlace, DictPlace, Guard, HiddenPlace, Place
 from . import MISS, objects
 from .llvm import Library, compile_module
 from .memory import immortal
@@ -36,7 +42,9 @@ MAX_PARAMETERS = 64  # as in entry.ll
 MAX_VERSIONS = 64
 """Versions of one function that are entered natively; the one that was added first goes."""
 
-_METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
+_METH_FASTCALL = 0x0080
+_HAS_VECTORCALL = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL
+_WORD_MEMBER = 18  # T_ULONGLONG
 _PYTHON = (
     "PyObject_Vectorcall", "PyDict_GetItemWithError", "PyErr_Occurred", "PyErr_Clear",
     "PyTuple_Size", "PyTuple_GetItem", "PyUnicode_Compare", "Py_DecRef",
@@ -46,7 +54,7 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 # Words of the tables in entry.ll.
 _HEAD, _INSIDE, _LATEST = 0, 1, 8
 _NEXT, _CALLS = 0, 7
-_DICT, _CELL = 0, 1
+_DICT, _CELL, _ARGUMENT = 0, 1, 2
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
@@ -80,24 +88,20 @@ def _new_function() -> Any:
 
 
 def builtin_function(
-    name: str, address: int, kept: object, receiver: object = None, *, keywords: bool = False
+    name: str, address: int, kept: object, receiver: object = None
 ) -> Callable[..., Any]:
     """A builtin function object.
 
     Args:
         name: its `__name__`.
         address: where its code begins: `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t
-            count)`, which CPython calls METH_FASTCALL; with `keywords` there is a fourth parameter,
-            the tuple of names, or NULL.
+            count)`, which CPython calls METH_FASTCALL.
         kept: lives as long as the function: the code, and all that the code refers to.
         receiver: what the code gets as `self`.
     """
-    flags = _METH_FASTCALL | (_METH_KEYWORDS if keywords else 0)
-    definition = _MethodDef(name.encode(), address, flags, None)
+    definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     keeper = _Keeper(definition, kept)
-    made: Callable[..., Any] = _new_function()(
-        ctypes.addressof(definition), receiver, keeper, None
-    )
+    made: Callable[..., Any] = _new_function()(ctypes.addressof(definition), receiver, keeper, None)
     return made
 
 
@@ -118,11 +122,11 @@ class Version:
 
     Attributes:
         function: a builtin made of METH_FASTCALL code, which may return `MISS`.
-        guards: what it folded.
+        words: its record.
+        kept: what the record refers to.
     """
 
     function: Callable[..., Any]
-    guards: Sequence[Guard]
     words: ctypes.Array[ctypes.c_int64] = field(repr=False)
     kept: Sequence[object] = field(repr=False)
 
@@ -132,22 +136,31 @@ class Version:
         return self.words[_CALLS]
 
 
-class Entry:
-    """The native call of one function.
+class Enterable(Protocol):
+    """An object whose class has the two slots."""
 
-    Attributes:
-        function: a builtin to be called as the function would be.
-    """
+    _table: int
+    _vectorcall: int
+
+
+class Entry:
+    """The native call of one function object. Whoever makes one keeps it as long as the object."""
 
     def __init__(
-        self, name: str, parameters: Sequence[Parameter], slow: Callable[..., Any]
+        self, owner: Enterable, parameters: Sequence[Parameter], slow: Callable[..., Any]
     ) -> None:
-        """Requires `can_enter(parameters)`."""
+        """Take over the calls of `owner`. Requires `can_enter(type(owner), parameters)`.
+
+        Args:
+            owner: is called from now on through the entry.
+            parameters: what it takes.
+            slow: what it called until now.
+        """
         names = [sys.intern(p.name) for p in parameters]
         defaults = [p.default for p in parameters]
-        places = [id(d) if d is not EMPTY else 0 for d in defaults]
-        self._kept = (names, defaults, slow, name_table := _table(map(id, names)),
-                      default_table := _table(places))  # fmt: skip
+        name_table = _table(map(id, names))
+        default_table = _table(id(d) if d is not EMPTY else 0 for d in defaults)
+        self._kept = (names, defaults, slow, name_table, default_table)
         self._table = _table([
             0, 0, id(slow), len(names), sum(p.kind in _POSITIONAL for p in parameters),
             sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in parameters),
@@ -156,10 +169,9 @@ class Entry:
         self._versions: list[Version] = []
         self._retired: list[Version] = []
         self._lock = threading.RLock()
-        library = _library()
-        self.function = builtin_function(
-            name, library.addresses["entry"], (self, library), self._table, keywords=True
-        )
+        code = _library(objects.slot_offset(type(owner), "_table"))
+        owner._table = ctypes.addressof(self._table)
+        owner._vectorcall = code.addresses["entry"]
 
     @property
     def latest(self) -> Version | None:
@@ -171,14 +183,15 @@ class Entry:
         self,
         function: Callable[..., Any],
         guards: Sequence[Guard] = (),
-        places: Sequence[int] | None = None,
+        constants: Mapping[int, object] = MappingProxyType({}),
     ) -> Version | None:
         """Try a function before all others from now on.
 
         Args:
-            function: a builtin made of METH_FASTCALL code.
+            function: a builtin made of METH_FASTCALL code; takes the arguments in the order of the
+                parameters, without the constants.
             guards: what must hold, or else the function is not called.
-            places: the parameters that it takes, in order; all by default.
+            constants: objects that stand for parameters; what is given must be identical.
 
         Returns:
             The version, or None where a guard cannot be tested natively.
@@ -186,19 +199,20 @@ class Entry:
         rows = _guard_rows(guards)
         if rows is None:
             return None
+        rows += [(_ARGUMENT, place, 0, id(value)) for place, value in constants.items()]
+        row_table = _table(word for row in rows for word in row)
+        places = [place for place in range(self._table[3]) if place not in constants]
+        place_table = _table(places)
         get_function, get_self = _getters()
-        row_table = _table([word for row in rows for word in row])
-        place_table = _table(places or ())
         with self._lock:
             while len(self._versions) >= MAX_VERSIONS:
                 self.remove(self._versions[-1])
             words = _table([
-                self._table[_HEAD], get_function(function), get_self(function) or 0,
-                self._table[3] if places is None else len(places),
-                0 if places is None else ctypes.addressof(place_table),
+                self._table[_HEAD], get_function(function), get_self(function) or 0, len(places),
+                ctypes.addressof(place_table) if constants else 0,
                 len(rows), ctypes.addressof(row_table), 0,
             ])  # fmt: skip
-            version = Version(function, guards, words, (row_table, place_table))
+            version = Version(function, words, (guards, dict(constants), row_table, place_table))
             self._versions.insert(0, version)
             self._table[_HEAD] = ctypes.addressof(words)
         return version
@@ -218,13 +232,50 @@ class Entry:
                 self._retired.clear()
 
 
-def can_enter(parameters: Sequence[Parameter]) -> bool:
-    """Whether a function with these parameters can have an entry here."""
+def can_enter(cls: type, parameters: Sequence[Parameter]) -> bool:
+    """Whether calls of an object of a class with these parameters can be taken over."""
     return (
-        objects.is_available()
-        and len(parameters) <= MAX_PARAMETERS
+        len(parameters) <= MAX_PARAMETERS
         and not any(p.kind in _VARIADIC for p in parameters)
+        and objects.is_available()
+        and _make_enterable(cls)
     )
+
+
+@cache
+def _make_enterable(cls: type) -> bool:
+    """Have CPython call the objects of a class through their slots, where these are filled."""
+    if not _types_lie_as_expected():
+        return False
+    for name in ("_vectorcall", "_table"):
+        kind = ctypes.c_int.from_address(objects.member_of(cls, name) + 8)
+        assert kind.value == objects.OBJECT_MEMBER
+        kind.value = _WORD_MEMBER
+    offset, flags = _vectorcall_words(cls)
+    offset.value = objects.slot_offset(cls, "_vectorcall")
+    flags.value |= _HAS_VECTORCALL
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(cls))
+    return True
+
+
+def _types_lie_as_expected() -> bool:
+    """Whether the words of types are where they are looked for: builtin functions are called as
+    described, classes written in Python are not.
+    """
+    offset, flags = _vectorcall_words(BuiltinFunctionType)
+    own_offset, own_flags = _vectorcall_words(Entry)
+    return (
+        (flags.value, own_flags.value) == (BuiltinFunctionType.__flags__, Entry.__flags__)
+        and bool(flags.value & _HAS_VECTORCALL)
+        and not own_flags.value & _HAS_VECTORCALL
+        and 16 <= offset.value < BuiltinFunctionType.__basicsize__
+        and own_offset.value == 0
+    )
+
+
+def _vectorcall_words(cls: type) -> tuple[ctypes.c_int64, ctypes.c_uint64]:
+    """`tp_vectorcall_offset` and `tp_flags` of a type."""
+    return ctypes.c_int64.from_address(id(cls) + 56), ctypes.c_uint64.from_address(id(cls) + 168)
 
 
 def _table(words: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
@@ -236,26 +287,30 @@ def _guard_rows(guards: Iterable[Guard]) -> list[tuple[int, ...]] | None:
     """Guards as rows (kind, owner, name, expected); None where one has no native form."""
     rows: list[tuple[int, ...]] = []
     for guard in guards:
-        place = guard.place
-        if isinstance(place, HiddenNames) and type(place.namespace) is dict:
-            rows += [(_DICT, id(place.namespace), id(name), 0) for name in place.names]
-        elif guard.type is not None:
+        found = _rows_of(guard.place, guard.expected) if guard.type is None else None
+        if found is None:
             return None
-        elif isinstance(place, CellPlace):
-            rows.append((_CELL, id(place.cell), 0, id(guard.expected)))
-        elif isinstance(place, DictPlace) and type(place.owner) is dict:
-            rows.append((_DICT, id(place.owner), id(place.name), id(guard.expected)))
-        else:
-            return None
+        rows += found
     return rows
 
 
+def _rows_of(place: Place, expected: object) -> list[tuple[int, ...]] | None:
+    if isinstance(place, CellPlace):
+        return [(_CELL, id(place.cell), 0, id(expected))]
+    if isinstance(place, DictPlace) and type(place.owner) is dict:
+        return [(_DICT, id(place.owner), id(place.name), id(expected))]
+    if isinstance(place, HiddenPlace) and type(place.namespace) is dict:
+        return [(_DICT, id(place.namespace), id(name), 0) for name in sorted(place.names)]
+    return None
+
+
 @cache
-def _library() -> Library:
+def _library(table_offset: int) -> Library:
     imports = objects.python_functions(_PYTHON)
-    imports |= {"PyUnicode_Type": id(str), "MISS": id(MISS)}
+    imports |= {"PyUnicode_Type": id(str), "MISS": id(immortal(MISS))}
     imports["off"] = ctypes.addressof(_off())
-    return immortal(compile_module(_TEXT.read_text(), ["entry"], imports))
+    offset = f"@table_offset = internal constant i64 {table_offset}\n"
+    return immortal(compile_module(_TEXT.read_text() + offset, ["entry"], imports))
 
 
 @cache

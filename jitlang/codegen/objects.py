@@ -58,7 +58,8 @@ _ARRAY_FUNCTIONS = {
 }
 """Places in NumPy's table of functions."""
 _SLOTS = ("_array", "_base", "_version", "grad", "grad_fn", "requires_grad")  # as in objects.ll
-_OBJECT_MEMBER = 16  # T_OBJECT_EX
+OBJECT_MEMBER = 16
+"""The kind of slots in their member descriptors, `T_OBJECT_EX`."""
 _TEXT = Path(__file__).with_suffix(".ll")
 
 
@@ -79,7 +80,7 @@ def library() -> Library:
 
 
 def _slot_table() -> str:
-    offsets = ", ".join(f"i64 {_slot_offset(name)}" for name in _SLOTS)
+    offsets = ", ".join(f"i64 {slot_offset(Tensor, name)}" for name in _SLOTS)
     return f"@slots = internal constant [{len(_SLOTS)} x i64] [{offsets}]\n"
 
 
@@ -137,24 +138,25 @@ def _floats_lie_as_expected() -> bool:
 
 def _slots_lie_as_expected() -> bool:
     """Whether a Tensor's slots hold what its attributes say."""
-    if any(_slot_kind(name) != _OBJECT_MEMBER for name in _SLOTS):
+    if any(_slot_kind(name) != OBJECT_MEMBER for name in _SLOTS):
         return False
     probe = Tensor(np.zeros(1, np.float32))
-    found = [_words_at(id(probe) + _slot_offset(name), 1)[0] for name in _SLOTS]
+    found = [_words_at(id(probe) + slot_offset(Tensor, name), 1)[0] for name in _SLOTS]
     return found == [id(getattr(probe, name)) for name in _SLOTS]
 
 
 def _slot_kind(name: str) -> int:
-    return ctypes.c_int.from_address(_member(name) + 8).value
+    return ctypes.c_int.from_address(member_of(Tensor, name) + 8).value
 
 
-def _slot_offset(name: str) -> int:
-    return _words_at(_member(name) + 16, 1)[0]
+def slot_offset(owner: type, name: str) -> int:
+    """Where a slot lies in the instances of a class, in bytes."""
+    return _words_at(member_of(owner, name) + 16, 1)[0]
 
 
-def _member(name: str) -> int:
-    """The address of a slot's `PyMemberDef`: name, kind, offset."""
-    return _words(Tensor.__dict__[name], 6)[5]
+def member_of(owner: type, name: str) -> int:
+    """The address of a slot's `PyMemberDef`: name, kind (byte 8), offset (byte 16)."""
+    return _words(owner.__dict__[name], 6)[5]
 
 
 def _words(value: object, count: int) -> list[int]:

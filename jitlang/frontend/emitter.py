@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import CellType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -41,22 +42,72 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
+class DictPlace:
+    """An entry of a dict: a global variable, or what a module holds."""
+
+    owner: Mapping[str, Any]
+    name: str
+
+    def read(self) -> object:
+        """What stands there; KeyError where nothing does."""
+        return self.owner[self.name]
+
+
+@dataclass(frozen=True)
+class CellPlace:
+    """A closed-over variable."""
+
+    cell: CellType
+
+    def read(self) -> object:
+        """Its value; ValueError where it has none."""
+        return self.cell.cell_contents
+
+
+@dataclass(frozen=True)
+class AttributePlace:
+    """An attribute of an object."""
+
+    owner: object
+    name: str
+
+    def read(self) -> object:
+        """Its value; AttributeError where there is none."""
+        return getattr(self.owner, self.name)
+
+
+@dataclass(frozen=True)
+class HiddenPlace:
+    """Builtins that a module does not hide by names of its own."""
+
+    namespace: Mapping[str, Any]
+    names: AbstractSet[str]
+
+    def read(self) -> object:
+        """Whether it hides none."""
+        return self.namespace.keys().isdisjoint(self.names)
+
+
+Place = DictPlace | CellPlace | AttributePlace | HiddenPlace
+
+
+@dataclass(frozen=True)
 class Guard:
     """An assumption about the world outside the function, tested when it is called.
 
-    `read` fetches the value anew; it must still be the one that was folded (identity for functions
-    and objects, equality of value and class for scalars).
+    What stands at `place` must still be what was folded (identity for functions and objects,
+    equality of value and class for scalars); of a list or dict, `type` is what was assumed.
     """
 
     label: str
-    read: Callable[[], object]
+    place: Place
     expected: object
     type: Type | None = None
 
     def holds(self) -> bool:
         """Whether the assumption still holds."""
         try:
-            found = self.read()
+            found = self.place.read()
             if found is self.expected:
                 return self.type is None or type_of(found) is self.type
         except (KeyError, AttributeError, ValueError, TypeError):
@@ -111,8 +162,9 @@ class Unit:
         """Record that a module does not define a name of its own that hides a builtin."""
         hidden = self.builtins.setdefault(id(namespace), set())
         hidden.add(name)
-        unhidden = Guard(f"builtins of {label}", lambda: namespace.keys().isdisjoint(hidden), True)
-        self.guard(unhidden, namespace)
+        self.guard(
+            Guard(f"builtins of {label}", HiddenPlace(namespace, hidden), True), namespace
+        )
 
     def fall_back(self, fallback: Fallback) -> None:
         """Record a call back into Python, once per place."""
@@ -260,10 +312,10 @@ class Emitter:
                 raise self.error(
                     ErrorKind.UNDEFINED_NAME, f"closed-over name '{name}' has no value yet"
                 ) from None
-            return self.guarded(name, lambda: cell.cell_contents, found, cell)
+            return self.guarded(name, CellPlace(cell), found, cell)
         if name in source.namespace:
             namespace = source.namespace
-            return self.guarded(name, lambda: namespace[name], namespace[name], namespace)
+            return self.guarded(name, DictPlace(namespace, name), namespace[name], namespace)
         builtins = source.namespace.get("__builtins__", {})
         table: Mapping[str, Any] = builtins if isinstance(builtins, dict) else vars(builtins)
         if name in table:
@@ -273,15 +325,13 @@ class Emitter:
         hint = did_you_mean(name, near, [*source.namespace, *table]) or hints.for_name(name)
         raise self.error(ErrorKind.UNDEFINED_NAME, f"undefined name '{name}'", hint=hint)
 
-    def guarded(
-        self, label: str, read: Callable[[], object], found: object, owner: object
-    ) -> Sugar:
+    def guarded(self, label: str, place: Place, found: object, owner: object) -> Sugar:
         """The meaning of an outside object found in `owner`, which is folded and guarded."""
         stable = isinstance(found, ModuleType) and found.__name__.split(".")[0] in STABLE_MODULES
         if not stable:
             contents = self._contents(found, label) if isinstance(found, list | dict) else None
             key = f"{label} in {self.source.name} of {self.source.filename}"
-            self.unit.guard(Guard(key, read, found, contents), owner)
+            self.unit.guard(Guard(key, place, found, contents), owner)
         return self.grammar.meaning_of(self, found, label)
 
     def _contents(self, found: object, label: str) -> Type:

@@ -16,7 +16,7 @@ from ..tensor import Tensor
 from . import numpy_names
 from .annotate import NoType, type_from_object
 from .builtins import SPECIALS, math_meaning
-from .emitter import STABLE_MODULES, Emitter
+from .emitter import STABLE_MODULES, AttributePlace, DictPlace, Emitter, Place
 from .source import is_standard_library
 from .sugar import (
     ClassName,
@@ -125,7 +125,14 @@ def attribute_of(e: Emitter, owner: Namespace, name: str) -> Sugar:
     label = f"{owner.name or owner.label}.{name}"
     if isinstance(target, types.ModuleType) and module.split(".")[0] in STABLE_MODULES:
         return meaning_of(e, found, label)
-    return e.guarded(label, lambda: getattr(target, name), found, target)
+    return e.guarded(label, _place_of(target, name), found, target)
+
+
+def _place_of(target: Any, name: str) -> Place:
+    """Where an attribute is read anew: in the module's dict where it stands there."""
+    if type(target) is types.ModuleType and name in vars(target):
+        return DictPlace(vars(target), name)
+    return AttributePlace(target, name)
 
 
 def class_type(e: Emitter, cls: type, node: ast.expr) -> Type | None:
