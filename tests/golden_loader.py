@@ -31,6 +31,7 @@ see):
     [code]         the source of the graph
     [run a,b]      the graph after the passes `a` and `b`, verified before and after each
     [fused]        the inlined, optimised graph after fusion, verified before and after
+    [ranges]       what values the ints of the graph can have
     [error]        the message of the rejection: of the parser, then of the verifier
     [round-trip]   nothing to write: the graph parses back equal, and prints back alike
     [verify]       nothing to write: the graph is valid
@@ -52,9 +53,11 @@ from typing import Any
 
 from jitlang.errors import EXPECTED_ERROR, CompileError
 from jitlang.ir.compare import first_difference
-from jitlang.ir.graph import Graph
+from jitlang.ir.graph import Graph, Value
 from jitlang.ir.parser import parse_graph
+from jitlang.ir.printer import assign_names
 from jitlang.ir.source import to_source
+from jitlang.ir.types import INT
 from jitlang.ir.verifier import verify
 
 HEADER = re.compile(r"\[(?P<word>[a-z-]+)(?:\s+(?P<arguments>[^\]]*))?\]\s*$")
@@ -243,6 +246,25 @@ def _fused(subject: Subject, section: Section) -> str:
     return str(graph)
 
 
+def _ranges(subject: Subject, section: Section) -> str:
+    find_ranges = importlib.import_module("jitlang.passes.ranges").find_ranges
+    graph = subject.graph()
+    found, names = find_ranges(graph), assign_names(graph)
+    nodes = [node for block in graph.blocks() for node in (block.param_node, *block.nodes)]
+    values = [value for node in nodes for value in node.outputs if value.type is INT]
+    return "\n".join(
+        f"%{names[value]}: {found.of(value)}{'' if found.fits(value.node) else _mark(value)}"
+        for value in values
+        if not value.is_constant
+    )
+
+
+def _mark(value: Value) -> str:
+    """Ints that need a check carry a mark."""
+    op = value.node.op
+    return ", checked" if op is not None and op.checked_integer else ""
+
+
 def _error(subject: Subject, section: Section) -> str:
     try:
         verify(subject.graph(section.arguments))
@@ -275,6 +297,7 @@ _RESULTS: dict[str, Callable[[Subject, Section], str]] = {
     "code": _code,
     "run": _run,
     "fused": _fused,
+    "ranges": _ranges,
     "error": _error,
     "round-trip": _round_trip,
     "verify": _verify,

@@ -29,6 +29,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.types import Type
 from ..passes.liveness import Liveness, find_last_uses
+from ..passes.ranges import find_ranges
 from .entry import builtin_function
 from .llvm import compile_module
 from .scalar import DOUBLE, I1, I64, LIBRARY, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
@@ -138,6 +139,7 @@ class _HostEmitter:
         self.owned: list[ll.AllocaInstr] = []
         self.borrowed: set[Value] = set(graph.inputs)
         self.liveness: Liveness = find_last_uses(graph)
+        self.ranges = find_ranges(graph)
         self.checked = graph.integers == "checked"
 
     def emit(self) -> str:
@@ -436,7 +438,8 @@ class _HostEmitter:
             return
         names = [a.name for a in op.schema.arguments]
         loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
-        checked = self.checked or not op.checked_integer
+        may_wrap = op.checked_integer and not self.checked
+        checked = not (may_wrap or self.ranges.fits(node))
         reading = Reading(self.b, loaded, checked, self.declare)
         value = read_row(reading, op, node.output.type)
         if not reading.trouble:
