@@ -345,9 +345,7 @@ _NEGATED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
 _FLIPPED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
-def _where(
-    operator: type[ast.cmpop], truth: bool, a: Range, b: Range
-) -> tuple[Range, Range]:
+def _where(operator: type[ast.cmpop], truth: bool, a: Range, b: Range) -> tuple[Range, Range]:
     """What is left of the ranges of `a` and `b` where `a operator b` holds, or does not."""
     if not truth:
         operator = _NEGATED.get(operator, operator)
@@ -467,7 +465,7 @@ def _binary(operator: ast.operator, a: Range, b: Range) -> Range | None:
             return _hull(x // y for x in a for y in divisors) if divisors else None
         case ast.Mod():
             return _remainder(a, b)
-        case ast.RShift() if 0 <= b.low:
+        case ast.RShift() if b.low >= 0:
             return _hull(x >> min(y, 64) for x in a for y in b)
         case ast.BitAnd() if a.low >= 0 or b.low >= 0:
             return Range(0, min(side.high for side in (a, b) if side.low >= 0))
