@@ -1,0 +1,203 @@
+"""Where the tensors of a native function lie: one block for all that does not leave it.
+
+Every action writes fresh memory, so each fresh value gets a buffer, and views share the buffers of
+what they look at. A buffer is live from the node that writes it to the last reader of any value
+that may lie in it; what is read inside a loop but written outside of it is live as long as the
+loop. Two buffers that are never live together may lie at the same place. A tensor that a loop
+carries has two buffers: one holds the value of this trip, the other is written for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..ir.graph import IF, LOOP, Block, Graph, Node, Value
+from .actions import Plan, Run, Select, View, fresh_values, is_tensor
+
+ALIGNMENT = 64
+_FAR = 1 << 60
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """A piece of memory. `offset` is its place in the block; arguments, constants and results have
+    none.
+    """
+
+    size: int
+    is_local: bool
+    begin: int = _FAR
+    end: int = -1
+    offset: int = 0
+
+
+@dataclass
+class Storage:
+    """The memory of a function.
+
+    Attributes:
+        buffers: of fresh values.
+        roots: the buffers that each tensor may lie in.
+        carried: the two buffers of each tensor that a loop carries, by the block's parameter.
+        temporaries: further memory that a node needs while it runs.
+        size: bytes of the block.
+    """
+
+    buffers: dict[Value, Buffer] = field(default_factory=dict)
+    roots: dict[Value, frozenset[Buffer]] = field(default_factory=dict)
+    carried: dict[Value, tuple[Buffer, Buffer]] = field(default_factory=dict)
+    temporaries: dict[Node, list[Buffer]] = field(default_factory=dict)
+    size: int = 0
+
+
+def plan_storage(graph: Graph, plan: Plan, kept: Iterable[Value] = ()) -> Storage:
+    """Give every buffer its place.
+
+    Args:
+        graph: the graph.
+        plan: its plan.
+        kept: fresh values whose memory the caller provides, since they leave the function.
+    """
+    storage = Storage()
+    for value in (*graph.inputs, *plan.constants):
+        if is_tensor(value):
+            storage.roots[value] = frozenset((Buffer(0, False),))
+    walk = _Walk(graph, plan, storage, frozenset(kept))
+    walk.block(graph.block)
+    walk.read(graph.outputs, walk.clock)
+    local = [*storage.buffers.values(), *(b for pair in storage.carried.values() for b in pair)]
+    local += [buffer for each in storage.temporaries.values() for buffer in each]
+    storage.size = _place([buffer for buffer in local if buffer.is_local and buffer.size])
+    return storage
+
+
+class _Walk:
+    """One pass in the order of execution; a place is the number of a node."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, storage: Storage, kept: frozenset[Value]
+    ) -> None:
+        self.plan = plan
+        self.storage = storage
+        self.kept = kept
+        self.clock = 0
+        self.loops: list[tuple[int, list[Buffer]]] = []
+
+    def block(self, block: Block) -> None:
+        for node in block.nodes:
+            self.clock += 1
+            if node.kind == IF:
+                self.branch(node)
+            elif node.kind == LOOP:
+                self.loop(node)
+            else:
+                self.node(node)
+
+    def node(self, node: Node) -> None:
+        action = self.plan.actions.get(node)
+        if action is None:
+            return
+        for value in fresh_values(action):
+            self.fresh(value)
+        if isinstance(action, View | Select):
+            for value in node.outputs:
+                self.storage.roots[value] = self.storage.roots[action.source]
+        if isinstance(action, Run):
+            arrays = [array.make().nbytes for array in action.launch.temporaries]
+            scratch = [call.scratch * call.threads for call in action.launch.calls]
+            self.storage.temporaries[node] = [self.buffer(n, True) for n in (*arrays, *scratch)]
+            self.touch(self.storage.temporaries[node])
+        self.read(_read_values(node, self.plan), self.clock)
+        self.read(node.outputs, self.clock)
+
+    def branch(self, node: Node) -> None:
+        for block in node.blocks:
+            self.block(block)
+            self.clock += 1
+            self.read(block.outputs, self.clock)
+        for index, output in enumerate(node.outputs):
+            if is_tensor(output):
+                arms = [block.outputs[index] for block in node.blocks]
+                sets = [self.storage.roots.get(value, frozenset()) for value in arms]
+                self.storage.roots[output] = frozenset().union(*sets)
+
+    def loop(self, node: Node) -> None:
+        (body,) = node.blocks
+        self.read(node.inputs, self.clock)
+        for parameter in body.inputs[1:]:
+            if is_tensor(parameter):
+                size = self.plan.forms[parameter].nbytes
+                pair = (self.buffer(size, True), self.buffer(size, True))
+                self.storage.carried[parameter] = pair
+                self.storage.roots[parameter] = frozenset(pair)
+                self.touch(pair)
+        self.clock += 1
+        self.loops.append((self.clock, []))
+        self.block(body)
+        self.clock += 1
+        self.read(body.outputs, self.clock)
+        for parameter in body.inputs[1:]:
+            if is_tensor(parameter):
+                self.touch(self.storage.carried[parameter])
+        self.clock += 1
+        _, outer = self.loops.pop()
+        for buffer in outer:
+            self.use(buffer, self.clock)
+        for parameter, output in zip(body.inputs[1:], node.outputs, strict=True):
+            if is_tensor(parameter):
+                self.storage.roots[output] = self.storage.roots[parameter]
+
+    # Buffers ------------------------------------------------------------------------------------
+
+    def fresh(self, value: Value) -> None:
+        buffer = self.buffer(self.plan.forms[value].nbytes, value not in self.kept)
+        self.storage.buffers[value] = buffer
+        self.storage.roots[value] = frozenset((buffer,))
+        self.touch([buffer])
+
+    def buffer(self, size: int, is_local: bool) -> Buffer:
+        return Buffer(-(-size // ALIGNMENT) * ALIGNMENT, is_local)
+
+    def touch(self, buffers: Sequence[Buffer]) -> None:
+        for buffer in buffers:
+            self.use(buffer, self.clock)
+
+    def read(self, values: Iterable[Value], place: int) -> None:
+        for value in values:
+            for buffer in self.storage.roots.get(value, ()):
+                self.use(buffer, place)
+
+    def use(self, buffer: Buffer, place: int) -> None:
+        """A buffer is used here; one from outside a loop is live until the loop ends."""
+        buffer.begin = min(buffer.begin, place)
+        buffer.end = max(buffer.end, place)
+        for start, outer in reversed(self.loops):
+            if buffer.begin < start:
+                outer.append(buffer)
+                return
+
+
+def _read_values(node: Node, plan: Plan) -> Iterable[Value]:
+    """What a node reads, elements of lists included."""
+    yield from node.inputs
+    action = plan.actions.get(node)
+    for part in getattr(action, "parts", ()):
+        yield part.source
+
+
+def _place(buffers: list[Buffer]) -> int:
+    """Give each buffer the lowest place that no buffer live with it overlaps, big ones first."""
+    placed: list[Buffer] = []
+    size = 0
+    for buffer in sorted(buffers, key=lambda b: (-b.size, b.begin)):
+        rivals = [b for b in placed if b.begin <= buffer.end and buffer.begin <= b.end]
+        place = 0
+        for rival in sorted(rivals, key=lambda b: b.offset):
+            if place + buffer.size <= rival.offset:
+                break
+            place = max(place, rival.offset + rival.size)
+        buffer.offset = place
+        placed.append(buffer)
+        size = max(size, place + buffer.size)
+    return size
