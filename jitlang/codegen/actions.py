@@ -1,9 +1,9 @@
 """What a node on tensors becomes when all forms are known: an action.
 
-`Planner(graph, forms)` walks a graph forward, gives every tensor a form, and every node that
-touches tensors an action. It asks the rows' own reference kernels how views lie (`Form.sample`), the
-fuser how groups are computed, and refuses with a reason what has no native form, so that nothing
-is decided while code is written.
+`Planner(forms).plan(graph)` walks a graph forward, gives every tensor a form, and every node that
+touches tensors an action. It asks the rows' own reference kernels how views lie (`Form.sample`),
+the fuser how groups are computed, and refuses with a reason what has no native form, so that
+nothing is decided while code is written.
 """
 
 from __future__ import annotations
@@ -126,11 +126,13 @@ class Plan:
         forms: of every tensor.
         actions: of every node that touches tensors.
         constants: the tensors whose elements are known, as arrays.
+        displays: the elements of lists and tuples that hold tensors.
     """
 
     forms: dict[Value, Form] = field(default_factory=dict)
     actions: dict[Node, Action] = field(default_factory=dict)
     constants: dict[Value, Any] = field(default_factory=dict)
+    displays: dict[Value, Sequence[Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,6 @@ class Planner:
         self.found = Plan(forms=dict(forms))
         self.samples: dict[Value, Any] = {value: form.sample() for value, form in forms.items()}
         self.views: dict[Value, _Views] = {}
-        self.displays: dict[Value, Sequence[Value]] = {}
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of a graph whose tensor inputs have the given forms.
@@ -334,7 +335,7 @@ class Planner:
         container, index = node.inputs
         if container in self.views:
             return self.element_of_views(node, self.views[container], index)
-        elements = self.displays.get(container, ())
+        elements = self.found.displays.get(container, ())
         place = index.constant()
         if place is None or not -len(elements) <= place < len(elements):
             raise Unsupported(f"a list of tensors is indexed by a variable ({node.span})")
@@ -364,13 +365,13 @@ class Planner:
         container = node.inputs[0]
         if container in self.views:
             return Length(len(self.views[container].forms))
-        if container in self.displays:
-            return Length(len(self.displays[container]))
+        if container in self.found.displays:
+            return Length(len(self.found.displays[container]))
         raise Unsupported(_no_form(node))
 
     def display(self, node: Node) -> Action:
         """A list or tuple of tensors, looked through by who reads it."""
-        self.displays[node.output] = list(node.inputs)
+        self.found.displays[node.output] = list(node.inputs)
         return Nothing()
 
     def item(self, node: Node) -> Action:
@@ -413,7 +414,7 @@ class Planner:
     def stacked(self, node: Node) -> Action:
         """`stack` and `cat`: each part is copied to its place."""
         container, dim = node.inputs
-        parts = self.displays.get(container)
+        parts = self.found.displays.get(container)
         if parts is None or not dim.is_constant:
             raise Unsupported(_no_form(node))
         result = self.called(node)

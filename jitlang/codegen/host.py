@@ -56,6 +56,8 @@ _PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyBool_FromLong": (POINTER, [I64]),
     "PyObject_IsTrue": (I32, [POINTER]),
     "PyErr_Occurred": (POINTER, []),
+    "PyErr_Clear": (VOID, []),
+    "PyErr_NoMemory": (POINTER, []),
     "PyErr_CheckSignals": (I32, []),
     "PyEval_SaveThread": (POINTER, []),
     "PyEval_RestoreThread": (VOID, [POINTER]),
@@ -98,11 +100,11 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     Raises:
         RuntimeError: LLVM rejects the code (a bug).
     """
-    emitter = _HostEmitter(graph, callback_of)
+    emitter = HostEmitter(graph, callback_of)
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = {TABLE: ctypes.addressof(table)}
-    imports |= {name: _address(name) for name in emitter.used if not name.startswith("llvm.")}
+    imports |= {name: address_of_symbol(name) for name in emitter.used if not name.startswith("llvm.")}
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, library)
     function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
@@ -112,7 +114,7 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
 _libm = ctypes.CDLL(None)
 
 
-def _address(name: str) -> int:
+def address_of_symbol(name: str) -> int:
     """Where a function of CPython or of the C library lies in this process."""
     source: Any = ctypes.pythonapi if name in _PYTHON else _libm
     found = getattr(source, name.removeprefix(LIBRARY))
@@ -124,8 +126,12 @@ def _address(name: str) -> int:
 # Code ---------------------------------------------------------------------------------------------
 
 
-class _HostEmitter:
-    """Emits one graph."""
+class HostEmitter:
+    """Emits one graph.
+
+    Attributes:
+        released: whether the code at hand runs without the GIL; calls of CPython take it then.
+    """
 
     def __init__(self, graph: Graph, callback_of: Callable[[Node], Callback]) -> None:
         self.graph = graph
@@ -141,31 +147,43 @@ class _HostEmitter:
         self.liveness: Liveness = find_last_uses(graph)
         self.ranges = find_ranges(graph)
         self.checked = graph.integers == "checked"
+        self.released: ll.AllocaInstr | None = None
 
     def emit(self) -> str:
         """The module as text."""
         type_ = ll.FunctionType(POINTER, [POINTER, _POINTERS, I64])
-        function = ll.Function(self.module, type_, ENTRY)
+        self.function = ll.Function(self.module, type_, ENTRY)
         self.table_global = ll.GlobalVariable(self.module, POINTER, TABLE)
-        self.entry = ll.IRBuilder(function.append_basic_block("entry"))
-        self.failure = function.append_basic_block("failure")
-        self.b = ll.IRBuilder(function.append_basic_block("start"))
+        self.entry = ll.IRBuilder(self.function.append_basic_block("entry"))
+        self.failure = self.function.append_basic_block("failure")
+        self.b = ll.IRBuilder(self.function.append_basic_block("start"))
         self.countdown = self.entry.alloca(I64, name="countdown")
         self.entry.store(I64(POLL_INTERVAL), self.countdown)
         self.polls = self.entry.alloca(I64, name="polls")
         self.entry.store(I64(YIELD_INTERVAL), self.polls)
-        for index, value in enumerate(self.graph.inputs):
-            argument = self.b.load(self.b.gep(function.args[1], [I64(index)]))
-            self.store(value, self.unboxed(argument, value.type))
+        self.enter()
         with self.block(self.graph.block):
-            result = self.boxed(self.graph.outputs[0])
+            result = self.leave()
         self.release_all(self.b)
         self.b.ret(result)
-        self.entry.branch(function.blocks[2])
+        self.entry.branch(self.function.blocks[2])
         failure = ll.IRBuilder(self.failure)
         self.release_all(failure)
         failure.ret(POINTER(None))
         return str(self.module)
+
+    def enter(self) -> None:
+        """Take the arguments."""
+        for index, value in enumerate(self.graph.inputs):
+            self.store(value, self.unboxed(self.argument(index), value.type))
+
+    def argument(self, index: int) -> ll.Value:
+        """An argument of the call; a borrowed reference."""
+        return self.b.load(self.b.gep(self.function.args[1], [I64(index)]))
+
+    def leave(self) -> ll.Value:
+        """A new reference to the result."""
+        return self.boxed(self.graph.outputs[0])
 
     # Plumbing -----------------------------------------------------------------------------------
 
@@ -176,16 +194,42 @@ class _HostEmitter:
         return self.used[name]
 
     def python(self, name: str, *args: ll.Value) -> ll.Value:
-        """Call a function of CPython."""
+        """Call a function of CPython, with the GIL."""
         result, parameters = _PYTHON[name]
-        return self.b.call(self.declare(name, ll.FunctionType(result, parameters)), args)
+        callee = self.declare(name, ll.FunctionType(result, parameters))
+        self.take_gil()
+        made = self.b.call(callee, args)
+        self.release_gil()
+        return made
+
+    def take_gil(self) -> None:
+        """Take the GIL where the code runs without it."""
+        if self.released is not None:
+            take = self.declare("PyEval_RestoreThread", ll.FunctionType(VOID, [POINTER]))
+            self.b.call(take, [self.b.load(self.released)])
+
+    def release_gil(self) -> None:
+        """Go on without the GIL, where the code runs so."""
+        if self.released is not None:
+            release = self.declare("PyEval_SaveThread", ll.FunctionType(POINTER, []))
+            self.b.store(self.b.call(release, []), self.released)
 
     def fail_if(self, condition: ll.Value) -> None:
         """Leave with the exception that is set, where the condition holds."""
         following = self.b.append_basic_block("go_on")
-        branch = self.b.cbranch(condition, self.failure, following)
+        failure = self.failure if self.released is None else self.failure_without_gil()
+        branch = self.b.cbranch(condition, failure, following)
         branch.set_weights([1, 1000])
         self.b.position_at_end(following)
+
+    def failure_without_gil(self) -> ll.Block:
+        """Where errors go from code that runs without the GIL."""
+        block = self.function.append_basic_block("failure_without_gil")
+        builder, self.b = self.b, ll.IRBuilder(block)
+        self.take_gil()
+        self.b.branch(self.failure)
+        self.b = builder
+        return block
 
     def checked_object(self, value: ll.Value) -> ll.Value:
         """An object that a call returned; NULL means that it failed."""
@@ -193,6 +237,7 @@ class _HostEmitter:
         return value
 
     def release_all(self, builder: ll.IRBuilder) -> None:
+        """Release what the function owns."""
         decref = self.declare("Py_DecRef", ll.FunctionType(VOID, [POINTER]))
         for slot in self.owned:
             builder.call(decref, [builder.load(slot)])
@@ -346,7 +391,7 @@ class _HostEmitter:
         elif node.kind == LOOP:
             self.loop(node)
         else:
-            _LOWERINGS.get(node.kind, _HostEmitter.operator)(self, node)
+            _LOWERINGS.get(node.kind, HostEmitter.operator)(self, node)
         for value in self.liveness.at.get(node, ()):
             self.clear(value)
 
@@ -369,7 +414,7 @@ class _HostEmitter:
         self.b.store(I64(0), index_slot)
         self.b.store(self.load(going), going_slot)
         for target, source in zip(body.inputs[1:], node.inputs[2:], strict=True):
-            self.copy(target, source)
+            self.begin_carrying(target, source)
         for value in self.liveness.on_entry.get(node, ()):
             self.clear(value)
         head, inside, after = (self.b.append_basic_block(n) for n in ("head", "body", "after"))
@@ -387,13 +432,21 @@ class _HostEmitter:
             self.b.store(self.load(body.outputs[0]), going_slot)
         for target, end in zip(body.inputs[1:], ends, strict=True):
             if end is not None:
-                self.store(target, end)
+                self.carry(target, end)
         self.b.store(self.b.add(self.b.load(index_slot), I64(1)), index_slot)
-        self.poll()
+        self.poll(self.weight(node))
         self.b.branch(head)
         self.b.position_at_end(after)
         for target, source in zip(node.outputs, body.inputs[1:], strict=True):
             self.copy(target, source)
+
+    def begin_carrying(self, target: Value, source: Value) -> None:
+        """Set a carried variable before the first trip."""
+        self.copy(target, source)
+
+    def carry(self, target: Value, end: ll.Value) -> None:
+        """Set a carried variable for the next trip."""
+        self.store(target, end)
 
     def end_value(self, target: Value, source: Value) -> ll.Value | None:
         """What a carried variable becomes: read before any of them is written."""
@@ -404,14 +457,19 @@ class _HostEmitter:
         loaded = self.load(source)
         return loaded if source.type in SCALAR_TYPES else self.unboxed(loaded, target.type)
 
-    def poll(self) -> None:
+    def weight(self, loop: Node) -> int:
+        """What a trip counts for towards `POLL_INTERVAL`."""
+        return 1
+
+    def poll(self, weight: int) -> None:
         """Every so often, handle signals and let other threads run."""
-        left = self.b.sub(self.b.load(self.countdown), I64(1))
+        left = self.b.sub(self.b.load(self.countdown), I64(weight))
         self.b.store(left, self.countdown)
-        with self.b.if_then(self.b.icmp_signed("==", left, I64(0)), likely=False):
+        with self.b.if_then(self.b.icmp_signed("<=", left, I64(0)), likely=False):
             self.b.store(I64(POLL_INTERVAL), self.countdown)
             self.fail_if(self.b.icmp_signed("<", self.python("PyErr_CheckSignals"), I32(0)))
-            self.yield_gil()
+            if self.released is None:
+                self.yield_gil()
 
     def yield_gil(self) -> None:
         """Every so many polls, let other threads run.
@@ -543,15 +601,15 @@ class _HostEmitter:
         self.store(node.output, count)
 
 
-_LOWERINGS: dict[str, Callable[[_HostEmitter, Node], None]] = {
-    "prim::TupleConstruct": _HostEmitter.tuple_construct,
-    "prim::ListConstruct": _HostEmitter.list_construct,
-    "prim::TupleUnpack": _HostEmitter.tuple_unpack,
-    "prim::unchecked_cast": _HostEmitter.unchecked_cast,
-    "aten::__is__": _HostEmitter.is_none,
-    "aten::__isnot__": _HostEmitter.is_none,
-    "aten::append": _HostEmitter.append,
-    "aten::len": _HostEmitter.length,
+_LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
+    "prim::TupleConstruct": HostEmitter.tuple_construct,
+    "prim::ListConstruct": HostEmitter.list_construct,
+    "prim::TupleUnpack": HostEmitter.tuple_unpack,
+    "prim::unchecked_cast": HostEmitter.unchecked_cast,
+    "aten::__is__": HostEmitter.is_none,
+    "aten::__isnot__": HostEmitter.is_none,
+    "aten::append": HostEmitter.append,
+    "aten::len": HostEmitter.length,
 }
 
 

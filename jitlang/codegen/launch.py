@@ -109,6 +109,13 @@ class Call:
         """How many threads may ever work on the call: so many need scratch memory."""
         return CAPACITY if self.chunk < self.count else 1
 
+    @property
+    def nanoseconds(self) -> float:
+        """What the call may take on one thread, roughly."""
+        lanes = self.kernel.shape.lanes
+        line = max(self.grain, lanes) if self.grain > 1 else 1
+        return _nanoseconds(self.kernel) * self.count * line
+
 
 @dataclass(slots=True)
 class Array:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..fuser.partition import fuse_nodes
 from ..fuser.plan import Unsupported
-from ..ir.graph import Graph, Node
+from ..ir import types as ty
+from ..ir.graph import LOOP, Graph, Node
+from ..passes.manager import run_passes
+from . import objects
+from .actions import Planner, touches_tensors
+from .entry import builtin_function
+from .guards import Guard, guard_inputs, tensor_guards
+from .host import ENTRY, TABLE, address_of_symbol, is_machine_code
+from .leaving import find_exits
+from .llvm import compile_module
+from .native import Frame, NativeEmitter
+from .storage import find_storage
 
 
 @dataclass
@@ -26,7 +39,7 @@ class StaticFunction:
 
     function: Callable[..., Any]
     graph: Graph
-    guards: Sequence[str]
+    guards: Sequence[Guard]
     callbacks: Sequence[Node]
     text: str
 
@@ -45,4 +58,41 @@ def compile_static(
     Raises:
         Unsupported: something in the graph has no native form, with the reason.
     """
-    raise Unsupported("tensors are not native values yet")
+    if not objects.is_available():
+        raise Unsupported("objects of this interpreter do not lie in memory as native code expects")
+    frame = _frame(graph.copy(), inputs)
+    emitter = NativeEmitter(frame, callback_of)
+    text = emitter.emit()
+    table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
+    imports = {name: address_of_symbol(name) for name in emitter.used
+               if name not in emitter.addresses and not name.startswith("llvm.")}  # fmt: skip
+    imports |= emitter.addresses
+    imports[TABLE] = ctypes.addressof(table)
+    library = compile_module(text, [ENTRY], imports)
+    kept = (table, emitter.table, emitter.kept, emitter.block_memory, objects.library(), library)
+    function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
+    return StaticFunction(function, frame.graph, frame.guards, emitter.called_back, text)
+
+
+def _frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
+    """Specialise a graph for these arguments, and plan it."""
+    guards = guard_inputs(graph, inputs)
+    run_passes(graph, ["clean-up"])
+    fuse_nodes(graph, static=True)
+    _refuse_callbacks(graph)
+    forms = {guard.value: guard.form for guard in tensor_guards(guards)}
+    plan = Planner(forms).plan(graph)
+    storage = find_storage(graph, plan)
+    leaving = find_exits(graph, plan, storage)
+    storage.place()
+    torch = [g for g in tensor_guards(guards) if not ty.is_array(g.value.type)]
+    gives_arrays = bool(torch) and all(guard.is_raw for guard in torch)
+    return Frame(graph, plan, storage, guards, leaving, gives_arrays)
+
+
+def _refuse_callbacks(graph: Graph) -> None:
+    """Python called back in a loop costs what the interpreter costs; an effect forbids MISS."""
+    for node in graph.walk():
+        in_loop = any(owner.kind == LOOP for owner in node.ancestry() if owner is not node)
+        if in_loop and not touches_tensors(node) and not is_machine_code(node):
+            raise Unsupported(f"{node.kind} in a loop is not machine code ({node.span})")

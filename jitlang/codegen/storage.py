@@ -5,6 +5,8 @@ what they look at. A buffer is live from the node that writes it to the last rea
 that may lie in it; what is read inside a loop but written outside of it is live as long as the
 loop. Two buffers that are never live together may lie at the same place. A tensor that a loop
 carries has two buffers: one holds the value of this trip, the other is written for the next.
+
+What leaves the function lies in arrays of its own: `Storage.keep`.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ _FAR = 1 << 60
 
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """A piece of memory. `offset` is its place in the block; arguments, constants and results have
-    none.
+    """A piece of memory. `offset` is its place in the block; what lies elsewhere (arguments,
+    constants, results) has none.
     """
 
     size: int
-    is_local: bool
+    is_local: bool = True
     begin: int = _FAR
     end: int = -1
     offset: int = 0
@@ -50,37 +52,42 @@ class Storage:
     temporaries: dict[Node, list[Buffer]] = field(default_factory=dict)
     size: int = 0
 
+    def keep(self, value: Value) -> None:
+        """A fresh value lies in an array of its own, since it leaves the function."""
+        self.buffers[value].is_local = False
 
-def plan_storage(graph: Graph, plan: Plan, kept: Iterable[Value] = ()) -> Storage:
-    """Give every buffer its place.
+    def place(self) -> None:
+        """Give every buffer of the block its place."""
+        found = [*self.buffers.values(), *(b for pair in self.carried.values() for b in pair)]
+        found += [buffer for each in self.temporaries.values() for buffer in each]
+        self.size = _place([buffer for buffer in found if buffer.is_local and buffer.size])
 
-    Args:
-        graph: the graph.
-        plan: its plan.
-        kept: fresh values whose memory the caller provides, since they leave the function.
-    """
+
+def find_storage(graph: Graph, plan: Plan) -> Storage:
+    """The buffers of a graph and when they are live, without places."""
     storage = Storage()
     for value in (*graph.inputs, *plan.constants):
         if is_tensor(value):
             storage.roots[value] = frozenset((Buffer(0, False),))
-    walk = _Walk(graph, plan, storage, frozenset(kept))
+    walk = _Walk(plan, storage)
     walk.block(graph.block)
-    walk.read(graph.outputs, walk.clock)
-    local = [*storage.buffers.values(), *(b for pair in storage.carried.values() for b in pair)]
-    local += [buffer for each in storage.temporaries.values() for buffer in each]
-    storage.size = _place([buffer for buffer in local if buffer.is_local and buffer.size])
+    walk.clock += 1
+    walk.read(_leaving(graph.outputs, plan), walk.clock)
     return storage
+
+
+def _leaving(values: Iterable[Value], plan: Plan) -> Iterable[Value]:
+    for value in values:
+        yield value
+        yield from _leaving(plan.displays.get(value, ()), plan)
 
 
 class _Walk:
     """One pass in the order of execution; a place is the number of a node."""
 
-    def __init__(
-        self, graph: Graph, plan: Plan, storage: Storage, kept: frozenset[Value]
-    ) -> None:
+    def __init__(self, plan: Plan, storage: Storage) -> None:
         self.plan = plan
         self.storage = storage
-        self.kept = kept
         self.clock = 0
         self.loops: list[tuple[int, list[Buffer]]] = []
 
@@ -106,7 +113,7 @@ class _Walk:
         if isinstance(action, Run):
             arrays = [array.make().nbytes for array in action.launch.temporaries]
             scratch = [call.scratch * call.threads for call in action.launch.calls]
-            self.storage.temporaries[node] = [self.buffer(n, True) for n in (*arrays, *scratch)]
+            self.storage.temporaries[node] = [_buffer(n) for n in (*arrays, *scratch)]
             self.touch(self.storage.temporaries[node])
         self.read(_read_values(node, self.plan), self.clock)
         self.read(node.outputs, self.clock)
@@ -128,7 +135,7 @@ class _Walk:
         for parameter in body.inputs[1:]:
             if is_tensor(parameter):
                 size = self.plan.forms[parameter].nbytes
-                pair = (self.buffer(size, True), self.buffer(size, True))
+                pair = (_buffer(size), _buffer(size))
                 self.storage.carried[parameter] = pair
                 self.storage.roots[parameter] = frozenset(pair)
                 self.touch(pair)
@@ -151,13 +158,10 @@ class _Walk:
     # Buffers ------------------------------------------------------------------------------------
 
     def fresh(self, value: Value) -> None:
-        buffer = self.buffer(self.plan.forms[value].nbytes, value not in self.kept)
+        buffer = _buffer(self.plan.forms[value].nbytes)
         self.storage.buffers[value] = buffer
         self.storage.roots[value] = frozenset((buffer,))
         self.touch([buffer])
-
-    def buffer(self, size: int, is_local: bool) -> Buffer:
-        return Buffer(-(-size // ALIGNMENT) * ALIGNMENT, is_local)
 
     def touch(self, buffers: Sequence[Buffer]) -> None:
         for buffer in buffers:
@@ -176,6 +180,10 @@ class _Walk:
             if buffer.begin < start:
                 outer.append(buffer)
                 return
+
+
+def _buffer(size: int) -> Buffer:
+    return Buffer(-(-size // ALIGNMENT) * ALIGNMENT)
 
 
 def _read_values(node: Node, plan: Plan) -> Iterable[Value]:

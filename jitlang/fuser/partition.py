@@ -63,12 +63,18 @@ class _Group:
         return self.nodes[0]
 
 
-def fuse_nodes(graph: Graph) -> bool:
-    """Replace groups of nodes by `prim::FusionGroup` nodes; returns whether there were any."""
+def fuse_nodes(graph: Graph, *, static: bool = False) -> bool:
+    """Replace groups of nodes by `prim::FusionGroup` nodes; returns whether there were any.
+
+    Args:
+        graph: changed in place.
+        static: all layouts are known when compiling. Then a single node is worth a kernel, and
+            views at computed places stay outside, since kernels must know what they read.
+    """
     analysis = AliasAnalysis(graph)
     groups: list[_Group] = []
     for block in list(graph.blocks()):
-        groups += _Partition(block, analysis).groups()
+        groups += _Partition(block, analysis, static).groups()
     for group in groups:
         _replace(group, graph)
     return bool(groups)
@@ -77,8 +83,9 @@ def fuse_nodes(graph: Graph) -> bool:
 class _Partition:
     """The groups of one block."""
 
-    def __init__(self, block: Block, analysis: AliasAnalysis) -> None:
+    def __init__(self, block: Block, analysis: AliasAnalysis, static: bool) -> None:
         self.block = block
+        self.static = static
         self.analysis = analysis
         self.order = {node: place for place, node in enumerate(block.nodes)}
         shown = [0, *(self.shows(node) for node in block.nodes)]
@@ -96,12 +103,16 @@ class _Partition:
         while True:
             self.group_of, self.found = {}, []
             for node in self.block.reversed_nodes:
-                if node not in left_out and is_fusible(node):
+                if node not in left_out and self.may_be_inside(node):
                     self.place(node)
-            poor = [group for group in self.found if not _is_worth_it(group)]
+            poor = [g for g in self.found if not self.static and not _is_worth_it(g)]
             if not poor:
                 return self.found
             left_out.update(node for group in poor for node in group.nodes)
+
+    def may_be_inside(self, node: Node) -> bool:
+        moves = self.static and _is_index_map(node)
+        return is_fusible(node) and not (moves and not all(map(_is_constant, node.inputs[1:])))
 
     def place(self, node: Node) -> None:
         """Put a node into the group of its readers, or let it begin one."""

@@ -1,0 +1,115 @@
+"""What becomes of the tensors that a native function returns.
+
+A tensor that the function computes is written into an array of its own and returned; a view of one
+is a view of that array. What a loop or a branch left in the function's memory is copied into a new
+array, which nobody can tell from it as long as no other result lies in the same memory. An argument
+is returned itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from ..fuser.plan import Unsupported
+from ..ir.graph import LOOP, Graph, Node, Value
+from .actions import Plan, is_tensor
+from .storage import Buffer, Storage
+
+
+class Way(Enum):
+    """How a tensor leaves."""
+
+    ARGUMENT = "argument"
+    ARRAY = "array"
+    VIEW = "view"
+    COPY = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How one tensor leaves. `owner` is the fresh value in whose array an ARRAY or VIEW lies."""
+
+    way: Way
+    owner: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How the results leave.
+
+    Attributes:
+        exits: by tensor.
+        loops: loops of the outermost block that must have run for a copy to be right.
+    """
+
+    exits: dict[Value, Exit]
+    loops: frozenset[Node]
+
+
+def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
+    """Decide how each tensor leaves, and keep what must not lie in the function's own memory.
+
+    Raises:
+        Unsupported: results share memory in a way that copies would show.
+    """
+    leaving = list(dict.fromkeys(_tensors(graph.outputs[0], plan)))
+    exits = {value: _exit(value, graph, plan, storage) for value in leaving}
+    copied = [value for value in leaving if exits[value].way is Way.COPY]
+    for value in copied:
+        others = (storage.roots[other] for other in leaving if other is not value)
+        if any(storage.roots[value] & roots for roots in others):
+            raise Unsupported("two results share memory")
+        if not plan.forms[value].is_dense:
+            raise Unsupported("a result is a view of what a loop or a branch has left")
+    for found in exits.values():
+        if found.owner is not None:
+            storage.keep(found.owner)
+    return Leaving(exits, frozenset(_loops_of(copied, graph, storage)))
+
+
+def _tensors(value: Value, plan: Plan) -> Iterator[Value]:
+    """The tensors in a result."""
+    if value in plan.displays:
+        for element in plan.displays[value]:
+            yield from _tensors(element, plan)
+    elif is_tensor(value):
+        yield value
+
+
+def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
+    if value.node is graph.block.param_node:
+        return Exit(Way.ARGUMENT)
+    arguments: set[Buffer] = set()
+    for given in graph.inputs:
+        arguments |= storage.roots.get(given, frozenset())
+    roots = storage.roots[value]
+    if roots & arguments:
+        raise Unsupported("a view of an argument is returned")
+    owners = [v for v, buffer in storage.buffers.items() if buffer in roots]
+    if len(roots) != 1 or not owners or owners[0].node.block is not graph.block:
+        return Exit(Way.COPY)
+    (owner,) = owners
+    return Exit(Way.ARRAY if owner is value else Way.VIEW, owner)
+
+
+def _loops_of(values: list[Value], graph: Graph, storage: Storage) -> Iterator[Node]:
+    """The loops whose variables leave, and which may not run at all."""
+    roots = frozenset().union(*(storage.roots[value] for value in values))
+    for parameter, pair in storage.carried.items():
+        if not roots & frozenset(pair):
+            continue
+        loop = parameter.node.block.owner
+        assert loop is not None and loop.kind == LOOP
+        if is_certain(loop):
+            continue
+        if loop.block is not graph.block:
+            raise Unsupported("the result of an inner loop that may not run is returned")
+        yield loop
+
+
+def is_certain(loop: Node) -> bool:
+    """Whether a loop is known to make its first trip."""
+    trips, going = loop.inputs[0].constant(), loop.inputs[1].constant()
+    return trips is not None and trips > 0 and bool(going)

@@ -1,0 +1,373 @@
+"""A native function around the code of a graph: arguments in, memory, the GIL, results out.
+
+The function
+
+1. tests its arguments, and returns MISS where one is not what it was compiled for;
+2. takes its block of memory (one is kept from call to call) and allocates the results;
+3. releases the GIL where there is enough to do, and runs;
+4. wraps the results as the graph's surface wants them.
+
+Where a loop that made a result did not run at all, the result is what the caller gave, the very
+object: the function returns MISS then as well, and the general code of the graph answers. No effect
+can have happened, since such graphs are refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from llvmlite import ir as ll
+
+from ..ir import types as ty
+from ..ir.graph import LOOP, Block, Graph, Node, Value
+from ..values import make_tuple
+from . import MISS, objects
+from .actions import LIST, Plan
+from .forms import Form
+from .guards import Guard, NoneGuard, NumberGuard, TensorGuard, TupleGuard
+from .host import I32, POINTER, VOID
+from .leaving import Leaving, Way
+from .scalar import I64
+from .storage import ALIGNMENT, Storage
+from .tensor_code import TensorEmitter, nanoseconds
+
+LONG_WORK = 20_000
+"""Nanoseconds of work from which on a function runs without the GIL; taking it again costs a few
+hundred.
+"""
+UNKNOWN_TRIPS = 16
+TYPE_PLACE = 8
+"""Where an object's type is, in bytes."""
+
+
+class Memory:
+    """The block of memory of one function, kept from call to call. A call that finds it in use
+    allocates another.
+    """
+
+    def __init__(self) -> None:
+        self.cell = ctypes.c_int64(0)
+        self._free = ctypes.CDLL(None).free
+        self._free.argtypes = (ctypes.c_void_p,)
+
+    def __del__(self) -> None:
+        if self.cell.value:
+            self._free(self.cell.value)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a function is compiled from: the graph, its plan, and the ways in and out.
+
+    Attributes:
+        gives_arrays: tensors leave as raw arrays, since all were given so.
+    """
+
+    graph: Graph
+    plan: Plan
+    storage: Storage
+    guards: Sequence[Guard]
+    leaving: Leaving
+    gives_arrays: bool
+
+
+class NativeEmitter(TensorEmitter):
+    """Emits the whole function."""
+
+    def __init__(self, frame: Frame, callback_of: Callable[[Node], Callable[..., Any]]) -> None:
+        super().__init__(frame.graph, callback_of, frame.plan, frame.storage)
+        self.frame = frame
+        self.block_memory = Memory()
+        self.given: dict[Value, tuple[ll.Value, ll.Value]] = {}  # tensor arguments and their arrays
+        self.results: dict[Value, ll.AllocaInstr] = {}  # the arrays of results
+        self.left: dict[Value, ll.AllocaInstr] = {}  # results as they leave
+        self.copies: dict[Value, ll.Value] = {}  # where results are copied to
+        self.taken: ll.AllocaInstr | None = None
+
+    # In -----------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        self.miss = self.missing(releases=False)
+        for index, guard in enumerate(self.frame.guards):
+            self.test(guard, self.argument(index))
+        for value, array in self.plan.constants.items():
+            self.kept.append(array)
+            self.addresses[f"constant{len(self.kept)}"] = array.ctypes.data
+            known = ll.GlobalVariable(self.module, ll.IntType(8), f"constant{len(self.kept)}")
+            self.b.store(known, self.slot(value))
+        self.take_memory()
+        self.allocate_results()
+        if self.is_long():
+            self.hold_arguments()
+            slot = self.entry.alloca(POINTER)
+            self.released = slot
+            self.release_gil()
+
+    def missing(self, *, releases: bool) -> ll.Block:
+        """A block that returns MISS; `releases`: after giving back what is owned."""
+        block = self.function.append_basic_block("miss")
+        builder, self.b = self.b, ll.IRBuilder(block)
+        if releases:
+            self.take_gil()
+            self.release_all(self.b)
+        marker = self.object(MISS)
+        self.b.call(self.declare("Py_IncRef", ll.FunctionType(VOID, [POINTER])), [marker])
+        self.b.ret(marker)
+        self.b = builder
+        return block
+
+    def unless(self, condition: ll.Value, target: ll.Block) -> None:
+        """Go to the block unless the condition holds."""
+        following = self.b.append_basic_block("fits")
+        self.b.cbranch(condition, following, target)
+        self.b.position_at_end(following)
+
+    def test(self, guard: Guard, given: ll.Value) -> None:
+        """Test an argument, and take what is in it."""
+        if isinstance(guard, TensorGuard):
+            self.test_tensor(guard, given)
+        elif isinstance(guard, NumberGuard):
+            self.test_number(guard, given)
+        elif isinstance(guard, NoneGuard):
+            self.unless(self.b.icmp_unsigned("==", given, self.object(None)), self.miss)
+        elif isinstance(guard, TupleGuard):
+            self.test_class(given, guard.cls)
+            size = self.python("PyObject_Size", given)
+            self.unless(self.b.icmp_signed("==", size, I64(len(guard.elements))), self.miss)
+            for index, element in enumerate(guard.elements):
+                self.test(element, self.python("PyTuple_GetItem", given, I64(index)))
+
+    def test_class(self, given: ll.Value, cls: type) -> None:
+        place = self.b.bitcast(self.advanced(given, TYPE_PLACE), POINTER.as_pointer())
+        self.unless(self.b.icmp_unsigned("==", self.b.load(place), self.object(cls)), self.miss)
+
+    def test_tensor(self, guard: TensorGuard, given: ll.Value) -> None:
+        name = "jitlang_raw_array" if guard.is_raw else "jitlang_tensor_array"
+        array = self.b.call(self.helper(name, POINTER, [POINTER]), [given])
+        self.unless(self.b.icmp_unsigned("!=", array, POINTER(None)), self.miss)
+        form = guard.form
+        layout = (self.words(form.shape), self.words(form.strides))
+        test = self.helper("jitlang_array_is", I32, [POINTER, POINTER, I64, POINTER, POINTER])
+        rank = I64(len(form.shape))
+        fits = self.b.call(test, [array, self.object(form.dtype.numpy), rank, *layout])
+        self.unless(self.b.icmp_signed("!=", fits, I32(0)), self.miss)
+        data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
+        self.b.store(data, self.slot(guard.value))
+        self.given[guard.value] = (given, array)
+
+    def test_number(self, guard: NumberGuard, given: ll.Value) -> None:
+        self.test_class(given, guard.cls)
+        if guard.value.type is not ty.INT:
+            self.store(guard.value, self.unboxed(given, guard.value.type))
+            return
+        number = self.python("PyLong_AsLongLong", given)
+        with self.b.if_then(self.b.icmp_signed("==", number, I64(-1)), likely=False):
+            failed = self.b.icmp_unsigned("!=", self.python("PyErr_Occurred"), POINTER(None))
+            with self.b.if_then(failed):
+                self.python("PyErr_Clear")
+                self.b.branch(self.miss)
+                self.b.position_at_end(self.b.append_basic_block("unreached"))
+        self.store(guard.value, number)
+
+    def take_memory(self) -> None:
+        """Take the block that the last call has left, or allocate one."""
+        size = self.storage.size
+        if not size:
+            return
+        self.taken = self.owned_pointer()
+        cell = self.cell()
+        found = self.b.inttoptr(self.b.atomic_rmw("xchg", cell, I64(0), "seq_cst"), POINTER)
+        self.b.store(found, self.taken)
+        with self.b.if_then(self.b.icmp_unsigned("==", found, POINTER(None)), likely=False):
+            allocate = self.declare("aligned_alloc", ll.FunctionType(POINTER, [I64, I64]))
+            self.b.store(self.b.call(allocate, [I64(ALIGNMENT), I64(size)]), self.taken)
+        self.memory = self.b.load(self.taken)
+        with self.b.if_then(self.b.icmp_unsigned("==", self.memory, POINTER(None)), likely=False):
+            self.fail_if(self.b.icmp_unsigned("==", self.python("PyErr_NoMemory"), POINTER(None)))
+
+    def cell(self) -> ll.Value:
+        """Where the block is kept between calls."""
+        self.addresses["memory"] = ctypes.addressof(self.block_memory.cell)
+        found = self.module.globals.get("memory")
+        return ll.GlobalVariable(self.module, I64, "memory") if found is None else found
+
+    def owned_pointer(self) -> ll.AllocaInstr:
+        """A slot for a pointer, at first NULL."""
+        slot = self.entry.alloca(POINTER)
+        self.entry.store(POINTER(None), slot)
+        return slot
+
+    def owned_object(self) -> ll.AllocaInstr:
+        """A slot whose object is released at the end, at first empty."""
+        slot = self.owned_pointer()
+        self.owned.append(slot)
+        return slot
+
+    def allocate_results(self) -> None:
+        """An array for each result that is computed in place or copied."""
+        exits = self.frame.leaving.exits
+        owners = [e.owner if e.way is not Way.COPY else v for v, e in exits.items()]
+        for value in dict.fromkeys(v for v in owners if v is not None):
+            slot = self.results[value] = self.owned_object()
+            array = self.checked_object(self.new_array(self.plan.forms[value]))
+            self.b.store(array, slot)
+            data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
+            if value in self.storage.buffers:
+                self.arrays[value] = data
+            else:
+                self.copies[value] = data
+
+    def new_array(self, form: Form) -> ll.Value:
+        make = self.helper("jitlang_new_array", POINTER, [POINTER, I64, POINTER, POINTER])
+        strides = POINTER(None) if form.is_contiguous else self.words(form.strides)
+        rank = I64(len(form.shape))
+        return self.b.call(
+            make, [self.object(form.dtype.numpy), rank, self.words(form.shape), strides]
+        )
+
+    def is_long(self) -> bool:
+        """Whether there is enough to do to give the GIL away."""
+        return self.work(self.graph.block) > LONG_WORK
+
+    def work(self, block: Block) -> float:
+        """What a block may take, in nanoseconds."""
+        total = 0.0
+        for node in block.nodes:
+            inside = sum(map(self.work, node.blocks))
+            if node.kind == LOOP:
+                trips = node.inputs[0].constant()
+                inside *= trips if trips is not None and trips < 2**62 else UNKNOWN_TRIPS
+            total += inside + nanoseconds(self.plan.actions.get(node))
+        return total
+
+    def hold_arguments(self) -> None:
+        """While other threads run, nobody may take the arrays away."""
+        for _, array in self.given.values():
+            self.python("Py_IncRef", array)
+            self.b.store(array, self.owned_object())
+
+    def release_all(self, builder: ll.IRBuilder) -> None:
+        super().release_all(builder)
+        if self.taken is None:
+            return
+        left = builder.ptrtoint(builder.load(self.taken), I64)
+        before = builder.atomic_rmw("xchg", self.cell(), left, "seq_cst")
+        free = self.declare("free", ll.FunctionType(VOID, [POINTER]))
+        builder.call(free, [builder.inttoptr(before, POINTER)])
+
+    def helper(self, name: str, result: ll.Type, parameters: list[ll.Type]) -> Any:
+        """A function over objects."""
+        return self.imported(name, objects.imports()[name], result, parameters)
+
+    # Out ----------------------------------------------------------------------------------------
+
+    def loop(self, node: Node) -> None:
+        super().loop(node)
+        if node in self.frame.leaving.loops:
+            trips = self.b.load(self.slot(node.blocks[0].inputs[0]))
+            did_run = self.b.icmp_signed(">", trips, I64(0))
+            self.unless(did_run, self.missing(releases=True))
+
+    def leave(self) -> ll.Value:
+        for value, data in self.copies.items():
+            self.write(value, data, value)
+        self.take_gil()
+        self.released = None
+        return self.leaving(self.graph.outputs[0])
+
+    def leaving(self, value: Value) -> ll.Value:
+        """A new reference to a result as an object."""
+        if value in self.plan.displays:
+            return self.leaving_display(value)
+        if value not in self.plan.forms:
+            return self.boxed(value)
+        if value not in self.left:
+            slot = self.owned_object()
+            self.b.store(self.checked_object(self.leaving_tensor(value)), slot)
+            self.left[value] = slot
+        made = self.b.load(self.left[value])
+        self.python("Py_IncRef", made)
+        return made
+
+    def leaving_display(self, value: Value) -> ll.Value:
+        """A tuple or list of results."""
+        is_list = value.node.kind == LIST
+        elements = self.plan.displays[value]
+        slot = self.owned_object()
+        create = "PyList_New" if is_list else "PyTuple_New"
+        made = self.checked_object(self.python(create, I64(len(elements))))
+        self.b.store(made, slot)
+        for index, element in enumerate(elements):
+            item = self.leaving(element)
+            self.python("PyList_SetItem" if is_list else "PyTuple_SetItem", made, I64(index), item)
+        if getattr(value.type, "field_names", ()):
+            return self.named_tuple(value.type, made)
+        self.b.store(POINTER(None), slot)
+        return made
+
+    def named_tuple(self, type_: ty.Type, elements: ll.Value) -> ll.Value:
+        vector = self.vector([elements])
+        callee = self.object(partial(make_tuple, type_))
+        arguments = self.b.bitcast(vector, POINTER.as_pointer())
+        made = self.python("PyObject_Vectorcall", callee, arguments, I64(1), POINTER(None))
+        return self.checked_object(made)
+
+    def leaving_tensor(self, value: Value) -> ll.Value:
+        """A new reference to a tensor as its surface has it."""
+        found = self.frame.leaving.exits[value]
+        if found.way is Way.ARGUMENT:
+            given, _ = self.given[value]
+            self.python("Py_IncRef", given)
+            return given
+        if found.way is Way.VIEW:
+            return self.leaving_view(value, found.owner)
+        array = self.b.load(self.results[value])
+        self.python("Py_IncRef", array)
+        return self.wrapped(value, array, POINTER(None))
+
+    def leaving_view(self, value: Value, owner: Value) -> ll.Value:
+        form = self.plan.forms[value]
+        array = self.b.load(self.results[owner])
+        start, end = (self.b.ptrtoint(p, I64) for p in (self.arrays[owner], self.load(value)))
+        make = self.helper(
+            "jitlang_new_view", POINTER, [POINTER, I64, POINTER, I64, POINTER, POINTER]
+        )
+        layout = (I64(len(form.shape)), self.words(form.shape), self.words(form.strides))
+        made = self.b.call(
+            make, [array, self.b.sub(end, start), self.object(form.dtype.numpy), *layout]
+        )
+        made = self.checked_object(made)
+        if self.gives_array(value):
+            return self.wrapped(value, made, POINTER(None))
+        if owner not in self.left:
+            slot = self.left[owner] = self.owned_object()
+            self.python("Py_IncRef", array)
+            whole = self.wrapped(owner, array, POINTER(None))
+            self.b.store(self.checked_object(whole), slot)
+        return self.wrapped(value, made, self.b.load(self.left[owner]))
+
+    def gives_array(self, value: Value) -> bool:
+        return self.frame.gives_arrays or ty.is_array(value.type)
+
+    def wrapped(self, value: Value, array: ll.Value, base: ll.Value) -> ll.Value:
+        """What leaves for an array, whose reference is taken over."""
+        if not self.gives_array(value):
+            return self.b.call(
+                self.helper("jitlang_new_tensor", POINTER, [POINTER] * 2), [array, base]
+            )
+        if self.plan.forms[value].shape or not ty.is_array(value.type):
+            return array
+        vector = self.b.bitcast(self.vector([array]), POINTER.as_pointer())
+        callee = self.object(_scalar_of)
+        made = self.python("PyObject_Vectorcall", callee, vector, I64(1), POINTER(None))
+        self.python("Py_DecRef", array)
+        return self.checked_object(made)
+
+
+def _scalar_of(array: Any) -> Any:
+    """NumPy's own functions give scalars, not arrays without dimensions."""
+    return array[()]

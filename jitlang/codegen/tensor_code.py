@@ -1,0 +1,339 @@
+"""Native code for tensors of known form: the actions of a plan.
+
+A tensor is a pointer to its first element; all else about it is in its form. Structure and scalars
+are those of `HostEmitter`. A tensor that a loop carries has a pointer to the memory of this trip and
+one to that of the next: at the end of a trip the new value is there already, or is copied, and the
+pointers change places.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from llvmlite import ir as ll
+
+from ..errors import attach_script_stack
+from ..ir import types as ty
+from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
+from ..ops.rows import kernel_of
+from .actions import Action, Copy, Item, Length, Plan, Run, Select, View, fresh_values
+from .copying import emit_copy
+from .forms import contiguous
+from .host import I32, POINTER, POLL_INTERVAL, HostEmitter
+from .launch import Call, Place
+from .scalar import DOUBLE, I1, I64
+from .storage import Buffer, Storage
+from .threads import parallel_address
+
+_POLL_NANOSECONDS = 10_000_000
+"""How long the trips between two looks at signals may take together, roughly."""
+_FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
+
+
+class TensorEmitter(HostEmitter):
+    """Emits the nodes of one graph.
+
+    Attributes:
+        addresses: what the code imports beside CPython's functions, by symbol.
+        kept: objects that the code needs alive.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        callback_of: Callable[[Node], Callable[..., Any]],
+        plan: Plan,
+        storage: Storage,
+    ) -> None:
+        super().__init__(graph, callback_of)
+        self.plan = plan
+        self.storage = storage
+        self.borrowed |= set(plan.forms) | set(plan.displays)
+        self.addresses: dict[str, int] = {}
+        self.kept: list[Any] = []
+        self.memory = POINTER(None)
+        self.arrays: dict[Value, ll.Value] = {}
+        self.following: dict[Value, ll.AllocaInstr] = {}
+        self.forwarded = _written_ahead(graph, plan)
+
+    # Plumbing -----------------------------------------------------------------------------------
+
+    def imported(self, name: str, address: int, result: ll.Type, parameters: list[ll.Type]) -> Any:
+        """A function of the host."""
+        self.addresses[name] = address
+        return self.declare(name, ll.FunctionType(result, parameters))
+
+    def words(self, numbers: Sequence[int]) -> ll.Value:
+        """A constant table of 64-bit words, as a pointer; NULL for none."""
+        if not numbers:
+            return POINTER(None)
+        kind = ll.ArrayType(I64, len(numbers))
+        name = "words_" + "_".join(map(str, numbers)).replace("-", "m")
+        table = self.module.globals.get(name)
+        if table is None:
+            table = ll.GlobalVariable(self.module, kind, name)
+            table.linkage, table.global_constant = "internal", True
+            table.initializer = ll.Constant(kind, list(numbers))
+        return self.b.bitcast(table, POINTER)
+
+    def advanced(self, pointer: ll.Value, offset: int) -> ll.Value:
+        """A pointer some bytes further."""
+        return self.b.gep(pointer, [I64(offset)]) if offset else pointer
+
+    def place(self, buffer: Buffer) -> ll.Value:
+        """Where a buffer of the block begins."""
+        return self.advanced(self.memory, buffer.offset)
+
+    def raising(self, node: Node, raiser: Callable[..., Any], *given: ll.Value) -> None:
+        """Leave with the exception that a Python function raises."""
+
+        def with_stack(*arguments: Any) -> None:
+            try:
+                raiser(*arguments)
+            except Exception as error:
+                attach_script_stack(error, [*node.callstack, node.span])
+                raise
+
+        vector = self.entry.alloca(POINTER, size=max(len(given), 1))
+        for index, value in enumerate(given):
+            boxed = self.checked_object(self.box(value))
+            self.b.store(boxed, self.b.gep(vector, [I64(index)]))
+        callee = self.object(with_stack)
+        made = self.python("PyObject_Vectorcall", callee, vector, I64(len(given)), POINTER(None))
+        for index in range(len(given)):
+            self.python("Py_DecRef", self.b.load(self.b.gep(vector, [I64(index)])))
+        self.checked_object(made)
+
+    # Values -------------------------------------------------------------------------------------
+
+    def load(self, value: Value) -> ll.Value:
+        if value in self.plan.forms:
+            return self.b.load(self.slot(value))
+        return super().load(value)
+
+    def copy(self, target: Value, source: Value) -> None:
+        if target not in self.plan.forms:
+            super().copy(target, source)
+        elif source.node.kind != UNINITIALIZED:
+            self.b.store(self.load(source), self.slot(target))
+
+    def begin(self, value: Value) -> ll.Value:
+        """Where a fresh value is written; it lies there from now on."""
+        pointer = self.memory_of(value)
+        self.b.store(pointer, self.slot(value))
+        return pointer
+
+    def memory_of(self, value: Value) -> ll.Value:
+        if value in self.arrays:
+            return self.arrays[value]
+        if value in self.forwarded:
+            return self.b.load(self.following[self.forwarded[value]])
+        return self.place(self.storage.buffers[value])
+
+    # Loops --------------------------------------------------------------------------------------
+
+    def begin_carrying(self, target: Value, source: Value) -> None:
+        if target not in self.plan.forms:
+            super().begin_carrying(target, source)
+            return
+        now, following = map(self.place, self.storage.carried[target])
+        self.following[target] = self.entry.alloca(POINTER)
+        self.write(target, now, source)
+        self.b.store(now, self.slot(target))
+        self.b.store(following, self.following[target])
+
+    def write(self, target: Value, pointer: ll.Value, source: Value) -> None:
+        """Copy a value to where a carried tensor lies."""
+        form, given = self.plan.forms[target], self.plan.forms[source]
+        emit_copy(
+            self.b, pointer, form.strides, self.load(source), given.strides, form.shape,
+            form.dtype.itemsize,
+        )  # fmt: skip
+
+    def end_value(self, target: Value, source: Value) -> ll.Value | None:
+        if target not in self.plan.forms or source.node.kind == UNINITIALIZED:
+            return super().end_value(target, source)
+        following = self.b.load(self.following[target])
+        if self.forwarded.get(source) is not target:
+            self.write(target, following, source)
+        return following
+
+    def carry(self, target: Value, end: ll.Value) -> None:
+        if target not in self.plan.forms:
+            super().carry(target, end)
+            return
+        self.b.store(self.load(target), self.following[target])
+        self.b.store(end, self.slot(target))
+
+    def weight(self, loop: Node) -> int:
+        trip = sum(nanoseconds(self.plan.actions.get(node)) for node in loop.walk())
+        return max(1, min(POLL_INTERVAL, int(POLL_INTERVAL * trip / _POLL_NANOSECONDS)))
+
+    # Actions ------------------------------------------------------------------------------------
+
+    def node(self, node: Node) -> None:
+        action = self.plan.actions.get(node)
+        if action is None:
+            super().node(node)
+        elif isinstance(action, View):
+            source = self.load(action.source)
+            for output, offset in zip(node.outputs, action.offsets, strict=True):
+                self.b.store(self.advanced(source, offset), self.slot(output))
+        elif isinstance(action, Select):
+            self.select(node, action)
+        elif isinstance(action, Run):
+            self.run(node, action)
+        elif isinstance(action, Copy):
+            self.copy_parts(action)
+        elif isinstance(action, Item):
+            self.store(node.output, self.item(action.source, node.output.type))
+        elif isinstance(action, Length):
+            self.store(node.output, I64(action.count))
+
+    def select(self, node: Node, action: Select) -> None:
+        """A view at a computed index, which is checked."""
+        index = self.load(action.index)
+        count = I64(action.count)
+        is_negative = self.b.icmp_signed("<", index, I64(0))
+        place = self.b.select(is_negative, self.b.add(index, count), index)
+        with self.b.if_then(self.b.icmp_unsigned(">=", place, count), likely=False):
+            self.raising(node, self.out_of_range(node, action), index)
+        offset = self.b.add(self.b.mul(place, I64(action.step)), I64(action.offset))
+        self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
+
+    def out_of_range(self, node: Node, action: Select) -> Callable[..., Any]:
+        """Raises what the reference kernel raises for an index."""
+        assert node.op is not None
+        kernel = kernel_of(node.op, np)
+        if node.kind != "aten::select":
+            return lambda index: kernel([None] * action.count, index)
+        form = self.plan.forms[action.source]
+        shadow = np.broadcast_to(np.empty((), form.dtype.numpy), form.shape)
+        dim = node.inputs[1].constant()
+        return lambda index: kernel(shadow, dim, index)
+
+    def copy_parts(self, action: Copy) -> None:
+        target = self.begin(action.output)
+        itemsize = self.plan.forms[action.output].dtype.itemsize
+        for part in action.parts:
+            where = self.advanced(target, part.offset)
+            source = self.load(part.source)
+            emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize)
+
+    def item(self, source: Value, wanted: ty.Type) -> ll.Value:
+        """The one element of a tensor as a number."""
+        dtype = self.plan.forms[source].dtype
+        pointer = self.load(source)
+        if dtype.is_floating_point:
+            kind = _FLOATS[dtype.itemsize]
+            value = self.b.load(self.b.bitcast(pointer, kind.as_pointer()))
+            if wanted is ty.BOOL:
+                return self.b.fcmp_unordered("!=", value, ll.Constant(kind, 0.0))
+            return self.b.fpext(value, DOUBLE) if dtype.itemsize == 4 else value
+        kind = ll.IntType(8 * dtype.itemsize)
+        value = self.b.load(self.b.bitcast(pointer, kind.as_pointer()))
+        if kind != I64:
+            value = (self.b.sext if dtype.is_signed else self.b.zext)(value, I64)
+        if wanted is ty.FLOAT:
+            return self.b.sitofp(value, DOUBLE)
+        return self.b.icmp_signed("!=", value, I64(0)) if wanted is ty.BOOL else value
+
+    # Kernels ------------------------------------------------------------------------------------
+
+    def run(self, node: Node, action: Run) -> None:
+        """The kernels of a group, one after the other."""
+        for value in action.results:
+            self.begin(value)
+        memory = self.storage.temporaries[node]
+        arrays = len(action.launch.temporaries)
+        for number, call in enumerate(action.launch.calls):
+            if call.count:
+                scratch = memory[arrays + number]
+                self.kernel_call(node, action, call, memory, scratch if call.scratch else None)
+
+    def kernel_call(
+        self,
+        node: Node,
+        action: Run,
+        call: Call,
+        temporaries: Sequence[Buffer],
+        scratch: Buffer | None,
+    ) -> None:
+        pointers = [self.pointer(action, place, temporaries) for place in call.places]
+        arrays = self.vector(pointers)
+        scalars = self.vector([self.word(action.arguments[slot]) for slot in call.slots])
+        address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
+        assert address is not None
+        self.kept.append(call.kernel)
+        parameters = [I64, I64, *[POINTER] * 5]
+        kernel = self.imported(f"kernel{len(self.kept)}", address, I32, parameters)
+        rest = [
+            arrays, self.words(list(call.sizes)), self.words(list(call.strides)), scalars,
+            self.place(scratch) if scratch is not None else POINTER(None),
+        ]  # fmt: skip
+        parallel = parallel_address() if call.threads > 1 else 0
+        if parallel:
+            function = self.imported(
+                "jitlang_parallel", parallel, I32, [POINTER, I64, I64, *[POINTER] * 5, I64]
+            )
+            start = self.b.bitcast(kernel, POINTER)
+            given = [start, I64(call.count), I64(call.chunk), *rest, I64(call.scratch)]
+            status = self.b.call(function, given)
+        else:
+            status = self.b.call(kernel, [I64(0), I64(call.count), *rest])
+        with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
+            self.raising(node, _divided_by_zero)
+
+    def pointer(self, action: Run, place: Place, temporaries: Sequence[Buffer]) -> ll.Value:
+        if place.kind == "temporary":
+            return self.advanced(self.place(temporaries[place.index]), place.offset)
+        values = action.results if place.kind == "result" else action.arguments
+        return self.advanced(self.load(values[place.index]), place.offset)
+
+    def word(self, value: Value) -> ll.Value:
+        """A number as a kernel takes it."""
+        loaded = self.load(value)
+        if loaded.type == DOUBLE:
+            return self.b.bitcast(loaded, I64)
+        return self.b.zext(loaded, I64) if loaded.type == I1 else loaded
+
+    def vector(self, values: Sequence[ll.Value]) -> ll.Value:
+        """Values of one type in memory, as a pointer; NULL for none."""
+        if not values:
+            return POINTER(None)
+        made = self.entry.alloca(values[0].type, size=len(values))
+        for index, value in enumerate(values):
+            self.b.store(value, self.b.gep(made, [I64(index)]))
+        return self.b.bitcast(made, POINTER)
+
+
+def _divided_by_zero() -> None:
+    raise RuntimeError("ZeroDivisionError")
+
+
+def nanoseconds(action: Action | None) -> float:
+    """What an action may take, roughly."""
+    if isinstance(action, Run):
+        return sum(50 + call.nanoseconds for call in action.launch.calls)
+    if isinstance(action, Copy):
+        return sum(prod(part.shape) for part in action.parts) / 4
+    return 1.0
+
+
+def _written_ahead(graph: Graph, plan: Plan) -> dict[Value, Value]:
+    """Values that can be written where their loop's next trip reads them, by loop variable."""
+    found: dict[Value, Value] = {}
+    for loop in graph.find(LOOP):
+        (body,) = loop.blocks
+        for parameter, value in zip(body.inputs[1:], body.outputs[1:], strict=True):
+            action = plan.actions.get(value.node)
+            is_fresh = action is not None and value in fresh_values(action)
+            form = plan.forms.get(value)
+            is_here = value.node.block is body and body.outputs.count(value) == 1
+            if is_fresh and is_here and form == contiguous(form.dtype, form.shape):
+                found[value] = parameter
+    return found
