@@ -26,6 +26,8 @@ from ..tensor import Tensor
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel, decides_form
 from .launch import Launch
+from .multiplying import PRODUCTS, RANKS, Factors, choose_product
+from .product import Product
 
 CAST = "prim::unchecked_cast"
 TUPLE = "prim::TupleConstruct"
@@ -97,6 +99,26 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Multiply:
+    """Products of matrices. `bias` is copied into the output first, and added to.
+
+    Attributes:
+        batches: for each product, where the matrices begin in left, right and output.
+        packing: the loop before which the right matrix is packed, since all trips read it.
+        nanoseconds: what all of them may take.
+    """
+
+    output: Value
+    left: Value
+    right: Value
+    product: Product
+    batches: tuple[tuple[int, int, int], ...]
+    bias: Part | None
+    packing: Node | None
+    nanoseconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A number read from a tensor with one element."""
 
@@ -115,7 +137,7 @@ class Nothing:
     """The node is known when compiling."""
 
 
-Action = View | Select | Run | Copy | Item | Length | Nothing
+Action = View | Select | Run | Copy | Multiply | Item | Length | Nothing
 
 
 @dataclass
@@ -148,7 +170,7 @@ def fresh_values(action: Action) -> Sequence[Value]:
     """The values whose memory an action writes."""
     if isinstance(action, Run):
         return action.results
-    return (action.output,) if isinstance(action, Copy) else ()
+    return (action.output,) if isinstance(action, Copy | Multiply) else ()
 
 
 class Planner:
@@ -197,7 +219,7 @@ class Planner:
         if value.node.kind == LIST:
             return [self.given(element) for element in value.node.inputs]
         if not value.is_constant or (value.type is ty.STR and value.constant() is None):
-            raise Unsupported(f"an argument of {value.uses[0].node.kind} that is not known")
+            raise Unsupported("an argument that decides a layout is not known")
         found = value.constant()
         return found.value if isinstance(found, ObjectRef) else found
 
@@ -377,7 +399,7 @@ class Planner:
     def item(self, node: Node) -> Action:
         form = self.form(node.inputs[0])
         kind = node.output.type
-        if form.size != 1 or kind not in _NUMBERS:
+        if form.size != 1 or kind not in (*_NUMBERS, ty.NUMBER):
             raise Unsupported(_no_form(node))
         if form.dtype in (dtypes.float16, dtypes.bfloat16) or form.dtype.is_complex:
             raise Unsupported(f"{node.kind} of {form.dtype.name}")
@@ -440,6 +462,39 @@ class Planner:
         return Copy(node.output, tuple(copies))
 
 
+    def product(self, node: Node) -> Action:
+        """A matrix product."""
+        assert node.op is not None
+        left, right, bias = PRODUCTS[node.op.full_name](node)
+        a, b = self.form(left), self.form(right[0])
+        factors = Factors.of(a, b, transposed=right[1])
+        ranks = RANKS.get(node.op.full_name)
+        if factors is None or (ranks is not None and ranks != (len(a.shape), len(b.shape))):
+            raise Unsupported(_no_form(node))
+        form = contiguous(factors.dtype, factors.shape)
+        self.define(node.output, form)
+        part = None
+        if bias is not None:
+            read = np.broadcast_to(self.samples[bias], form.shape).strides
+            part = Part(0, bias, form.shape, form.strides, read)
+        packing = _loop_around(node, right[0]) if len(factors.batches) == 1 else None
+        product = choose_product(factors, adds=bias is not None, is_reused=packing is not None)
+        if not product.pack_address:
+            packing = None
+        return Multiply(
+            node.output, left, right[0], product, factors.batches, part, packing,
+            factors.nanoseconds,
+        )  # fmt: skip
+
+
+def _loop_around(node: Node, value: Value) -> Node | None:
+    """The outermost loop around a node in which a value does not change."""
+    loops = [owner for owner in node.ancestry() if owner.kind == LOOP and owner is not node]
+    fixed = [loop for loop in loops if value.node not in set(loop.walk()) and not any(
+        block.param_node is value.node for inner in loop.walk() for block in inner.blocks)]
+    return fixed[-1] if fixed else None
+
+
 def is_tensor(value: Value) -> bool:
     """Whether a value is a tensor (not a list of them)."""
     return isinstance(value.type, TensorType)
@@ -490,4 +545,5 @@ _BY_ROW: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
+    **dict.fromkeys(PRODUCTS, Planner.product),
 }

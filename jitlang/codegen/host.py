@@ -18,7 +18,7 @@ Back edges count down: every `POLL_INTERVAL` passes Python may handle signals, a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +104,7 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = {TABLE: ctypes.addressof(table)}
-    imports |= {name: address_of_symbol(name) for name in emitter.used if not name.startswith("llvm.")}
+    imports |= addresses_of(emitter.used)
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, library)
     function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
@@ -114,7 +114,12 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
 _libm = ctypes.CDLL(None)
 
 
-def address_of_symbol(name: str) -> int:
+def addresses_of(names: Iterable[str]) -> dict[str, int]:
+    """Where functions of CPython or of the C library lie; LLVM knows its own."""
+    return {name: _address(name) for name in names if not name.startswith("llvm.")}
+
+
+def _address(name: str) -> int:
     """Where a function of CPython or of the C library lies in this process."""
     source: Any = ctypes.pythonapi if name in _PYTHON else _libm
     found = getattr(source, name.removeprefix(LIBRARY))

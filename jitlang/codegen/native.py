@@ -304,12 +304,12 @@ class NativeEmitter(TensorEmitter):
         for index, element in enumerate(elements):
             item = self.leaving(element)
             self.python("PyList_SetItem" if is_list else "PyTuple_SetItem", made, I64(index), item)
-        if getattr(value.type, "field_names", ()):
+        if isinstance(value.type, ty.TupleType) and value.type.field_names:
             return self.named_tuple(value.type, made)
         self.b.store(POINTER(None), slot)
         return made
 
-    def named_tuple(self, type_: ty.Type, elements: ll.Value) -> ll.Value:
+    def named_tuple(self, type_: ty.TupleType, elements: ll.Value) -> ll.Value:
         vector = self.vector([elements])
         callee = self.object(partial(make_tuple, type_))
         arguments = self.b.bitcast(vector, POINTER.as_pointer())
@@ -323,13 +323,14 @@ class NativeEmitter(TensorEmitter):
             given, _ = self.given[value]
             self.python("Py_IncRef", given)
             return given
-        if found.way is Way.VIEW:
+        if found.way is Way.VIEW and found.owner is not None:
             return self.leaving_view(value, found.owner)
         array = self.b.load(self.results[value])
         self.python("Py_IncRef", array)
         return self.wrapped(value, array, POINTER(None))
 
     def leaving_view(self, value: Value, owner: Value) -> ll.Value:
+        """A view of a result, or of what would be one if it left too."""
         form = self.plan.forms[value]
         array = self.b.load(self.results[owner])
         start, end = (self.b.ptrtoint(p, I64) for p in (self.arrays[owner], self.load(value)))

@@ -16,7 +16,7 @@ from . import objects
 from .actions import Planner, touches_tensors
 from .entry import builtin_function
 from .guards import Guard, guard_inputs, tensor_guards
-from .host import ENTRY, TABLE, address_of_symbol, is_machine_code
+from .host import ENTRY, TABLE, addresses_of, is_machine_code
 from .leaving import find_exits
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
@@ -64,9 +64,7 @@ def compile_static(
     emitter = NativeEmitter(frame, callback_of)
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
-    imports = {name: address_of_symbol(name) for name in emitter.used
-               if name not in emitter.addresses and not name.startswith("llvm.")}  # fmt: skip
-    imports |= emitter.addresses
+    imports = addresses_of(emitter.used.keys() - emitter.addresses.keys()) | emitter.addresses
     imports[TABLE] = ctypes.addressof(table)
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, emitter.kept, emitter.block_memory, objects.library(), library)

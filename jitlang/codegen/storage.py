@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..ir.graph import IF, LOOP, Block, Graph, Node, Value
-from .actions import Plan, Run, Select, View, fresh_values, is_tensor
+from .actions import Multiply, Plan, Run, Select, View, fresh_values, is_tensor
 
 ALIGNMENT = 64
 _FAR = 1 << 60
@@ -43,6 +43,7 @@ class Storage:
         roots: the buffers that each tensor may lie in.
         carried: the two buffers of each tensor that a loop carries, by the block's parameter.
         temporaries: further memory that a node needs while it runs.
+        packed: the packed right matrices of products in loops.
         size: bytes of the block.
     """
 
@@ -50,6 +51,7 @@ class Storage:
     roots: dict[Value, frozenset[Buffer]] = field(default_factory=dict)
     carried: dict[Value, tuple[Buffer, Buffer]] = field(default_factory=dict)
     temporaries: dict[Node, list[Buffer]] = field(default_factory=dict)
+    packed: dict[Node, Buffer] = field(default_factory=dict)
     size: int = 0
 
     def keep(self, value: Value) -> None:
@@ -60,6 +62,7 @@ class Storage:
         """Give every buffer of the block its place."""
         found = [*self.buffers.values(), *(b for pair in self.carried.values() for b in pair)]
         found += [buffer for each in self.temporaries.values() for buffer in each]
+        found += self.packed.values()
         self.size = _place([buffer for buffer in found if buffer.is_local and buffer.size])
 
 
@@ -115,6 +118,10 @@ class _Walk:
             scratch = [call.scratch * call.threads for call in action.launch.calls]
             self.storage.temporaries[node] = [_buffer(n) for n in (*arrays, *scratch)]
             self.touch(self.storage.temporaries[node])
+        if isinstance(action, Multiply):
+            self.storage.temporaries[node] = [_buffer(action.product.scratch_bytes)]
+            self.touch(self.storage.temporaries[node])
+            self.touch([self.storage.packed[node]] if node in self.storage.packed else [])
         self.read(_read_values(node, self.plan), self.clock)
         self.read(node.outputs, self.clock)
 
@@ -139,6 +146,12 @@ class _Walk:
                 self.storage.carried[parameter] = pair
                 self.storage.roots[parameter] = frozenset(pair)
                 self.touch(pair)
+        for inner in node.walk():
+            action = self.plan.actions.get(inner)
+            if isinstance(action, Multiply) and action.packing is node:
+                self.storage.packed[inner] = _buffer(action.product.packed_bytes)
+                self.touch([self.storage.packed[inner]])
+                self.read([action.right], self.clock)
         self.clock += 1
         self.loops.append((self.clock, []))
         self.block(body)

@@ -1,9 +1,9 @@
 """Native code for tensors of known form: the actions of a plan.
 
 A tensor is a pointer to its first element; all else about it is in its form. Structure and scalars
-are those of `HostEmitter`. A tensor that a loop carries has a pointer to the memory of this trip and
-one to that of the next: at the end of a trip the new value is there already, or is copied, and the
-pointers change places.
+are those of `HostEmitter`. A tensor that a loop carries has a pointer to the memory of this trip
+and one to that of the next: at the end of a trip the new value is there already, or is copied, and
+the pointers change places.
 """
 
 from __future__ import annotations
@@ -16,14 +16,26 @@ from typing import Any
 import numpy as np
 from llvmlite import ir as ll
 
+from .. import dtypes
 from ..errors import attach_script_stack
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.rows import kernel_of
-from .actions import Action, Copy, Item, Length, Plan, Run, Select, View, fresh_values
+from .actions import (
+    Action,
+    Copy,
+    Item,
+    Length,
+    Multiply,
+    Part,
+    Plan,
+    Run,
+    Select,
+    View,
+    fresh_values,
+)
 from .copying import emit_copy
-from .forms import contiguous
-from .host import I32, POINTER, POLL_INTERVAL, HostEmitter
+from .host import I32, POINTER, POLL_INTERVAL, VOID, HostEmitter
 from .launch import Call, Place
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
@@ -188,9 +200,15 @@ class TensorEmitter(HostEmitter):
         elif isinstance(action, Run):
             self.run(node, action)
         elif isinstance(action, Copy):
-            self.copy_parts(action)
+            target = self.begin(action.output)
+            for part in action.parts:
+                self.copy_part(target, part)
+        elif isinstance(action, Multiply):
+            self.multiply(node, action)
         elif isinstance(action, Item):
-            self.store(node.output, self.item(action.source, node.output.type))
+            made = self.item(action.source, node.output.type)
+            is_boxed = node.output.type is ty.NUMBER
+            self.store(node.output, self.checked_object(self.box(made)) if is_boxed else made)
         elif isinstance(action, Length):
             self.store(node.output, I64(action.count))
 
@@ -216,13 +234,11 @@ class TensorEmitter(HostEmitter):
         dim = node.inputs[1].constant()
         return lambda index: kernel(shadow, dim, index)
 
-    def copy_parts(self, action: Copy) -> None:
-        target = self.begin(action.output)
-        itemsize = self.plan.forms[action.output].dtype.itemsize
-        for part in action.parts:
-            where = self.advanced(target, part.offset)
-            source = self.load(part.source)
-            emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize)
+    def copy_part(self, target: ll.Value, part: Part) -> None:
+        where = self.advanced(target, part.offset)
+        itemsize = self.plan.forms[part.source].dtype.itemsize
+        source = self.load(part.source)
+        emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize)
 
     def item(self, source: Value, wanted: ty.Type) -> ll.Value:
         """The one element of a tensor as a number."""
@@ -234,6 +250,9 @@ class TensorEmitter(HostEmitter):
             if wanted is ty.BOOL:
                 return self.b.fcmp_unordered("!=", value, ll.Constant(kind, 0.0))
             return self.b.fpext(value, DOUBLE) if dtype.itemsize == 4 else value
+        if dtype is dtypes.bool_ and wanted in (ty.NUMBER, ty.BOOL):
+            byte = self.b.load(pointer)
+            return self.b.icmp_unsigned("!=", byte, ll.Constant(byte.type, 0))
         kind = ll.IntType(8 * dtype.itemsize)
         value = self.b.load(self.b.bitcast(pointer, kind.as_pointer()))
         if kind != I64:
@@ -241,6 +260,37 @@ class TensorEmitter(HostEmitter):
         if wanted is ty.FLOAT:
             return self.b.sitofp(value, DOUBLE)
         return self.b.icmp_signed("!=", value, I64(0)) if wanted is ty.BOOL else value
+
+    # Products -----------------------------------------------------------------------------------
+
+    def multiply(self, node: Node, action: Multiply) -> None:
+        target = self.begin(action.output)
+        if action.bias is not None:
+            self.copy_part(target, action.bias)
+        product = action.product
+        self.kept.append(product.kept)
+        function = self.imported(product.symbol, product.address, VOID, [POINTER] * 4)
+        packed = self.storage.packed.get(node)
+        left = self.load(action.left)
+        right = self.load(action.right) if packed is None else self.place(packed)
+        scratch = self.place(self.storage.temporaries[node][0])
+        for a, b, c in action.batches:
+            matrices = (self.advanced(left, a), self.advanced(right, b), self.advanced(target, c))
+            self.b.call(function, [*matrices, scratch])
+
+    def loop(self, node: Node) -> None:
+        for inner in node.walk():
+            action = self.plan.actions.get(inner)
+            if isinstance(action, Multiply) and action.packing is node:
+                self.pack(action, self.storage.packed[inner])
+        super().loop(node)
+
+    def pack(self, action: Multiply, packed: Buffer) -> None:
+        """Bring the right matrix of a product into the order in which it is read."""
+        product = action.product
+        name = f"pack.{product.symbol}"
+        function = self.imported(name, product.pack_address, VOID, [POINTER] * 2)
+        self.b.call(function, [self.load(action.right), self.place(packed)])
 
     # Kernels ------------------------------------------------------------------------------------
 
@@ -319,6 +369,8 @@ def nanoseconds(action: Action | None) -> float:
     """What an action may take, roughly."""
     if isinstance(action, Run):
         return sum(50 + call.nanoseconds for call in action.launch.calls)
+    if isinstance(action, Multiply):
+        return 50 + action.nanoseconds
     if isinstance(action, Copy):
         return sum(prod(part.shape) for part in action.parts) / 4
     return 1.0
@@ -332,8 +384,7 @@ def _written_ahead(graph: Graph, plan: Plan) -> dict[Value, Value]:
         for parameter, value in zip(body.inputs[1:], body.outputs[1:], strict=True):
             action = plan.actions.get(value.node)
             is_fresh = action is not None and value in fresh_values(action)
-            form = plan.forms.get(value)
             is_here = value.node.block is body and body.outputs.count(value) == 1
-            if is_fresh and is_here and form == contiguous(form.dtype, form.shape):
+            if is_fresh and is_here and plan.forms[value].is_contiguous:
                 found[value] = parameter
     return found
