@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jitlang as jl
-from jitlang.codegen.host import _HostEmitter
+from jitlang.codegen.host import HostEmitter
 from jitlang.interp.machine import assemble
 from jitlang.ir.graph import Graph
 from jitlang.ir.printer import print_graph
@@ -136,7 +136,7 @@ class Subject:
             return print_graph(self._optimize())
         if stage is Stage.INTERPRETER:
             return assemble(self.optimized).source
-        return _HostEmitter(self.optimized, lambda node: _no_callback).emit()
+        return HostEmitter(self.optimized, lambda node: _no_callback).emit()
 
     def _function(self, stage: Stage) -> Callable[..., Any]:
         if stage is Stage.FRONT:

@@ -211,12 +211,12 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
           "b.add(b.udiv(b.sub(b.sub(high, low), one), safe), one)",
           "b.udiv(b.sub(high, low), safe)"),
     # Whole functions in machine code
-    Plant("host reads carried values after writing them", host._HostEmitter.loop,
+    Plant("host reads carried values after writing them", host.HostEmitter.loop,
           "ends = [self.end_value(target, source) for target, source in pairs]",
           "ends = (self.end_value(target, source) for target, source in pairs)"),
-    Plant("host loops run once more", host._HostEmitter.loop,
+    Plant("host loops run once more", host.HostEmitter.loop,
           'icmp_signed("<", index, limit)', 'icmp_signed("<=", index, limit)'),
-    Plant("host heeds only two conditions", host._HostEmitter.operator,
+    Plant("host heeds only two conditions", host.HostEmitter.operator,
           "reading.trouble[1:]", "reading.trouble[1:2]"),
     # Front end
     Plant("front: of two exit flags only one counts", flow.exited, "flags[1:]", "flags[2:]"),
