@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..fuser.plan import Unsupported
+from ..ir import types as ty
 from ..ir.graph import LOOP, Graph, Node, Value
+from ..ir.types import TensorType
 from .actions import Plan, is_tensor
 from .storage import Buffer, Storage
 
@@ -76,6 +78,8 @@ def _tensors(value: Value, plan: Plan) -> Iterator[Value]:
             yield from _tensors(element, plan)
     elif is_tensor(value):
         yield value
+    elif any(isinstance(part, TensorType) for part in ty.walk(value.type)):
+        raise Unsupported("a list of views is returned")
 
 
 def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:

@@ -10,7 +10,7 @@ from typing import Any
 from ..fuser.partition import fuse_nodes
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import LOOP, Graph, Node
+from ..ir.graph import Graph, Node
 from ..passes.manager import run_passes
 from . import objects
 from .actions import Planner, touches_tensors
@@ -21,6 +21,8 @@ from .leaving import find_exits
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .storage import find_storage
+
+RAISE = "prim::RaiseException"
 
 
 @dataclass
@@ -75,7 +77,7 @@ def compile_static(
 def _frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
     """Specialise a graph for these arguments, and plan it."""
     guards = guard_inputs(graph, inputs)
-    run_passes(graph, ["clean-up"])
+    run_passes(graph, ["specialize"])
     fuse_nodes(graph, static=True)
     _refuse_callbacks(graph)
     forms = {guard.value: guard.form for guard in tensor_guards(guards)}
@@ -89,8 +91,8 @@ def _frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
 
 
 def _refuse_callbacks(graph: Graph) -> None:
-    """Python called back in a loop costs what the interpreter costs; an effect forbids MISS."""
+    """Python called back costs what the interpreter costs, and its effects would forbid MISS."""
     for node in graph.walk():
-        in_loop = any(owner.kind == LOOP for owner in node.ancestry() if owner is not node)
-        if in_loop and not touches_tensors(node) and not is_machine_code(node):
-            raise Unsupported(f"{node.kind} in a loop is not machine code ({node.span})")
+        is_native = touches_tensors(node) or is_machine_code(node) or node.kind == RAISE
+        if not is_native:
+            raise Unsupported(f"{node.kind} is not machine code ({node.span})")

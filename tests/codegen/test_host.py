@@ -18,7 +18,7 @@ import pytest
 import jitlang
 from jitlang.codegen import compile_host
 from jitlang.interp.callback import callback_of
-from jitlang.interp.generic import Form
+from jitlang.interp.executor import Phase
 from jitlang.ir.graph import Graph
 from programs import harness
 from programs.harness import Fate
@@ -101,7 +101,7 @@ def test_loops_over_numbers_go_native_and_stay_right(fn: Any, args: Any) -> None
     results = [script(*args) for _ in range(5)]
     assert results == [fn(*args)] * 5
     explanation = script.explain()
-    assert explanation.form is Form.NATIVE
+    assert explanation.phase is Phase.SPECIALIZED
     assert explanation.callbacks == []
 
 

@@ -1,0 +1,433 @@
+"""Whole functions over tensors of known layout, against the interpreter and plain Python."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitlang as jl
+from jitlang import Tensor
+from jitlang.codegen import MISS, compile_static
+from jitlang.fuser.plan import Unsupported
+from jitlang.interp.callback import callback_of
+from jitlang.interp.machine import assemble
+from programs import harness
+from programs.harness import Fate
+
+PROGRAMS = harness.load(jl)
+NAMES = [
+    pytest.param(name, marks=pytest.mark.fallback if each.fallback else ())
+    for name, each in PROGRAMS.items()
+]
+NATIVE = frozenset((
+    "adaptive_steps", "arithmetic_errors", "attention", "both_given", "branch_on_tensor",
+    "broadcasting", "by_raise", "by_truth", "collatz", "cumulative_sums", "defaults_and_keywords",
+    "either_missing", "empty_tensors", "empty_tuple_and_nesting", "equal_to_none", "factorial",
+    "fibonacci", "float_floor_division", "floor_division", "gcd", "gelu", "global_constants",
+    "gru_cell", "in_a_ternary", "is_none_assign", "is_none_else", "is_none_return", "is_not_none",
+    "keyword_dictionary", "keyword_forwarding", "layer_norm", "literals", "longest_collatz",
+    "loop_over_tensor", "loop_over_tuple", "lstm_cell", "masked_mean", "math_domain",
+    "matmul_in_place", "matrix_products", "mi_lstm_cell", "mixed_arithmetic", "modular_power",
+    "modulo", "nested_optional", "newton_root", "not_none_negated", "on_attribute",
+    "on_attribute_and", "on_subscript", "or_default", "or_in_condition", "partly_annotated",
+    "pep_604", "pointwise", "popcount", "positional_only", "power_iteration", "powered",
+    "promotions", "pythagorean_triple", "raised_classes", "raised_from", "refined_then_lost",
+    "return_from_while", "scalars_and_tensors", "scaled_sum", "selections", "shifts_and_bits",
+    "sign_name", "simpson", "smallest_factor", "sum_of_squares", "swapped", "tensor_arithmetic",
+    "tensor_broadcast_errors", "tensor_comparisons", "tensor_index_errors", "tensor_shape_errors",
+    "tuple_slices", "unannotated", "unannotated_optional", "unpacked_results",
+    "unreachable_after_raise", "variadic_callee",
+))  # fmt: skip
+"""Programs that run natively for some of their inputs; more may."""
+
+
+def compiled(script: Any, *args: Any) -> tuple[Any, Any, list[Any]]:
+    """The native function for arguments, the optimised graph, and the graph's inputs."""
+    given, inputs, arguments, _ = script._enter(args, {})
+    graph = script._version(given).optimized
+    return compile_static(graph, arguments, callback_of), graph, inputs
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, tuple | list):
+        return [leaf for item in value for leaf in leaves(item)]
+    return [value]
+
+
+def assert_same(got: Any, wanted: Any, *, exact: bool) -> None:
+    assert type(got) is type(wanted)
+    for mine, theirs in zip(leaves(got), leaves(wanted), strict=True):
+        assert type(mine) is type(theirs)
+        if isinstance(mine, Tensor):
+            mine, theirs = mine.numpy(), theirs.numpy()
+        if isinstance(mine, np.ndarray):
+            assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+            steps = zip(mine.shape, mine.strides, theirs.strides, strict=True)
+            assert not mine.size or all(n == 1 or a == b for n, a, b in steps)
+        if exact:
+            np.testing.assert_array_equal(mine, theirs)
+        else:
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def check(function: Callable[..., Any], *args: Any, exact: bool = True) -> Any:
+    """Native and interpreted results agree, twice; returns the native function."""
+    version, graph, inputs = compiled(jl.script(function), *args)
+    wanted = assemble(graph, exact=True)(*inputs)
+    for _ in range(2):
+        got = version.function(*args)
+        assert got is not MISS
+        assert_same(got, wanted, exact=exact)
+    assert version.callbacks == []
+    return version
+
+
+def refused(function: Callable[..., Any], *args: Any) -> str:
+    with pytest.raises(Unsupported) as caught:
+        compiled(jl.script(function), *args)
+    return str(caught.value)
+
+
+# Pointwise work and views -------------------------------------------------------------------------
+
+
+def affine(x: Tensor) -> Tensor:
+    return x.tanh() * 2 + 1
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5), (0,), (), (2, 1, 3), (1000,)])
+def test_pointwise_work(shape: tuple[int, ...]) -> None:
+    check(affine, jl.from_numpy(np.random.randn(*shape, 1)[..., 0].astype(np.float32)))
+
+
+def test_strided_arguments_and_results() -> None:
+    x = jl.randn(6, 8)
+    for view in (x.t(), x[::2], x[:, 1:5], x[0], jl.from_numpy(x.numpy()[::-1])):
+        check(affine, view)
+
+
+def numpy_function(x, y):
+    return np.tanh(x) * 2 + y
+
+
+def test_functions_of_arrays_give_arrays() -> None:
+    check(numpy_function, np.random.rand(4), np.random.rand(3, 4))
+
+
+def test_arrays_for_tensors_give_arrays() -> None:
+    version, _, _ = compiled(jl.script(affine), np.ones(3, np.float32))
+    assert type(version.function(np.ones(3, np.float32))) is np.ndarray
+    assert version.function(jl.ones(3)) is MISS
+
+
+def several(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float, list[Tensor]]:
+    a = x + y
+    b = x * y
+    return a, b, 1.5, [a, a - 1]
+
+
+def test_several_results_keep_their_identity() -> None:
+    version = check(several, jl.randn(3), jl.randn(2, 3))
+    first, _, _, listed = version.function(jl.randn(3), jl.randn(2, 3))
+    assert listed[0] is first
+
+
+def views(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    y = x * 2
+    return y.t(), y[1], x
+
+
+def test_views_of_results_share_their_memory() -> None:
+    x = jl.randn(3, 4)
+    version = check(views, x)
+    turned, row, same = version.function(x)
+    assert same is x
+    assert turned._base is row._base is not None
+    turned += 1
+    np.testing.assert_array_equal(row.numpy(), x.numpy()[1] * 2 + 1)
+
+
+def view_of_argument(x: Tensor) -> Tensor:
+    return x.t()
+
+
+def test_views_of_arguments_are_left_to_the_general_code() -> None:
+    assert "view of an argument" in refused(view_of_argument, jl.randn(2, 3))
+
+
+def joined(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    a, b = x.chunk(2, 0)
+    return jl.cat([a, y, b], 0), jl.stack([a + y, a - b], 1)
+
+
+def test_parts_are_copied_together() -> None:
+    check(joined, jl.randn(4, 3), jl.randn(2, 3))
+    check(joined, jl.randn(3, 4).t(), jl.randn(3, 2).t())
+
+
+def made(x: Tensor) -> Tensor:
+    return jl.zeros(3, 4) + jl.arange(4) * jl.ones_like(x) + x.clone()
+
+
+def test_tensors_of_known_elements() -> None:
+    check(made, jl.randn(3, 4))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int32", "uint8", "bool"])
+def test_items(dtype: str) -> None:
+    def pick(x: Tensor, scale: float) -> float:
+        return float(x[1]) * scale
+
+    check(pick, jl.from_numpy(np.arange(3).astype(dtype)), 2.5)
+
+
+# Products -----------------------------------------------------------------------------------------
+
+
+def product(x: Tensor, w: Tensor) -> Tensor:
+    return x @ w
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 3, 4), (4, 5)),
+        ((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (3, 4, 5)), ((3, 0), (0, 5)), ((2, 3, 4), (4,)),
+    ],
+)  # fmt: skip
+def test_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    check(product, jl.randn(*left), jl.randn(*right), exact=False)
+    check(product, jl.randn(*left).double(), jl.randn(*right).double(), exact=False)
+
+
+def test_products_of_strided_matrices() -> None:
+    check(product, jl.randn(4, 3).t(), jl.randn(5, 4).t(), exact=False)
+    check(product, jl.randn(2, 4, 3).transpose(1, 2), jl.randn(4, 5), exact=False)
+
+
+def affine_layer(x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return jl.linear(x, w, b), jl.addmm(b, x, w.t())
+
+
+def test_products_with_a_bias() -> None:
+    check(affine_layer, jl.randn(3, 4), jl.randn(5, 4), jl.randn(5), exact=False)
+
+
+def test_wrong_products_are_left_to_the_general_code() -> None:
+    assert "matmul" in refused(product, jl.randn(3, 4), jl.randn(5, 4))
+    assert "matmul" in refused(product, jl.randn(3, 4), jl.randn(4, 5).double())
+
+
+# Control flow -------------------------------------------------------------------------------------
+
+
+def newton(x: Tensor, eps: float) -> Tensor:
+    y = x.clone()
+    while float((y * y - x).abs().max()) > eps:
+        y = 0.5 * (y + x / y)
+    return y
+
+
+def test_a_loop_until_converged() -> None:
+    check(newton, jl.rand(10) + 1, 1e-3)
+
+
+def test_a_loop_that_does_not_run_gives_the_call_back() -> None:
+    x = jl.ones(3)
+    version, _, _ = compiled(jl.script(newton), x, 1e-3)
+    assert version.function(x, 1e-3) is MISS
+    assert version.function(jl.rand(3) + 2, 1e-3) is not MISS
+
+
+def rows(x: Tensor, n: int) -> Tensor:
+    total = jl.zeros(4)
+    for i in range(n):
+        total = total + x[i]
+    return total
+
+
+def test_computed_indices_are_checked() -> None:
+    x = jl.randn(5, 4)
+    version = check(rows, x, 5)
+    with pytest.raises(
+        IndexError, match="index 5 is out of bounds for dimension 0 with size 5"
+    ) as caught:
+        version.function(x, 6)
+    assert "total = total + x[i]" in "".join(caught.value.__notes__)
+    assert version.function(x, 2).shape == (4,)
+
+
+def swapped(x: Tensor, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    a, b = x + 0, y + 0
+    for _ in range(n):
+        a, b = b, a
+    return a, b
+
+
+def test_loop_variables_that_change_places() -> None:
+    for n in (1, 2, 5):
+        check(swapped, jl.randn(3), jl.randn(3), n)
+
+
+def nested(x: Tensor, n: int) -> Tensor:
+    y = x + 1
+    for i in range(n):
+        z = y
+        for _ in range(i + 1):
+            z = z * 0.5 + y
+        if i % 2 == 0:
+            y = z + i
+        else:
+            y = z - y
+    return y
+
+
+def test_nested_loops_and_branches() -> None:
+    check(nested, jl.randn(7), 4)
+
+
+def shrinking(x: Tensor) -> Tensor:
+    while x.size(0) > 1:
+        x = x[1:]
+    return x
+
+
+def test_layouts_that_change_in_a_loop_are_left_to_the_general_code() -> None:
+    refused(shrinking, jl.randn(4))
+
+
+Pair = tuple[Tensor, Tensor]
+
+
+def recurrent(xs: Tensor, state: Pair, w: Tensor) -> tuple[Tensor, Pair]:
+    h, c = state
+    for t in range(xs.size(0)):
+        i, g = (xs[t] + h @ w).chunk(2, 1)
+        c = c * i.sigmoid() + g.tanh()
+        h = c.tanh()
+    return h, (c, h)
+
+
+def test_a_recurrent_cell() -> None:
+    given = (jl.randn(9, 2, 6), (jl.randn(2, 3), jl.randn(2, 3)), jl.randn(3, 6))
+    check(recurrent, *given, exact=False)
+
+
+# Guards -------------------------------------------------------------------------------------------
+
+
+def scaled(x: Tensor, factor: float, times: int, negative: bool) -> Tensor:
+    y = x * factor * times
+    return -y if negative else y
+
+
+def test_arguments_of_other_layouts_miss() -> None:
+    x = jl.randn(2, 3)
+    version = check(scaled, x, 2.0, 3, True)
+    run = version.function
+    assert run(x, 2.0, -(2**63), False) is not MISS
+    for other in (
+        jl.randn(3, 2), jl.randn(2, 3, 1), x.double(), jl.randn(3, 2).t(), x.numpy(), None, 1.0,
+        jl.from_numpy(np.zeros((2, 3), ">f4").view(np.int32)), [x],
+    ):  # fmt: skip
+        assert run(other, 2.0, 3, True) is MISS
+    assert run(x, 2, 3, True) is MISS
+    assert run(x, 2.0, 3.0, True) is MISS
+    assert run(x, 2.0, True, True) is MISS
+    assert run(x, 2.0, 3, 1) is MISS
+    assert run(x, 2.0, 2**63, True) is MISS
+    assert [str(guard) for guard in version.guards] == [
+        "x: Tensor float32 [2, 3]", "factor: float", "times: int", "negative: bool",
+    ]  # fmt: skip
+
+
+def test_tuples_of_other_shapes_miss() -> None:
+    xs, w = jl.randn(9, 2, 6), jl.randn(3, 6)
+    version, _, _ = compiled(jl.script(recurrent), xs, (jl.randn(2, 3), jl.randn(2, 3)), w)
+    for state in ((jl.randn(2, 3),), [jl.randn(2, 3)] * 2, (jl.randn(2, 3), jl.randn(3, 3)), None):
+        assert version.function(xs, state, w) is MISS
+
+
+def test_nothing_leaks_and_arguments_stay_as_they_were() -> None:
+    x = jl.randn(64, 64)
+    before = x.numpy().copy()
+    version = check(views, x)
+    counts = []
+    for _ in range(3):
+        for _ in range(200):
+            version.function(x)
+            version.function(1)
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+    assert counts[1] == counts[2]
+    np.testing.assert_array_equal(x.numpy(), before)
+
+
+def test_threads_share_a_function() -> None:
+    xs = [jl.randn(300, 300) for _ in range(4)]
+    version = check(newton_like, xs[0])
+    wanted = [version.function(x).numpy().copy() for x in xs]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            if not np.array_equal(version.function(xs[number]).numpy(), wanted[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def newton_like(x: Tensor) -> Tensor:
+    y = x.exp()
+    for _ in range(3):
+        y = (y + y.sin() * x).tanh() + x
+    return y
+
+
+# Whole programs -----------------------------------------------------------------------------------
+
+
+class Static:
+    """A script function that runs natively where it can; counts the calls that did."""
+
+    def __init__(self, script: Any) -> None:
+        self.script = script
+        self.native = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given, inputs, arguments, all_raw = self.script._enter(args, kwargs)
+        graph = self.script._version(given).optimized
+        try:
+            version = compile_static(graph, arguments, callback_of)
+        except Unsupported:
+            return self.script(*args, **kwargs)
+        found = version.function(*arguments)
+        if found is MISS:
+            return self.script(*args, **kwargs)
+        self.native += 1
+        return found
+
+
+@pytest.mark.filterwarnings("ignore::jitlang.FallbackWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_native_code_does_what_python_does(name: str) -> None:
+    each = PROGRAMS[name]
+    static = Static(jl.script(each.fn, strict=not each.fallback))
+    for arguments, fate in each.cases:
+        expected = harness.run(each.fn, arguments, jl)
+        actual = harness.run(static, arguments, jl)
+        if fate is Fate.OVERFLOWS:
+            assert isinstance(actual.error, OverflowError), actual
+            continue
+        harness.assert_same_outcome(actual, expected)
+    assert static.native or name not in NATIVE
