@@ -3,16 +3,17 @@
     i32 kernel(i64 begin, i64 end, ptr arrays, ptr sizes, ptr strides, ptr scalars, ptr scratch)
 
 `arrays` holds the plan's outputs, then its inputs. The space has `layout.rank` dimensions with
-`sizes`; `strides` holds, per array, as many strides in bytes. The last dimension is the inner loop
-(with `has_rows`, the row), all others together are rows numbered in row-major order. [begin, end)
-are rows, or elements where a plan over elements has only one dimension: callers split this range
-over threads. `scalars` are 8 bytes each, int64 or float64 as the plan's slots say (bool as 0 or 1).
-`scratch` is as large as `scratch_bytes` says. The result is 0, or 1 where an integer was divided by
-zero.
+`sizes`; `strides` holds, per array, as many strides in bytes. The last `layout.row_rank` dimensions
+are the row, all others together are rows numbered in row-major order. [begin, end) are rows, or
+elements where a plan over elements has only one dimension: callers split this range over threads.
+`scalars` are 8 bytes each, int64 or float64 as the plan's slots say (bool as 0 or 1). `scratch` is
+as large as `scratch_bytes` says. The result is 0, or 1 where an integer was divided by zero.
 
-The inner loop is written in vectors; the last one is masked. Where masks are cheap (AVX-512) every
-one is, and the loop is written once. How an array runs along the inner dimension is part of the
-layout: next to each other, all the same, or strided.
+Vectors lie along the last dimension, inside a row; or, where `layout.across` says how many lanes
+there are, along the last dimension that is not of the row: then each lane has a row of its own, and
+a reduction has nothing to combine in the end. The last vector is masked; where masks are cheap
+(AVX-512) every one is, and the loop is written once. How an array runs along the dimension of the
+vectors is part of the layout: next to each other, all the same, or strided.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ HEADER = (
 
 
 class Access(Enum):
-    """How an array runs along the inner dimension."""
+    """How an array runs along the dimension of the vectors."""
 
     CONTIGUOUS = "c"
     SAME = "s"
@@ -64,12 +65,25 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a kernel knows of its arrays: the rank of the space, and the access of outputs, then
-    inputs.
+    """What a kernel knows of its arrays.
+
+    Attributes:
+        rank: dimensions of the space.
+        accesses: how outputs, then inputs, run along the dimension of the vectors.
+        row_rank: how many last dimensions make up a row.
+        across: the lanes of vectors that hold elements of as many rows; 0: vectors lie in a row, and
+            the shape says how many lanes they have.
     """
 
     rank: int
     accesses: tuple[Access, ...]
+    row_rank: int = 1
+    across: int = 0
+
+    @property
+    def vector_dim(self) -> int:
+        """The dimension of the vectors."""
+        return self.rank - self.row_rank - 1 if self.across else self.rank - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,61 +120,109 @@ class KernelWriter:
         self.dtypes = [output.dtype for output in plan.outputs] + list(plan.inputs)
         self.first_input = len(plan.outputs)
         self.known: dict[int, Lane] = {}  # values of the row
-        self.same: dict[int, Lane] = {}  # inputs that do not change along the row, once loaded
+        self.same: dict[int, Lane] = {}  # inputs that do not change along a line, once loaded
         self.rows: list[Lane] = []  # pointers to the row, by array
+        self.lines: list[Lane] = []  # pointers to a line of the row, by array
         self.fault = self.a.slot("i32")
-        self.length = integer(0)
+        self.row_sizes: list[Lane] = []
+        self.strides: list[list[Lane]] = []
+        self.step: list[Lane] = []  # strides along the dimension of the vectors
+        self.length = integer(0)  # elements of a row
+        self.active: Lane | None = None  # which lanes have a row, if vectors lie across rows
 
     def write(self) -> str:
         """The text of the module."""
         a = self.a
         a.store(integer(0, 32), self.fault)
-        count, rank = len(self.dtypes), self.layout.rank
-        bases = [self.entry("%arrays", n, "ptr") for n in range(count)]
-        strides = [
-            [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
-        ]
-        self.inner = [stride[-1] for stride in strides]
-        self.length = self.entry("%sizes", rank - 1, "i64")
+        bases = self.begin()
         begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
-        if rank == 1 and not self.plan.has_rows:
+        if self.layout.across:
+            self.blocks_of_rows(bases, begin, end)
+        elif self.layout.rank == 1 and not self.plan.has_rows:
             self.length = a.sub(end, begin)
+            self.row_sizes = [self.length]
             self.rows = [
-                a.offset(p, a.mul(begin, s)) for p, s in zip(bases, self.inner, strict=True)
+                a.offset(p, a.mul(begin, s)) for p, s in zip(bases, self.step, strict=True)
             ]
             self.row()
         else:
-            sizes = [self.entry("%sizes", d, "i64") for d in range(rank - 1)]
+            sizes = self.outer_sizes()
             with a.loop(begin, end) as index:
-                self.rows = self.row_pointers(bases, strides, sizes, index)
+                self.rows = self.row_pointers(bases, sizes, index)
                 self.row()
         a.write(f"ret {a.load(self.fault, 'i32')}")
         return a.function(HEADER)
+
+    def begin(self) -> list[Lane]:
+        """Read the tables; returns where the arrays begin."""
+        count, rank, layout = len(self.dtypes), self.layout.rank, self.layout
+        self.strides = [
+            [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
+        ]
+        self.step = [strides[layout.vector_dim] for strides in self.strides]
+        first = rank - layout.row_rank
+        self.row_sizes = [self.entry("%sizes", d, "i64") for d in range(first, rank)]
+        self.length = self.row_sizes[0]
+        for size in self.row_sizes[1:]:
+            self.length = self.a.mul(self.length, size)
+        return [self.entry("%arrays", n, "ptr") for n in range(count)]
+
+    def outer_sizes(self) -> list[Lane]:
+        """The sizes of the dimensions that number the rows."""
+        return [self.entry("%sizes", d, "i64") for d in range(self.layout.rank - len(self.row_sizes))]
+
+    def blocks_of_rows(self, bases: list[Lane], begin: Lane, end: Lane) -> None:
+        """Rows next to each other, as many at a time as there are lanes."""
+        a, sizes = self.a, self.outer_sizes()
+        start = a.slot("i64", 1, begin)
+        with a.loop_while() as exit:
+            index = a.load(start, "i64")
+            exit.leave_unless(a.compare("slt", index, end))
+            left = a.sub(sizes[-1], a.binary("urem", index, sizes[-1]))
+            left = a.call("llvm.umin.i64", [left, a.sub(end, index)], "i64")
+            left = a.call("llvm.umin.i64", [left, integer(self.lanes)], "i64")
+            self.rows = self.row_pointers(bases, sizes, index)
+            if self.shape.is_masked:
+                self.block(self.first_lanes(left))
+            else:
+                is_whole = a.compare("eq", left, integer(self.lanes))
+                with a.when(is_whole):
+                    self.block(None)
+                with a.when(a.binary("xor", is_whole, Lane("true", "i1", 1, True))):
+                    self.block(self.first_lanes(left))
+            a.store(a.add(index, left), start)
+
+    def block(self, active: Lane | None) -> None:
+        """As many rows as there are lanes, or those that a mask says."""
+        self.active = active
+        self.row()
 
     def entry(self, table: str, index: int, element: str) -> Lane:
         """An entry of one of the function's tables."""
         place = self.a.offset(Lane(table, "ptr"), integer(index), element)
         return self.a.load(place, element)
 
-    def row_pointers(
-        self, bases: list[Lane], strides: list[list[Lane]], sizes: list[Lane], index: Lane
-    ) -> list[Lane]:
+    def row_pointers(self, bases: list[Lane], sizes: list[Lane], index: Lane) -> list[Lane]:
         """Where row number `index` begins in each array."""
         pointers = bases
         for d in range(len(sizes) - 1, -1, -1):
             place = self.a.binary("urem", index, sizes[d]) if d else index
             index = self.a.binary("udiv", index, sizes[d]) if d else index
-            pointers = [
-                self.a.offset(p, self.a.mul(place, s[d]))
-                for p, s in zip(pointers, strides, strict=True)
-            ]
+            pointers = self.moved(pointers, d, place)
         return pointers
+
+    def moved(self, pointers: list[Lane], d: int, distance: Lane) -> list[Lane]:
+        """Pointers moved by so many elements of dimension `d`."""
+        return [
+            self.a.offset(p, self.a.mul(distance, s[d]))
+            for p, s in zip(pointers, self.strides, strict=True)
+        ]
 
     # Rows ---------------------------------------------------------------------------------------
 
     def row(self) -> None:
-        """All passes over one row."""
-        self.known, self.same = {}, {}
+        """All passes over one row, or over a block of them."""
+        self.known, self.same, self.lines = {}, {}, self.rows
         for number in range(self.schedule.last + 1):
             self.row_statements(number)
             phase = self.schedule.phases[number]
@@ -168,48 +230,86 @@ class KernelWriter:
                 self.run_phase(phase)
         for number, output in enumerate(self.plan.outputs):
             if output.is_row:
-                self.store_row(number, output)
+                self.store_row(number, self.known[output.value.index])
 
     def row_statements(self, phase: int) -> None:
         """The statements of the row itself that can be computed before a pass."""
+        self.lines = self.rows
         for number, statement in enumerate(self.plan.statements):
             is_due = self.plan.is_row[number] and self.plan.phases[number] == phase
             if is_due and not isinstance(statement, Reduce):
-                self.known[number] = self.evaluate(statement, self.known, None)
+                self.known[number] = self.evaluate(statement, self.known, self.active)
 
-    def store_row(self, number: int, output: Output) -> None:
-        value = self.converter.to_memory(self.known[output.value.index], output.dtype)
-        self.a.store(value, self.rows[number], output.dtype.itemsize)
+    def store_row(self, number: int, value: Lane) -> None:
+        """Write what an output has for the row."""
+        self.lines = self.rows
+        if self.layout.across:
+            self.store(number, value, integer(0), self.active)
+            return
+        dtype = self.plan.outputs[number].dtype
+        self.a.store(self.converter.to_memory(value, dtype), self.rows[number], dtype.itemsize)
 
     def run_phase(self, phase: Phase) -> None:
         """One pass over the row, and the reductions that end with it."""
-        a = self.a
-        self.hoist(phase)
         sums = {n: self.start(n) for n in phase.reductions}
-        if self.lanes == 1:
-            with a.loop(integer(0), self.length) as index:
-                self.elements(phase, index, None, sums)
-        elif self.shape.is_masked:
-            with a.loop(integer(0), self.length, self.lanes) as index:
-                self.elements(phase, index, self.mask(index), sums)
-        else:
-            whole = a.binary("and", self.length, integer(-self.lanes))
-            with a.loop(integer(0), whole, self.lanes) as index:
-                self.elements(phase, index, None, sums)
-            with a.when(a.compare("slt", whole, self.length)):
-                self.elements(phase, whole, self.mask(whole), sums)
+        self.walk(phase, sums, self.rows, 0, integer(0))
         for number, total in sums.items():
             self.known[number] = self.combined(number, total)
 
+    def walk(
+        self, phase: Phase, sums: dict[int, Lane], pointers: list[Lane], level: int, before: Lane
+    ) -> None:
+        """The loops over the dimensions of the row from `level` on, after so many elements."""
+        a = self.a
+        if level == len(self.row_sizes):
+            self.lines = pointers
+            self.elements(phase, integer(0), before, self.active, sums)
+            return
+        size = self.row_sizes[level]
+        scaled = a.mul(before, size) if level else before
+        if level == len(self.row_sizes) - 1 and not self.layout.across:
+            self.lines = pointers
+            self.line(phase, scaled, sums)
+            return
+        with a.loop(integer(0), size) as index:
+            dim = self.layout.rank - len(self.row_sizes) + level
+            after = self.moved(pointers, dim, index)
+            self.walk(phase, sums, after, level + 1, a.add(scaled, index))
+
+    def line(self, phase: Phase, before: Lane, sums: dict[int, Lane]) -> None:
+        """A pass over the last dimension of the row, vector by vector."""
+        a, length = self.a, self.row_sizes[-1]
+        known = dict(self.known)
+        self.same = {}
+        self.hoist(phase)
+        if self.lanes == 1:
+            with a.loop(integer(0), length) as index:
+                self.elements(phase, index, a.add(before, index), None, sums)
+        elif self.shape.is_masked:
+            with a.loop(integer(0), length, self.lanes) as index:
+                mask = self.mask(index)
+                self.elements(phase, index, a.add(before, index), mask, sums)
+        else:
+            whole = a.binary("and", length, integer(-self.lanes))
+            with a.loop(integer(0), whole, self.lanes) as index:
+                self.elements(phase, index, a.add(before, index), None, sums)
+            with a.when(a.compare("slt", whole, length)):
+                mask = self.mask(whole)
+                self.elements(phase, whole, a.add(before, whole), mask, sums)
+        self.known = known
+
     def mask(self, index: Lane) -> Lane:
-        """Which lanes hold elements of the row."""
-        left = self.a.sub(self.length, index)
-        left = self.a.call("llvm.umin.i64", [left, integer(self.lanes)], "i64")
-        narrow = self.a.splat(self.a.cast("trunc", left, "i32"), self.lanes)
+        """Which lanes hold elements of the line."""
+        left = self.a.sub(self.row_sizes[-1], index)
+        return self.first_lanes(self.a.call("llvm.umin.i64", [left, integer(self.lanes)], "i64"))
+
+    def first_lanes(self, count: Lane) -> Lane:
+        """A mask of so many lanes."""
+        narrow = self.a.splat(self.a.cast("trunc", count, "i32"), self.lanes)
         return self.a.compare("ult", self.a.iota(self.lanes, 32), narrow)
 
     def hoist(self, phase: Phase) -> None:
-        """Before the loop, load inputs that do not change along the row, and compute with them."""
+        """Before a line, load inputs that do not change along it, and compute with them."""
         for number in phase.needed:
             statement = self.plan.statements[number]
             if isinstance(statement, Load):
@@ -221,7 +321,7 @@ class KernelWriter:
                 self.known[number] = self.evaluate(statement, self.known, None)
 
     def load_one(self, statement: Load) -> Lane:
-        pointer = self.rows[self.first_input + statement.input]
+        pointer = self.lines[self.first_input + statement.input]
         stored = self.a.load(pointer, stored_type(statement.dtype), 1, statement.dtype.itemsize)
         return self.converter.to_register(stored, statement.dtype)
 
@@ -231,12 +331,17 @@ class KernelWriter:
     # Elements -----------------------------------------------------------------------------------
 
     def elements(
-        self, phase: Phase, index: Lane, active: Lane | None, sums: dict[int, Lane]
+        self,
+        phase: Phase,
+        index: Lane,
+        position: Lane,
+        active: Lane | None,
+        sums: dict[int, Lane],
     ) -> None:
-        """What a pass does with the vector at `index`."""
+        """What a pass does with the vector at `index` of a line, at `position` of the row."""
         values = dict(self.known)
         for number in phase.read:
-            values[number] = self.read_kept(number, index)
+            values[number] = self.read_kept(number, position)
         for number in phase.needed:
             statement = self.plan.statements[number]
             if number in self.known:
@@ -246,7 +351,7 @@ class KernelWriter:
             else:
                 values[number] = self.evaluate(statement, values, active)
         for number in phase.kept:
-            self.keep(number, values[number], index)
+            self.keep(number, values[number], position)
         for number in phase.outputs:
             self.store(number, values[self.plan.outputs[number].value.index], index, active)
         for number, total in sums.items():
@@ -260,7 +365,8 @@ class KernelWriter:
             value = values[statement.value.index]
             return self.converter.convert(value, statement.source, statement.dtype)
         if isinstance(statement, Load):
-            return self.load_one(statement)
+            is_across = self.layout.across > 0
+            return self.load(statement, integer(0), active) if is_across else self.load_one(statement)
         if isinstance(statement, Count):
             return self.converter.convert(self.length, dtypes.int64, statement.dtype)
         assert isinstance(statement, Slot)
@@ -297,10 +403,12 @@ class KernelWriter:
         """The elements of an input; lanes beyond the row are zero, or repeat the last element."""
         array = self.first_input + statement.input
         access = self.layout.accesses[array]
+        if access is Access.SAME:
+            return self.load_one(statement)
         element = stored_type(statement.dtype)
-        pointer, size = self.rows[array], statement.dtype.itemsize
+        pointer, size = self.lines[array], statement.dtype.itemsize
         if self.lanes == 1:
-            place = self.a.offset(pointer, self.a.mul(index, self.inner[array]))
+            place = self.a.offset(pointer, self.a.mul(index, self.step[array]))
             stored = self.a.load(place, element, 1, size)
         elif access is Access.CONTIGUOUS:
             stored = self.load_next(self.a.offset(pointer, index, element), element, size, active)
@@ -333,21 +441,20 @@ class KernelWriter:
         return result
 
     def places(self, array: int, index: Lane, active: Lane | None) -> Lane:
-        """Pointers to the elements in the lanes; those beyond the row point at its last element."""
+        """Pointers to the elements in the lanes; those that do not count point at the first."""
         a = self.a
         numbers = a.add(a.splat(index, self.lanes), a.iota(self.lanes))
         if active is not None:
-            last = a.splat(a.sub(self.length, integer(1)), self.lanes)
-            numbers = a.select(active, numbers, last)
-        return a.offset(self.rows[array], a.mul(numbers, a.splat(self.inner[array], self.lanes)))
+            numbers = a.select(active, numbers, a.splat(index, self.lanes))
+        return a.offset(self.lines[array], a.mul(numbers, a.splat(self.step[array], self.lanes)))
 
     def store(self, number: int, value: Lane, index: Lane, active: Lane | None) -> None:
         """Write the elements of an output."""
         a, dtype = self.a, self.plan.outputs[number].dtype
         stored = a.splat(self.converter.to_memory(value, dtype), self.lanes)
-        pointer, size, element = self.rows[number], dtype.itemsize, stored_type(dtype)
+        pointer, size, element = self.lines[number], dtype.itemsize, stored_type(dtype)
         if self.lanes == 1:
-            a.store(stored, a.offset(pointer, a.mul(index, self.inner[number])), size)
+            a.store(stored, a.offset(pointer, a.mul(index, self.step[number])), size)
         elif self.layout.accesses[number] is Access.CONTIGUOUS:
             place = a.offset(pointer, index, element)
             if active is None:
@@ -361,23 +468,26 @@ class KernelWriter:
             name = f"llvm.masked.scatter.{suffix(element, self.lanes)}.{suffix('ptr', self.lanes)}"
             a.run(name, [stored, places, integer(size, 32), mask])
 
-    def kept_place(self, number: int, index: Lane) -> tuple[Lane, str]:
+    def kept_place(self, number: int, position: Lane) -> tuple[Lane, str]:
         """Where an element of a kept value lies in scratch memory, and its type there."""
-        a = self.a
+        a, slot = self.a, self.schedule.kept[number]
         element = register_type(self.plan.statements[number].dtype)
         element = "i8" if element == "i1" else element
-        padded = a.add(self.length, integer(2 * self.lanes))
-        start = a.mul(padded, integer(8 * self.schedule.kept[number]))
-        return a.offset(a.offset(Lane("%scratch", "ptr"), start), index, element), element
+        if self.layout.across:
+            vector = a.add(a.mul(self.length, integer(slot)), position)
+            start, position = a.mul(vector, integer(8 * self.lanes)), integer(0)
+        else:
+            start = a.mul(a.add(self.length, integer(2 * self.lanes)), integer(8 * slot))
+        return a.offset(a.offset(Lane("%scratch", "ptr"), start), position, element), element
 
-    def keep(self, number: int, value: Lane, index: Lane) -> None:
-        place, element = self.kept_place(number, index)
+    def keep(self, number: int, value: Lane, position: Lane) -> None:
+        place, element = self.kept_place(number, position)
         if value.element != element:
             value = self.a.cast("zext", value, element)
         self.a.store(self.a.splat(value, self.lanes), place, _size(element))
 
-    def read_kept(self, number: int, index: Lane) -> Lane:
-        place, element = self.kept_place(number, index)
+    def read_kept(self, number: int, position: Lane) -> Lane:
+        place, element = self.kept_place(number, position)
         found = self.a.load(place, element, self.lanes, _size(element))
         if self.plan.statements[number].dtype is dtypes.bool_:
             return self.converter.to_register(found, dtypes.bool_)
@@ -401,7 +511,7 @@ class KernelWriter:
     ) -> None:
         statement = self.reduction(number)
         value = self.a.splat(values[statement.value.index], self.lanes)
-        if active is not None:
+        if active is not None and not self.layout.across:
             neutral = self.a.splat(neutral_element(statement.kind, statement.dtype), self.lanes)
             value = self.a.select(active, value, neutral)
         so_far = self.a.load(total, value.element, self.lanes)
@@ -419,10 +529,12 @@ class KernelWriter:
         return merged
 
     def combined(self, number: int, total: Lane) -> Lane:
-        """The partial results of all lanes as one, in halves."""
+        """The partial results of all lanes as one, in halves, if the lanes are of one row."""
         statement = self.reduction(number)
         element = register_type(statement.dtype)
         value = self.a.load(total, element, self.lanes)
+        if self.layout.across:
+            return value
         while value.lanes > 1:
             half = value.lanes // 2
             parts = [self.part(value, range(n * half, (n + 1) * half)) for n in (0, 1)]

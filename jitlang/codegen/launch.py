@@ -1,7 +1,8 @@
 """A lowered group for arrays of one layout: what each kernel is called with, worked out once.
 
-Dimensions are put in the order of memory (as NumPy does for its own loops), then dropped where they
-have one element and merged where all arrays allow it. What depends on data pointers only is left to
+Dimensions are put in the order of memory (as NumPy does for its own loops), those of rows last, then
+dropped where they have one element and merged where all arrays allow it. A kernel with rows runs
+along them or, where elements of several rows lie next to each other, across them. What depends on data pointers only is left to
 `Launch.run`.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -18,13 +19,14 @@ import numpy as np
 
 from ..dtypes import Category
 from ..fuser.plan import Apply, LoopPlan, Unsupported
-from ..fuser.stages import Read, Stage
-from .kernel import Layout, Shape, accesses_of, kernel_text
+from ..fuser.stages import Read, Stage, Target
+from .kernel import Access, Layout, Shape, accesses_of, kernel_text
 from .llvm import Library, compile_module, host
 from .schedule import scratch_bytes
 from .threads import CAPACITY, parallel_function, thread_count
 
 Strides = tuple[int, ...]
+Dims = tuple[int, ...]
 _I64 = ctypes.c_int64
 _POINTER = ctypes.c_void_p
 _SIGNATURE = (_I64, _I64, *(_POINTER,) * 5)
@@ -55,6 +57,8 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
         Unsupported: the generator cannot write it.
     """
     shape = kernel_shape(plan)
+    if layout.across:
+        shape = replace(shape, lanes=layout.across)
     text = kernel_text(plan, layout, shape)
     library = compile_module(text, ["kernel"], is_kernel=True)
     function = library.function("kernel", ctypes.c_int32, *_SIGNATURE)
@@ -89,11 +93,10 @@ class Place:
 
 @dataclass(slots=True)
 class Call:
-    """One kernel call. `copied` are the reads that are packed before each call."""
+    """One kernel call."""
 
     kernel: Kernel
     places: list[Place]
-    copied: dict[int, Read]
     space: tuple[int, ...]
     sizes: Any
     strides: Any
@@ -157,11 +160,7 @@ class Launch:
 
 
 def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
-    packed = {n: _packed(groups, read, call.space) for n, read in call.copied.items()}
-    pointers = [
-        packed[n].ctypes.data if n in packed else groups[p.kind][p.index].ctypes.data + p.offset
-        for n, p in enumerate(call.places)
-    ]
+    pointers = [groups[p.kind][p.index].ctypes.data + p.offset for p in call.places]
     arrays = (_POINTER * len(pointers))(*pointers)
     scalars = _scalars(call, groups["argument"])
     threads = call.threads
@@ -191,13 +190,6 @@ def _scalars(call: Call, arguments: Sequence[Any]) -> Any:
     return made.ctypes.data_as(_POINTER)
 
 
-def _packed(groups: dict[str, Sequence[Any]], read: Read, space: tuple[int, ...]) -> Any:
-    array = groups[read.kind][read.origin]
-    for step in read.steps:
-        array = step.apply(array)
-    return np.ascontiguousarray(np.broadcast_to(array, space))
-
-
 # Layout -------------------------------------------------------------------------------------------
 
 
@@ -220,61 +212,110 @@ def prepare(stages: Sequence[Stage], arguments: Sequence[Any]) -> Launch:
 def _prepare_stage(
     stage: Stage, arguments: Sequence[Any], results: dict[int, Array], temporaries: dict[int, Array]
 ) -> Call:
-    if prod(stage.space) == 0 and any(prod(target.shape) for target in stage.targets):
-        raise Unsupported("a reduction of nothing")
     made = {"temporary": temporaries, "result": results}
     views = [_view(read, arguments, made) for read in stage.reads]
     places = [
         Place(read.kind, read.origin, offset)
         for read, (_, offset) in zip(stage.reads, views, strict=True)
     ]
+    if prod(stage.space) == 0 and any(prod(target.shape) for target in stage.targets):
+        raise Unsupported("a reduction of nothing")
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]
-    order = _memory_order(stage, given)
+    outer, inner = _memory_order(stage, given)
     written: list[Strides] = []
     owners: list[Place] = []
     for target in stage.targets:
-        array = _allocation(target.shape, order, target.dtype.numpy)
+        kept = _kept_dims(target, stage)
+        array = _allocation(target, kept, (*outer, *inner))
         (temporaries if target.is_temporary else results)[target.index] = array
         owners.append(Place("temporary" if target.is_temporary else "result", target.index))
-        shadow = _shadow(array)
-        missing = (0,) * (rank - len(target.shape)) if stage.axes else ()
-        spread = _spread(shadow.shape, shadow.strides, rank - len(missing))
-        written.append((*spread, *missing))
-    packed: dict[int, Read] = {}
-    found = _geometry(stage, [*written, *given], order)
-    if found is None:
-        lines = _shadow(Array(stage.space, None, np.dtype(np.uint8)))
-        for number, read in enumerate(stage.reads):
-            given[number] = tuple(stride * read.dtype.itemsize for stride in lines.strides)
-            packed[number + len(owners)] = read
-        found = _geometry(stage, [*written, *given], order)
-    if found is None:
-        raise Unsupported("rows that do not lie in a line")
-    return _call(stage, [*owners, *places], packed, *found)
+        written.append(_strides_over(array, kept, stage))
+    strides = [*written, *given]
+    sizes, found = merged(stage.space, strides, outer)
+    if not stage.dims:
+        if not sizes:
+            sizes, found = [1], [(0,)] * len(strides)
+        return _call(stage, [*owners, *places], sizes, found, 1)
+    row_sizes, tails = merged(stage.space, strides, inner)
+    if not row_sizes:
+        row_sizes, tails = [1], [(0,)] * len(strides)
+    joined = [(*a, *b) for a, b in zip(found, tails, strict=True)]
+    return _call(stage, [*owners, *places], [*sizes, *row_sizes], joined, len(row_sizes))
 
 
 def _call(
-    stage: Stage,
-    places: list[Place],
-    packed: dict[int, Read],
-    sizes: list[int],
-    strides: list[Strides],
+    stage: Stage, places: list[Place], sizes: list[int], strides: list[Strides], row_rank: int
 ) -> Call:
     itemsizes = [t.dtype.itemsize for t in stage.targets] + [r.dtype.itemsize for r in stage.reads]
-    accesses = accesses_of([given[-1] for given in strides], itemsizes)
-    kernel = compile_kernel(stage.plan, Layout(len(sizes), accesses))
-    lanes = kernel.shape.lanes
-    is_flat = len(sizes) == 1 and not stage.axes
-    count = 0 if 0 in stage.space else sizes[0] if is_flat else prod(sizes[:-1])
-    grain = 1 if is_flat else sizes[-1]
+    rank = len(sizes)
+    layout = Layout(rank, _accesses(strides, itemsizes, rank - 1), row_rank)
+    is_flat = rank == 1 and not stage.dims
+    length = prod(sizes[rank - row_rank :])
+    if stage.dims and rank > row_rank:
+        layout = _better(stage.plan, layout, sizes, strides, itemsizes)
+    kernel = compile_kernel(stage.plan, layout)
+    count = sizes[0] if is_flat else prod(sizes[: rank - row_rank])
+    if 0 in stage.space:
+        count = 0
+    grain = 1 if is_flat else length
     return Call(
-        kernel, places, packed, stage.space, (_I64 * len(sizes))(*sizes),
-        (_I64 * (len(strides) * len(sizes)))(*(s for given in strides for s in given)),
+        kernel, places, stage.space, (_I64 * rank)(*sizes),
+        (_I64 * (len(strides) * rank))(*(s for given in strides for s in given)),
         stage.slots, tuple(_SLOT_KINDS[d.category] for d in stage.plan.slots),
-        scratch_bytes(stage.plan, sizes[-1], lanes),
+        scratch_bytes(stage.plan, length, kernel.shape.lanes, layout.across > 0),
         count, grain, _chunk(kernel, count, grain),
     )  # fmt: skip
+
+
+def _accesses(
+    strides: Sequence[Strides], itemsizes: Sequence[int], dim: int
+) -> tuple[Access, ...]:
+    return accesses_of([given[dim] for given in strides], itemsizes)
+
+
+MOST_ACROSS = 8
+"""Vectors of one kernel that may lie side by side across rows, where it does little per element."""
+_COMBINING = 12
+"""What the end of a row costs, in vectors."""
+
+
+def _better(
+    plan: LoopPlan,
+    layout: Layout,
+    sizes: Sequence[int],
+    strides: Sequence[Strides],
+    itemsizes: Sequence[int],
+) -> Layout:
+    """Vectors along the rows or across them, whichever takes fewer steps."""
+    lanes = kernel_shape(plan).lanes
+    rank, first = layout.rank, layout.rank - layout.row_rank
+    across = _accesses(strides, itemsizes, first - 1)
+    moving = [any(given[first:]) for given in strides]
+    rows, lines, width = prod(sizes[:first]), prod(sizes[first : rank - 1]), sizes[first - 1]
+    line = -(-sizes[-1] // lanes) * _cost(layout.accesses, moving, lanes)
+    along_cost = rows * (lines * line + _COMBINING * (max(plan.phases) + 1))
+    blocks = rows // max(width, 1) * -(-width // lanes)
+    across_cost = blocks * prod(sizes[first:]) * _cost(across, moving, lanes)
+    if along_cost <= across_cost or width == 1:
+        return layout
+    return replace(layout, accesses=across, across=_across(plan, lanes, width))
+
+
+def _cost(accesses: Sequence[Access], moving: Sequence[bool], lanes: int) -> float:
+    """The steps that a vector of elements takes, half a lane each where it is not in one piece."""
+    return 1 + sum(
+        lanes / 2 if access is Access.STRIDED else 0.5
+        for access, is_moving in zip(accesses, moving, strict=True)
+        if is_moving
+    )
+
+
+def _across(plan: LoopPlan, lanes: int, width: int) -> int:
+    """How many rows are worked on together."""
+    applied = sum(isinstance(s, Apply) for s in plan.statements)
+    most = lanes * max(MOST_ACROSS >> applied, 1)
+    return min(most, max(1 << (width - 1).bit_length(), 2))
 
 
 def _chunk(kernel: Kernel, count: int, grain: int) -> int:
@@ -284,7 +325,8 @@ def _chunk(kernel: Kernel, count: int, grain: int) -> int:
         return count
     pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
     size = -(-count // pieces)
-    return -(-size // 1024) * 1024 if grain == 1 else size
+    unit = 1024 if grain == 1 else max(kernel.layout.across, 1)
+    return -(-size // unit) * unit
 
 
 def flat_chunk(kernel: Kernel) -> int:
@@ -331,38 +373,46 @@ def _spread(shape: Sequence[int], strides: Sequence[int], rank: int) -> Strides:
     return (*(0,) * (rank - len(shape)), *own)
 
 
-def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[int, ...]:
-    """The dimensions from the one with the largest strides inward; those of rows stay last."""
+def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]:
+    """The dimensions outside of rows and those of rows, each with the largest strides first."""
     rank = len(stage.space)
-    outer = rank - stage.axes
-    free = [d for d in range(outer) if stage.space[d] > 1]
+    inner = [d for d in range(rank) if d - rank in stage.dims]
+    outer = [d for d in range(rank) if d not in inner]
+    first, second = (_by_strides(stage.space, strides, dims) for dims in (outer, inner))
+    return first, second
+
+
+def _by_strides(space: Sequence[int], strides: Sequence[Strides], dims: Sequence[int]) -> Dims:
+    """Dimensions sorted by strides; those of one element stay where they are."""
+    free = [d for d in dims if space[d] > 1]
     placed = iter(sorted(free, key=lambda d: -sum(abs(given[d]) for given in strides)))
-    return (*(next(placed) if d in free else d for d in range(outer)), *range(outer, rank))
+    return tuple(next(placed) if d in free else d for d in dims)
 
 
-def _allocation(shape: tuple[int, ...], order: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """An array whose dimensions lie in memory in that order."""
-    own = [d for d in order if d < len(shape)]
+def _allocation(target: Target, kept: Sequence[int], order: Sequence[int]) -> Array:
+    """An array whose dimensions, those of the space that it kept, lie in memory in that order."""
+    own = [kept.index(d) for d in order if d in kept]
+    dtype = target.dtype.numpy
     if own == sorted(own):
-        return Array(shape, None, dtype)
-    return Array(tuple(shape[d] for d in own), tuple(np.argsort(own).tolist()), dtype)
+        return Array(target.shape, None, dtype)
+    return Array(tuple(target.shape[d] for d in own), tuple(np.argsort(own).tolist()), dtype)
 
 
-def _geometry(
-    stage: Stage, strides: Sequence[Strides], order: Sequence[int]
-) -> tuple[list[int], list[Strides]] | None:
-    """Sizes and strides with as few dimensions as may be; None where rows do not lie in a line."""
-    outer = [d for d in order if d < len(stage.space) - stage.axes]
-    inner = [d for d in order if d >= len(stage.space) - stage.axes]
-    sizes, found = merged(stage.space, strides, outer)
-    if not stage.axes:
-        return (sizes, found) if sizes else ([1], [(0,)] * len(strides))
-    row_sizes, row_found = merged(stage.space, strides, inner)
-    if len(row_sizes) > 1:
-        return None
-    tails = row_found if row_sizes else [(0,)] * len(strides)
-    joined = [(*a, *b) for a, b in zip(found, tails, strict=True)]
-    return [*sizes, *(row_sizes or [1])], joined
+def _kept_dims(target: Target, stage: Stage) -> list[int]:
+    """The dimensions of the space that a result has: rows may have lost those of the row."""
+    rank = len(stage.space)
+    if len(target.shape) == rank:
+        return list(range(rank))
+    return [d for d in range(rank) if d - rank not in stage.dims]
+
+
+def _strides_over(array: Array, kept: Sequence[int], stage: Stage) -> Strides:
+    """The strides of a result over the space."""
+    shadow = _shadow(array)
+    made = [0] * len(stage.space)
+    for d, size, stride in zip(kept, shadow.shape, shadow.strides, strict=True):
+        made[d] = 0 if size == 1 else stride
+    return tuple(made)
 
 
 def merged(

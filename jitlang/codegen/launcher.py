@@ -83,7 +83,7 @@ class NativeCall:
             return False
         (call,) = launch.calls
         fits = len(call.places) <= MAX_ARRAYS and len(call.slots) <= MAX_SLOTS
-        if not fits or len(arguments) > MAX_ARRAYS or call.copied or not call.count:
+        if not fits or len(arguments) > MAX_ARRAYS or not call.count:
             return False
         flat = _is_flat(call, launch, arguments)
         rows = [self._argument(a, s, flat) for a, s in zip(arguments, static, strict=True)]

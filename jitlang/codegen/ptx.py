@@ -44,16 +44,12 @@ class DeviceWriter(KernelWriter):
         """The text of the module."""
         a, plan = self.a, self.plan
         a.store(integer(0, 32), self.fault)
-        count, rank = len(self.dtypes), self.layout.rank
-        bases = [self.entry("%arrays", n, "ptr") for n in range(count)]
-        strides = [
-            [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
-        ]
-        sizes = [self.entry("%sizes", d, "i64") for d in range(rank)]
-        self.inner = [stride[-1] for stride in strides]
-        # Without rows every element is a row of one, and all dimensions number the rows.
-        outer = rank - 1 if plan.has_rows else rank
-        self.length = sizes[-1] if plan.has_rows else integer(1)
+        bases, sizes = self.begin(), self.outer_sizes()
+        if not plan.has_rows:
+            # Every element is a row of one, and all dimensions number the rows.
+            sizes = [*sizes, *self.row_sizes]
+            self.length = integer(1)
+            self.row_sizes = [self.length]
         thread, threads = self.thread()
         own = a.mul(thread, Lane("%scratch_bytes", "i64"))
         scratch = a.offset(Lane("%all_scratch", "ptr"), own)
@@ -62,7 +58,7 @@ class DeviceWriter(KernelWriter):
         with a.loop_while() as exit:
             place = a.load(index, "i64")
             exit.leave_unless(a.compare("slt", place, Lane("%count", "i64")))
-            self.rows = self.row_pointers(bases, strides, sizes[:outer], place)
+            self.rows = self.row_pointers(bases, sizes, place)
             self.row()
             a.store(a.add(place, threads), index)
         failed = a.compare("ne", a.load(self.fault, "i32"), integer(0, 32))

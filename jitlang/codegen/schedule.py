@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from ..fuser.plan import Convert, Load, LoopPlan, Reduce, operands_of
 
 
-def scratch_bytes(plan: LoopPlan, inner: int, lanes: int) -> int:
-    """How much memory one call needs beside its arrays, for rows of `inner` elements."""
+def scratch_bytes(plan: LoopPlan, length: int, lanes: int, is_across: bool = False) -> int:
+    """How much memory one call needs beside its arrays, for rows of `length` elements; with vectors
+    across rows, for as many rows as there are lanes.
+    """
     kept = len({n for phase in Schedule(plan).phases for n in phase.kept})
-    return kept * 8 * (inner + 2 * lanes)
+    return kept * 8 * (length * lanes if is_across else length + 2 * lanes)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,7 @@
 variance.
 
 Each function gets the lowering, the tensor and the row's other arguments, and says the same as the
-row's reference kernel; order of summation apart, which no row promises. Reductions run over the
-last dimensions.
+row's reference kernel; order of summation apart, which no row promises.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .. import dtypes
 from ..dtypes import Category, DType
 from ..ir.opdef import OPS
 from .plan import Unsupported
-from .tensors import Tensor
+from .tensors import Dims, Tensor
 
 Lowering = Any
 
@@ -29,17 +28,18 @@ def _apply(lowering: Lowering, name: str, *operands: Any) -> Tensor:
     return made
 
 
-def _axes(tensor: Tensor, dim: Any) -> int:
-    """How many last dimensions a reduction covers."""
+def _dims(tensor: Tensor, dim: Any) -> Dims:
+    """The dimensions that a reduction covers, all of them where none is named."""
     rank = len(tensor.shape)
     if rank == 0:
         raise Unsupported("a reduction of a 0-dim tensor")
     if dim is None or (not isinstance(dim, int) and not len(dim)):
-        return rank
-    dims = {d % rank for d in ([dim] if isinstance(dim, int) else dim) if -rank <= d < rank}
-    if dims != set(range(rank - len(dims), rank)) or not dims:
-        raise Unsupported("a reduction that is not over the last dimensions")
-    return len(dims)
+        return tuple(range(-rank, 0))
+    named = [dim] if isinstance(dim, int) else list(dim)
+    found = {d - rank if d >= 0 else d for d in named}
+    if len(found) < len(named) or not all(-rank <= d < 0 for d in found):
+        raise Unsupported("dimensions that do not exist, or twice the same")
+    return tuple(sorted(found))
 
 
 def _wide(dtype: DType) -> DType:
@@ -58,9 +58,9 @@ def _accumulated(
     result = dtype or own
     if result.category is Category.BOOL:
         raise Unsupported("a sum of bools as bool")
-    axes = _axes(x, dim)
-    total = lowering.reduced(kind, lowering.converted(x, _wide(result)), axes)
-    made: Tensor = lowering.drop(lowering.converted(total, result), axes, keep)
+    dims = _dims(x, dim)
+    total = lowering.reduced(kind, lowering.converted(x, _wide(result)), dims)
+    made: Tensor = lowering.drop(lowering.converted(total, result), dims, keep)
     return made
 
 
@@ -68,59 +68,59 @@ def _mean(lowering: Lowering, x: Tensor, dim: Any, keep: bool, dtype: DType | No
     result = dtype or x.dtype
     if result.category < Category.FLOATING:
         raise Unsupported("a mean of integers")
-    axes = _axes(x, dim)
+    dims = _dims(x, dim)
     wide = _wide(result)
-    found = _mean_of(lowering, lowering.converted(x, wide), axes)
-    made: Tensor = lowering.drop(lowering.converted(found, result), axes, keep)
+    found = _mean_of(lowering, lowering.converted(x, wide), dims)
+    made: Tensor = lowering.drop(lowering.converted(found, result), dims, keep)
     return made
 
 
-def _mean_of(lowering: Lowering, x: Tensor, axes: int) -> Tensor:
-    total = lowering.reduced("sum", x, axes)
-    return _apply(lowering, "aten::div.Tensor", total, lowering.count(x, axes, x.dtype))
+def _mean_of(lowering: Lowering, x: Tensor, dims: Dims) -> Tensor:
+    total = lowering.reduced("sum", x, dims)
+    return _apply(lowering, "aten::div.Tensor", total, lowering.count(x, dims, x.dtype))
 
 
 def _extremum(kind: str) -> Callable[..., Tensor]:
     def extremum(lowering: Lowering, x: Tensor, dim: Any = None, keep: bool = False) -> Tensor:
-        axes = _axes(x, dim)
-        made: Tensor = lowering.drop(lowering.reduced(kind, x, axes), axes, keep)
+        dims = _dims(x, dim)
+        made: Tensor = lowering.drop(lowering.reduced(kind, x, dims), dims, keep)
         return made
 
     return extremum
 
 
 def _softmax(lowering: Lowering, x: Tensor, dim: int, dtype: DType | None) -> Tensor:
-    raised, axes, result = _shifted_exponentials(lowering, x, dim, dtype)
-    total = lowering.reduced("sum", raised, axes)
+    raised, dims, result = _shifted_exponentials(lowering, x, dim, dtype)
+    total = lowering.reduced("sum", raised, dims)
     made: Tensor = lowering.converted(_apply(lowering, "aten::div.Tensor", raised, total), result)
     return made
 
 
 def _shifted(
     lowering: Lowering, x: Tensor, dim: int, dtype: DType | None
-) -> tuple[Tensor, int, DType]:
+) -> tuple[Tensor, Dims, DType]:
     """x minus the maximum of its row, in the compute dtype; the reduced dimensions; the result
     dtype.
     """
     result = dtype or x.dtype
     if result.category < Category.FLOATING or 0 in x.shape:
         raise Unsupported("softmax of integers or of nothing")
-    axes = _axes(x, dim)
+    dims = _dims(x, dim)
     wide = lowering.converted(x, _wide(result))
-    top = lowering.reduced("maximum", wide, axes)
-    return _apply(lowering, "aten::sub.Tensor", wide, top), axes, result
+    top = lowering.reduced("maximum", wide, dims)
+    return _apply(lowering, "aten::sub.Tensor", wide, top), dims, result
 
 
 def _shifted_exponentials(
     lowering: Lowering, x: Tensor, dim: int, dtype: DType | None
-) -> tuple[Tensor, int, DType]:
-    shifted, axes, result = _shifted(lowering, x, dim, dtype)
-    return _apply(lowering, "aten::exp", shifted), axes, result
+) -> tuple[Tensor, Dims, DType]:
+    shifted, dims, result = _shifted(lowering, x, dim, dtype)
+    return _apply(lowering, "aten::exp", shifted), dims, result
 
 
 def _log_softmax(lowering: Lowering, x: Tensor, dim: int, dtype: DType | None) -> Tensor:
-    shifted, axes, result = _shifted(lowering, x, dim, dtype)
-    total = lowering.reduced("sum", _apply(lowering, "aten::exp", shifted), axes)
+    shifted, dims, result = _shifted(lowering, x, dim, dtype)
+    total = lowering.reduced("sum", _apply(lowering, "aten::exp", shifted), dims)
     less = _apply(lowering, "aten::sub.Tensor", shifted, _apply(lowering, "aten::log", total))
     made: Tensor = lowering.converted(less, result)
     return made
@@ -130,15 +130,15 @@ def _logsumexp(lowering: Lowering, x: Tensor, dim: Any, keep: bool) -> Tensor:
     result = dtypes.floating(x.dtype)
     if 0 in x.shape:
         raise Unsupported("logsumexp of nothing")
-    axes = _axes(x, dim)
+    dims = _dims(x, dim)
     wide = lowering.converted(x, _wide(result))
-    top = lowering.reduced("maximum", wide, axes)
+    top = lowering.reduced("maximum", wide, dims)
     infinite = _apply(lowering, "aten::isinf", top)
     top = _apply(lowering, "aten::masked_fill.Scalar", top, infinite, 0)
     raised = _apply(lowering, "aten::exp", _apply(lowering, "aten::sub.Tensor", wide, top))
-    total = _apply(lowering, "aten::log", lowering.reduced("sum", raised, axes))
+    total = _apply(lowering, "aten::log", lowering.reduced("sum", raised, dims))
     found = _apply(lowering, "aten::add.Tensor", total, top)
-    made: Tensor = lowering.drop(lowering.converted(found, result), axes, keep)
+    made: Tensor = lowering.drop(lowering.converted(found, result), dims, keep)
     return made
 
 
@@ -146,9 +146,9 @@ def _truth(kind: str) -> Callable[..., Tensor]:
     def truth(lowering: Lowering, x: Tensor, dim: Any = None, keep: bool = False) -> Tensor:
         if x.dtype is dtypes.uint8:
             raise Unsupported("bytes keep their dtype")
-        axes = _axes(x, dim)
-        found = lowering.reduced(kind, lowering.converted(x, dtypes.bool_), axes)
-        made: Tensor = lowering.drop(found, axes, keep)
+        dims = _dims(x, dim)
+        found = lowering.reduced(kind, lowering.converted(x, dtypes.bool_), dims)
+        made: Tensor = lowering.drop(found, dims, keep)
         return made
 
     return truth

@@ -28,6 +28,7 @@ from .tensors import (
     BROADCAST,
     Applied,
     Converted,
+    Dims,
     Dropped,
     Reduced,
     Scalar,
@@ -36,6 +37,8 @@ from .tensors import (
     Step,
     Tensor,
     Views,
+    as_rows,
+    without,
 )
 
 VIEWS = frozenset((
@@ -126,7 +129,9 @@ class Lowering:
         elif node.op is None:
             raise Unsupported(node.kind)
         else:
-            self.values[node.output] = self.row(node.op, given)
+            found = self.row(node.op, given)
+            many = [found] if len(node.outputs) == 1 else found
+            self.values.update(zip(node.outputs, many, strict=True))
 
     def row(self, op: OpDef, given: Sequence[Any]) -> Any:
         """A row on fused values."""
@@ -213,30 +218,32 @@ class Lowering:
 
     def _applied(self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType) -> Tensor:
         """The row on operands in its compute dtype; row values of reductions are lined up first."""
-        dropped = [o for o in operands if isinstance(o, Dropped)]
+        tensors = [o for o in operands if isinstance(o, Tensor)]
+        dropped = [o for o in tensors if isinstance(o, Dropped)]
         if not dropped:
-            shape = _broadcast([o.shape for o in operands if isinstance(o, Tensor)])
+            shape = _broadcast([o.shape for o in tensors])
             return Applied(shape, result, op, tuple(operands), execute)
-        axes = dropped[0].axes
-        if any(d.axes != axes for d in dropped):
-            raise Unsupported("reductions over different dimensions")
-        others = [o for o in operands if isinstance(o, Tensor) and not isinstance(o, Dropped)]
-        if all(d.shape == () for d in dropped) and any(len(o.shape) >= axes for o in others):
-            # A value of the whole space beside tensors: sizes 1 in all its dimensions broadcast as
-            # well, where that does not add dimensions.
+        dims = dropped[0].dims
+        if any(d.dims != dims for d in dropped):
+            apart = [self.views.stored(o) if isinstance(o, Dropped) else o for o in operands]
+            return self._applied(op, apart, execute, result)
+        rank = max(len(d.value.shape) for d in dropped)
+        is_high = any(not isinstance(o, Dropped) and len(o.shape) >= rank for o in tensors)
+        if is_high and all(map(_drops_first, dropped)):
+            # Sizes of 1 in front broadcast as well, where that does not add dimensions.
             lined = [o.value if isinstance(o, Dropped) else o for o in operands]
             return self._applied(op, lined, execute, result)
-        if any(0 < len(o.shape) < axes for o in others):
-            raise Unsupported("a reduction beside a tensor of lower rank")
-        lined = [self._as_row(o, axes) if isinstance(o, Tensor) else o for o in operands]
+        lined = [self._as_row(o, dims) if isinstance(o, Tensor) else o for o in operands]
         value = self._applied(op, lined, execute, result)
-        return Dropped(value.shape[: len(value.shape) - axes], result, value, axes)
+        return Dropped(without(value.shape, dims), result, value, dims)
 
-    def _as_row(self, tensor: Tensor, axes: int) -> Tensor:
+    def _as_row(self, tensor: Tensor, dims: Dims) -> Tensor:
+        """The value with size 1 in dimensions that it does not have."""
         if isinstance(tensor, Dropped):
             return tensor.value
-        for _ in range(axes):
-            tensor = self.views.view(tensor, Step("aten::unsqueeze", (len(tensor.shape),)))
+        for d in reversed(dims):
+            if len(tensor.shape) >= -d - 1:
+                tensor = self.views.view(tensor, Step("aten::unsqueeze", (d,)))
         return tensor
 
     def converted(self, tensor: Tensor, dtype: DType) -> Tensor:
@@ -247,30 +254,29 @@ class Lowering:
             raise Unsupported("complex numbers")
         if isinstance(tensor, Dropped):
             inner = self.converted(tensor.value, dtype)
-            return Dropped(tensor.shape, dtype, inner, tensor.axes)
+            return Dropped(tensor.shape, dtype, inner, tensor.dims)
         return Converted(tensor.shape, dtype, tensor)
 
     # Reductions ---------------------------------------------------------------------------------
 
-    def reduced(self, kind: str, tensor: Tensor, axes: int) -> Tensor:
-        """A reduction over the last dimensions, which stay with size 1."""
-        if isinstance(tensor, Dropped) or not tensor.shape:
-            raise Unsupported("a reduction of a reduction")
-        shape = tensor.shape[: len(tensor.shape) - axes] + (1,) * axes
+    def reduced(self, kind: str, tensor: Tensor, dims: Dims) -> Tensor:
+        """A reduction over some dimensions, which stay with size 1."""
+        if isinstance(tensor, Dropped):
+            tensor = self.views.stored(tensor)
         if kind in ("maximum", "minimum") and 0 in tensor.shape:
             raise Unsupported("an extremum of nothing")
-        return Reduced(shape, tensor.dtype, kind, tensor, axes, tensor.shape)
+        shape = as_rows(tensor.shape, dims)
+        return Reduced(shape, tensor.dtype, kind, tensor, dims, tensor.shape)
 
-    def count(self, tensor: Tensor, axes: int, dtype: DType) -> Tensor:
-        """How many elements a reduction over the last dimensions of a value covers."""
-        shape = tensor.shape[: len(tensor.shape) - axes] + (1,) * axes
-        return Reduced(shape, dtype, "count", None, axes, tensor.shape)
+    def count(self, tensor: Tensor, dims: Dims, dtype: DType) -> Tensor:
+        """How many elements a reduction over some dimensions of a value covers."""
+        return Reduced(as_rows(tensor.shape, dims), dtype, "count", None, dims, tensor.shape)
 
-    def drop(self, tensor: Tensor, axes: int, keep: bool) -> Tensor:
+    def drop(self, tensor: Tensor, dims: Dims, keep: bool) -> Tensor:
         """A row value without the reduced dimensions, unless they are kept."""
         if keep:
             return tensor
-        return Dropped(tensor.shape[: len(tensor.shape) - axes], tensor.dtype, tensor, axes)
+        return Dropped(without(tensor.shape, dims), tensor.dtype, tensor, dims)
 
 
 @dataclass(slots=True, eq=False)
@@ -360,6 +366,11 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
             raise Unsupported("sizes that do not broadcast")
         result.append(wanted.pop() if wanted else 1)
     return tuple(result)
+
+
+def _drops_first(tensor: Dropped) -> bool:
+    """Whether the dimensions that a row value lost stand before those that it kept."""
+    return tensor.dims == tuple(range(-len(tensor.value.shape), -len(tensor.shape)))
 
 
 def _parts(value: Any) -> Sequence[Any]:

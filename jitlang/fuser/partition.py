@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from .. import dtypes
-from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
 from ..ir.invariants import is_effect
@@ -180,7 +179,8 @@ def is_fusible(node: Node) -> bool:
         return _changes_dtype(node)
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
-    return name in COMPOSITES and all(map(_is_constant, node.inputs[1:])) and _reduces_last(node)
+    is_known = all(map(_is_constant, node.inputs[1:]))
+    return name in COMPOSITES and is_known and _is_reducible(node.inputs[0])
 
 
 def _is_index_map(node: Node) -> bool:
@@ -250,32 +250,10 @@ def _changes_dtype(node: Node) -> bool:
     return None not in (source.dtype, target.dtype) and source.dtype is not target.dtype
 
 
-def _reduces_last(node: Node) -> bool:
-    """A reduction over the last dimensions, from the end or of a known rank, or over all."""
-    source = node.inputs[0].type
-    if not isinstance(source, TensorType) or not _sums_in_kernels(source.dtype):
-        return False
-    arguments = [argument.name for argument in node.op.schema.arguments] if node.op else []
-    if "dim" not in arguments:
-        return True
-    dims = _constant_list(node.inputs[arguments.index("dim")])
-    if dims is None:
-        return True
-    if source.rank is not None and source.rank > 0:
-        dims = {d - source.rank if d >= 0 else d for d in dims}
-    return dims == set(range(-len(dims), 0))
-
-
-def _sums_in_kernels(dtype: DType | None) -> bool:
-    return dtype is not dtypes.uint8
-
-
-def _constant_list(value: Value) -> set[int] | None:
-    """The dimensions that a constant names; None for all of them."""
-    if value.node.kind == "prim::ListConstruct":
-        return {v.constant() for v in value.node.inputs}
-    found = value.constant()
-    return {found} if isinstance(found, int) else None if not found else set(found)
+def _is_reducible(value: Value) -> bool:
+    """Whether kernels reduce a tensor, as far as its type tells."""
+    type_ = value.type
+    return isinstance(type_, TensorType) and type_.dtype is not dtypes.uint8
 
 
 def _is_worth_it(group: _Group) -> bool:

@@ -32,7 +32,20 @@ from .plan import (
     Unsupported,
     operands_of,
 )
-from .tensors import Applied, Converted, Dropped, Reduced, Scalar, Shape, Source, Step, Tensor
+from .tensors import (
+    Applied,
+    Converted,
+    Dims,
+    Dropped,
+    Reduced,
+    Scalar,
+    Shape,
+    Source,
+    Step,
+    Stored,
+    Tensor,
+    as_rows,
+)
 from .tensors import operands_of as parts_of
 
 
@@ -59,14 +72,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One kernel of a group. Rows are the last `axes` dimensions of the space."""
+    """One kernel of a group. A row spans some dimensions of the space, `dims`."""
 
     plan: LoopPlan
     reads: tuple[Read, ...]
     slots: tuple[int, ...]
     targets: tuple[Target, ...]
     space: Shape
-    axes: int
+    dims: Dims
 
 
 @dataclass(slots=True)
@@ -74,7 +87,7 @@ class _Draft:
     """Statements of one space while they are collected."""
 
     space: Shape
-    axes: int
+    dims: Dims
     reads: dict[Read, int] = field(default_factory=dict)
     slots: dict[int, int] = field(default_factory=dict)
     slot_dtypes: list[DType] = field(default_factory=list)
@@ -98,21 +111,20 @@ class _Stages:
         self.temporary_count = 0
 
     def assemble(self, roots: Sequence[Tensor]) -> list[Stage]:
-        placed: dict[tuple[Shape, int], list[tuple[int, Tensor]]] = {}
+        placed: dict[tuple[Shape, Dims], list[int]] = {}
         for index, root in enumerate(roots):
-            value = root.value if isinstance(root, Dropped) else root
-            placed.setdefault(self.space_of(value), []).append((index, value))
+            placed.setdefault(self.space_of(_row_value(root)), []).append(index)
         # Small spaces first: bigger ones may read their results.
-        for space, axes in sorted(placed, key=lambda key: prod(key[0])):
-            draft = _Draft(space, axes)
-            for index, value in placed[space, axes]:
+        for space, dims in sorted(placed, key=lambda key: prod(key[0])):
+            draft = _Draft(space, dims)
+            for index in placed[space, dims]:
                 root = roots[index]
-                self.add(draft, value, Target(index, False, root.shape, root.dtype))
+                self.add(draft, _row_value(root), Target(index, False, root.shape, root.dtype))
             self.finish(draft)
-            for index, value in placed[space, axes]:
-                if value.shape == roots[index].shape:
-                    made = Source(value.shape, value.dtype, index, "result")
-                    self.temporaries.setdefault(value.order, made)
+            for index in placed[space, dims]:
+                root = roots[index]
+                made = Source(root.shape, root.dtype, index, "result")
+                self.temporaries.setdefault(root.order, made)
         return self.finished
 
     def reachable(self, root: Tensor) -> dict[int, Tensor]:
@@ -129,35 +141,48 @@ class _Stages:
                 work += parts_of(seen[tensor.order])
         return {order: seen[order] for order in sorted(seen)}
 
-    def space_of(self, value: Tensor) -> tuple[Shape, int]:
-        """The iteration space of a value; reductions that do not fit in it become temporaries."""
+    def space_of(self, value: Tensor) -> tuple[Shape, Dims]:
+        """The iteration space of a value, and the dimensions of a row in it."""
         reductions = [t for t in self.reachable(value).values() if isinstance(t, Reduced)]
         fitting = [r for r in reductions if _fits(value, r)]
-        space, axes = (fitting[-1].space, fitting[-1].axes) if fitting else (value.shape, 0)
-        for reduction in reductions:
-            if reduction.order in self.temporaries or (reduction.space, reduction.axes) == (
-                space,
-                axes,
-            ):
-                continue
-            self.materialize(reduction)
-        return space, axes
+        return (fitting[-1].space, fitting[-1].dims) if fitting else (value.shape, ())
+
+    def settle(self, value: Tensor, space: Shape, dims: Dims) -> None:
+        """Put what does not fit into the value's space, or is to be stored, into temporaries."""
+        while True:
+            strange = [
+                t
+                for t in self.reachable(value).values()
+                if isinstance(t, Stored)
+                or (isinstance(t, Reduced) and (t.space, t.dims) != (space, dims))
+            ]
+            if not strange:
+                return
+            # The last first: what only it needs is then needed no more.
+            self.materialize(strange[-1])
 
     def materialize(self, value: Tensor) -> None:
         """Compute a value in a stage of its own."""
-        space, axes = self.space_of(value)
-        draft = _Draft(space, axes)
+        if isinstance(value, Stored):
+            if value.value.order not in self.temporaries:
+                self.materialize(value.value)
+            found = self.temporaries[value.value.order]
+            steps = (*found.steps, *value.steps)
+            seen = Source(value.shape, value.dtype, found.origin, found.kind, steps)
+            self.temporaries[value.order] = seen
+            return
+        draft = _Draft(*self.space_of(_row_value(value)))
         target = self.temporary(value)
-        self.add(draft, value, target)
+        self.add(draft, _row_value(value), target)
         self.finish(draft)
         self.temporaries[value.order] = Source(value.shape, value.dtype, target.index, "temporary")
 
-    def precompute(self, root: Tensor, space: Shape) -> None:
+    def precompute(self, root: Tensor, draft: _Draft) -> None:
         """Put values that the space repeats, and that are slow to compute, into temporaries."""
         while True:
             reached = self.reachable(root)
             slow = _slow_values(reached)
-            found = [t for n, t in reached.items() if n in slow and _is_repeated(t, space)]
+            found = [t for n, t in reached.items() if n in slow and _is_repeated(t, draft)]
             if not found:
                 return
             self.materialize(found[-1])
@@ -170,7 +195,8 @@ class _Stages:
     # Statements ---------------------------------------------------------------------------------
 
     def add(self, draft: _Draft, root: Tensor, target: Target) -> None:
-        self.precompute(root, draft.space)
+        self.settle(root, draft.space, draft.dims)
+        self.precompute(root, draft)
         numbers: dict[int, int] = {}
         for order, tensor in self.reachable(root).items():
             numbers[order] = self.statement(draft, tensor, numbers)
@@ -206,7 +232,7 @@ class _Stages:
         statements = list(draft.statements)
         last_use = _last_uses(statements)
         limit = max(config.current().max_kernel_ops, 2)
-        cuts = _cuts(statements, last_use, limit) if draft.axes == 0 else []
+        cuts = _cuts(statements, last_use, limit) if not draft.dims else []
         loads: dict[int, Statement] = {}
         for begin, end in pairwise((0, *cuts, len(statements))):
             own, numbers = _part(statements, range(begin, end), loads)
@@ -245,25 +271,35 @@ def _slow_values(reached: dict[int, Tensor]) -> set[int]:
     return slow
 
 
-def _is_repeated(tensor: Tensor, space: Shape) -> bool:
+def _is_repeated(tensor: Tensor, draft: _Draft) -> bool:
     """Whether a space computes a value over again for many rows; along a row that is seen anyway.
     """
     if not tensor.shape or not isinstance(tensor, Applied | Converted):
         return False
-    is_along_rows = tensor.shape[-1] > 1 or space[-1] == 1
-    return is_along_rows and prod(tensor.shape) * REPEATED <= prod(space)
+    dims = draft.dims or (-1,)
+    is_along_rows = _length(tensor.shape, dims) > 1 or _length(draft.space, dims) == 1
+    return is_along_rows and prod(tensor.shape) * REPEATED <= prod(draft.space)
+
+
+def _length(shape: Shape, dims: Dims) -> int:
+    """How many elements a row has."""
+    return prod(shape[d] for d in dims if len(shape) >= -d)
+
+
+def _row_value(tensor: Tensor) -> Tensor:
+    """The value that a kernel computes for a result."""
+    return tensor.value if isinstance(tensor, Dropped) else tensor
 
 
 def _fits(value: Tensor, reduction: Reduced) -> bool:
     """Whether a value is one element or one row of a reduction's space."""
-    rows = reduction.space[: len(reduction.space) - reduction.axes] + (1,) * reduction.axes
-    return value.shape in (reduction.space, rows)
+    return value.shape in (reduction.space, as_rows(reduction.space, reduction.dims))
 
 
 def _is_row(source: Source, draft: _Draft) -> bool:
-    if draft.axes == 0 or prod(draft.space[-draft.axes :]) == 1:
+    if _length(draft.space, draft.dims) == 1:
         return False
-    return all(size == 1 for size in source.shape[-draft.axes :])
+    return _length(source.shape, draft.dims) == 1
 
 
 def _put(draft: _Draft, statement: Statement) -> int:
@@ -298,14 +334,14 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
             place = reads.setdefault(by_place[statement.input], len(reads))
             statement = Load(place, statement.dtype, statement.is_row)
         made.append(statement)
-    levels = LoopPlan((), (), tuple(made), (), draft.axes > 0).is_row
+    levels = LoopPlan((), (), tuple(made), (), bool(draft.dims)).is_row
     outputs = []
     for number, target in draft.outputs:
-        is_row = draft.axes > 0 and levels[numbers[number]]
+        is_row = bool(draft.dims) and levels[numbers[number]]
         outputs.append(Output(Ref(numbers[number]), target.dtype, is_row))
     plan = LoopPlan(
         tuple(read.dtype for read in reads), tuple(draft.slot_dtypes), tuple(made), tuple(outputs),
-        draft.axes > 0,
+        bool(draft.dims),
     )  # fmt: skip
     _check_levels(plan)
     return Stage(
@@ -314,7 +350,7 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
         tuple(draft.slots),
         tuple(t for _, t in draft.outputs),
         draft.space,
-        draft.axes,
+        draft.dims,
     )
 
 

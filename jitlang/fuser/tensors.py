@@ -21,6 +21,8 @@ from ..ops.rows import kernel_of
 from .plan import Unsupported
 
 Shape = tuple[int, ...]
+Dims = tuple[int, ...]
+"""Dimensions counted from the end, ascending: broadcasting adds dimensions in front only."""
 _order = count()
 
 
@@ -102,22 +104,39 @@ class Converted(Tensor):
 
 @dataclass(slots=True, eq=False)
 class Reduced(Tensor):
-    """A reduction over the last `axes` dimensions, which stay with size 1. `value` None: their
-    element count.
+    """A reduction over some dimensions, which stay with size 1. `value` None: their element count.
     """
 
     kind: str
     value: Tensor | None
-    axes: int
+    dims: Dims
     space: Shape
 
 
 @dataclass(slots=True, eq=False)
 class Dropped(Tensor):
-    """A row value (of reductions over the last `axes` dimensions) without those dimensions."""
+    """A row value (of reductions over some dimensions) without those dimensions."""
 
     value: Tensor
-    axes: int
+    dims: Dims
+
+
+@dataclass(slots=True, eq=False)
+class Stored(Tensor):
+    """A value that a kernel of its own puts into an array, seen through steps."""
+
+    value: Tensor
+    steps: tuple[Step, ...] = ()
+
+
+def without(shape: Shape, dims: Dims) -> Shape:
+    """Sizes without some dimensions."""
+    return tuple(size for d, size in enumerate(shape, -len(shape)) if d not in dims)
+
+
+def as_rows(shape: Shape, dims: Dims) -> Shape:
+    """Sizes with 1 in some dimensions."""
+    return tuple(1 if d in dims else size for d, size in enumerate(shape, -len(shape)))
 
 
 def operands_of(tensor: Tensor) -> list[Tensor]:
@@ -136,6 +155,14 @@ class Views:
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, Step], Tensor] = {}
+        self._stored: dict[int, Stored] = {}
+
+    def stored(self, tensor: Tensor) -> Stored:
+        """The value in an array of its own."""
+        found = self._stored.get(tensor.order)
+        if found is None:
+            found = self._stored[tensor.order] = Stored(tensor.shape, tensor.dtype, tensor)
+        return found
 
     def expand(self, tensor: Tensor, shape: Shape) -> Tensor:
         """The value at a broadcast shape."""
@@ -147,7 +174,7 @@ class Views:
         """A view of a value.
 
         Raises:
-            Unsupported: the step copies, or the value is one of rows.
+            Unsupported: the step copies.
         """
         key = (tensor.order, step)
         found = self._made.get(key)
@@ -156,15 +183,17 @@ class Views:
         return found
 
     def _view(self, tensor: Tensor, step: Step) -> Tensor:
-        if isinstance(tensor, Dropped):
-            return self._restored(tensor, step)
+        if isinstance(tensor, Reduced | Dropped):
+            return self._view_reduced(tensor, step)
         if isinstance(tensor, Converted):
             inner = self.view(tensor.value, step)
             return Converted(inner.shape, tensor.dtype, inner)
+        if isinstance(tensor, Stored):
+            shape = self._shape(tensor.shape, step)
+            return Stored(shape, tensor.dtype, tensor.value, (*tensor.steps, step))
         if isinstance(tensor, Source):
             return self._view_source(tensor, step)
-        if not isinstance(tensor, Applied):
-            raise Unsupported(f"{step} of a reduction")
+        assert isinstance(tensor, Applied)
         shape = self._shape(tensor.shape, step)
         operands = tuple(
             self.view(self.expand(o, tensor.shape), step)
@@ -174,15 +203,14 @@ class Views:
         )
         return Applied(shape, tensor.dtype, tensor.row, operands, tensor.execute)
 
-    def _restored(self, tensor: Dropped, step: Step) -> Tensor:
-        """Putting a dropped dimension back gives the row value itself."""
-        if (
-            step.row == "aten::unsqueeze"
-            and tensor.axes == 1
-            and step.arguments[0] in (-1, len(tensor.shape))
-        ):
-            return tensor.value
-        raise Unsupported(f"{step} of a reduction")
+    def _view_reduced(self, tensor: Reduced | Dropped, step: Step) -> Tensor:
+        """A view of an array; putting the one dropped dimension back gives the row value itself."""
+        if isinstance(tensor, Dropped) and step.row == "aten::unsqueeze":
+            place = step.arguments[0]
+            from_end = place if place < 0 else place - len(tensor.shape) - 1
+            if tensor.dims == (from_end,):
+                return tensor.value
+        return self.view(self.stored(tensor), step)
 
     def _view_source(self, source: Source, step: Step) -> Tensor:
         shape = self._shape(source.shape, step)
