@@ -417,8 +417,6 @@ class Planner:
         launch = FusedKernel(graph).launch_for(arguments)
         if isinstance(launch, str):
             raise Unsupported(launch)
-        if any(call.copied for call in launch.calls):
-            raise Unsupported("rows that do not lie in a line")
         for output, array in zip(node.outputs, launch.results, strict=True):
             self.define(output, form_of(array.make()))
         return Run(launch, tuple(node.inputs), tuple(node.outputs))

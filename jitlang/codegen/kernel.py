@@ -32,7 +32,6 @@ from ..fuser.plan import (
     LoopPlan,
     Number,
     Option,
-    Output,
     Reduce,
     Ref,
     Slot,
@@ -71,8 +70,8 @@ class Layout:
         rank: dimensions of the space.
         accesses: how outputs, then inputs, run along the dimension of the vectors.
         row_rank: how many last dimensions make up a row.
-        across: the lanes of vectors that hold elements of as many rows; 0: vectors lie in a row, and
-            the shape says how many lanes they have.
+        across: the lanes of vectors that hold elements of as many rows; 0: vectors lie in a row,
+            and the shape says how many lanes they have.
     """
 
     rank: int
@@ -169,7 +168,8 @@ class KernelWriter:
 
     def outer_sizes(self) -> list[Lane]:
         """The sizes of the dimensions that number the rows."""
-        return [self.entry("%sizes", d, "i64") for d in range(self.layout.rank - len(self.row_sizes))]
+        count = self.layout.rank - len(self.row_sizes)
+        return [self.entry("%sizes", d, "i64") for d in range(count)]
 
     def blocks_of_rows(self, bases: list[Lane], begin: Lane, end: Lane) -> None:
         """Rows next to each other, as many at a time as there are lanes."""
@@ -365,8 +365,9 @@ class KernelWriter:
             value = values[statement.value.index]
             return self.converter.convert(value, statement.source, statement.dtype)
         if isinstance(statement, Load):
-            is_across = self.layout.across > 0
-            return self.load(statement, integer(0), active) if is_across else self.load_one(statement)
+            if self.layout.across:
+                return self.load(statement, integer(0), active)
+            return self.load_one(statement)
         if isinstance(statement, Count):
             return self.converter.convert(self.length, dtypes.int64, statement.dtype)
         assert isinstance(statement, Slot)

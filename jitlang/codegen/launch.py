@@ -1,9 +1,9 @@
 """A lowered group for arrays of one layout: what each kernel is called with, worked out once.
 
-Dimensions are put in the order of memory (as NumPy does for its own loops), those of rows last, then
-dropped where they have one element and merged where all arrays allow it. A kernel with rows runs
-along them or, where elements of several rows lie next to each other, across them. What depends on data pointers only is left to
-`Launch.run`.
+Dimensions are put in the order of memory (as NumPy does for its own loops), those of rows last,
+then dropped where they have one element and merged where all arrays allow it. A kernel with rows
+runs along them or, where elements of several rows lie next to each other, across them. What depends
+on data pointers only is left to `Launch.run`.
 """
 
 from __future__ import annotations
@@ -399,11 +399,9 @@ def _allocation(target: Target, kept: Sequence[int], order: Sequence[int]) -> Ar
 
 
 def _kept_dims(target: Target, stage: Stage) -> list[int]:
-    """The dimensions of the space that a result has: rows may have lost those of the row."""
+    """The dimensions of the space that a result has."""
     rank = len(stage.space)
-    if len(target.shape) == rank:
-        return list(range(rank))
-    return [d for d in range(rank) if d - rank not in stage.dims]
+    return [d for d in range(rank) if d - rank not in target.dropped]
 
 
 def _strides_over(array: Array, kept: Sequence[int], stage: Stage) -> Strides:

@@ -1,5 +1,5 @@
 """Reductions and what is made of them, in terms of fused values: sum, mean, softmax, logsumexp,
-variance.
+variance, norms.
 
 Each function gets the lowering, the tensor and the row's other arguments, and says the same as the
 row's reference kernel; order of summation apart, which no row promises.
@@ -154,12 +154,113 @@ def _truth(kind: str) -> Callable[..., Tensor]:
     return truth
 
 
+def _truth_of_dims(kind: str) -> Callable[..., Tensor]:
+    def truth(lowering: Lowering, x: Tensor, dim: Any, keep: bool) -> Tensor:
+        if dim is not None and not len(dim):
+            raise Unsupported("no dimension, which here does not mean all of them")
+        return _truth(kind)(lowering, x, dim, keep)
+
+    return truth
+
+
+def _count_nonzero(lowering: Lowering, x: Tensor, dim: Any = None) -> Tensor:
+    found = lowering.converted(x, dtypes.bool_)
+    return _sum(lowering, found, dim, False, None)
+
+
+# Moments and norms --------------------------------------------------------------------------------
+
+
+def _moments(
+    lowering: Lowering, x: Tensor, dim: Any, correction: float, root: bool
+) -> tuple[Tensor, Tensor, Dims]:
+    """Variance or its root, and mean, with the reduced dimensions kept; those dimensions."""
+    if x.dtype.category < Category.FLOATING:
+        raise Unsupported("a variance of integers")
+    dims = _dims(x, dim)
+    wide = lowering.converted(x, _wide(x.dtype))
+    mean = _mean_of(lowering, wide, dims)
+    apart = _apply(lowering, "aten::sub.Tensor", wide, mean)
+    squares = _apply(lowering, "aten::mul.Tensor", apart, apart)
+    count = lowering.count(wide, dims, wide.dtype)
+    degrees = _apply(lowering, "aten::clamp_min", _minus(lowering, count, correction), 0)
+    total = lowering.reduced("sum", squares, dims)
+    variance = _apply(lowering, "aten::div.Tensor", total, degrees)
+    spread = _apply(lowering, "aten::sqrt", variance) if root else variance
+    return lowering.converted(spread, x.dtype), lowering.converted(mean, x.dtype), dims
+
+
+def _minus(lowering: Lowering, x: Tensor, number: float) -> Tensor:
+    return _apply(lowering, "aten::sub.Scalar", x, number) if number else x
+
+
+def _spread(root: bool) -> Callable[..., Tensor]:
+    def spread(lowering: Lowering, x: Tensor, dim: Any, correction: float, keep: bool) -> Tensor:
+        found, _, dims = _moments(lowering, x, dim, correction, root)
+        made: Tensor = lowering.drop(found, dims, keep)
+        return made
+
+    return spread
+
+
+def _spread_and_mean(root: bool) -> Callable[..., list[Tensor]]:
+    def both(
+        lowering: Lowering, x: Tensor, dim: Any, correction: float, keep: bool
+    ) -> list[Tensor]:
+        *found, dims = _moments(lowering, x, dim, correction, root)
+        return [lowering.drop(value, dims, keep) for value in found]
+
+    return both
+
+
+def _norm(
+    lowering: Lowering,
+    x: Tensor,
+    order: float | None = 2,
+    dim: Any = None,
+    keep: bool = False,
+    dtype: DType | None = None,
+) -> Tensor:
+    order = 2 if order is None else order
+    if x.dtype.category < Category.FLOATING:
+        raise Unsupported("a norm of integers")
+    result = dtype or x.dtype
+    dims = _dims(x, dim)
+    size = lowering.converted(_apply(lowering, "aten::abs", x), _wide(result))
+    if abs(order) == float("inf"):
+        total = lowering.reduced("maximum" if order > 0 else "minimum", size, dims)
+    elif order == 1:
+        total = lowering.reduced("sum", size, dims)
+    elif order == 2:
+        squares = _apply(lowering, "aten::mul.Tensor", size, size)
+        total = _apply(lowering, "aten::sqrt", lowering.reduced("sum", squares, dims))
+    else:
+        raise Unsupported(f"a norm of order {order}")
+    made: Tensor = lowering.drop(lowering.converted(total, result), dims, keep)
+    return made
+
+
 def _whole(reduction: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The form of a reduction that takes only a dtype."""
     return lambda lowering, x, dtype: reduction(lowering, x, None, False, dtype)
 
 
-COMPOSITES: dict[str, Callable[..., Tensor]] = {
+def _of_moments(name: str, made: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """The three forms of a row of moments."""
+    return {
+        f"aten::{name}": lambda lowering, x, unbiased: made(
+            lowering, x, None, int(unbiased), False
+        ),
+        f"aten::{name}.dim": lambda lowering, x, dim, unbiased, keep: made(
+            lowering, x, dim, int(unbiased), keep
+        ),
+        f"aten::{name}.correction": lambda lowering, x, dim, correction, keep: made(
+            lowering, x, dim, 1 if correction is None else correction, keep
+        ),
+    }
+
+
+COMPOSITES: dict[str, Callable[..., Any]] = {
     "aten::sum": _whole(_sum),
     "aten::sum.dim_IntList": _sum,
     "aten::prod": _whole(lambda *a: _accumulated("prod", *a)),
@@ -174,11 +275,29 @@ COMPOSITES: dict[str, Callable[..., Tensor]] = {
     "aten::any.dim": _truth("any"),
     "aten::all": _truth("all"),
     "aten::all.dim": _truth("all"),
+    "aten::any.dims": _truth_of_dims("any"),
+    "aten::all.dims": _truth_of_dims("all"),
+    "aten::count_nonzero": _count_nonzero,
+    "aten::count_nonzero.dim_IntList": _count_nonzero,
+    "aten::norm.Scalar": _norm,
+    "aten::norm.ScalarOpt_dim": _norm,
+    "aten::norm.ScalarOpt_dim_dtype": _norm,
+    "aten::norm.ScalarOpt_dtype": lambda lowering, x, order, dtype: _norm(
+        lowering, x, order, None, False, dtype
+    ),
+    "aten::linalg_vector_norm": _norm,
     "aten::softmax.int": _softmax,
     "aten::_softmax": lambda lowering, x, dim, half: _softmax(
         lowering, x, dim, dtypes.float32 if half else None
     ),
     "aten::log_softmax.int": _log_softmax,
+    "aten::_log_softmax": lambda lowering, x, dim, half: _log_softmax(
+        lowering, x, dim, dtypes.float32 if half else None
+    ),
     "aten::logsumexp": _logsumexp,
+    **_of_moments("var", _spread(False)),
+    **_of_moments("std", _spread(True)),
+    **_of_moments("var_mean", _spread_and_mean(False)),
+    **_of_moments("std_mean", _spread_and_mean(True)),
 }
 """Rows that a kernel computes in several phases."""

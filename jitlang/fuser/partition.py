@@ -41,8 +41,12 @@ SMALLEST = 2
 """Computing nodes that make a group; rows of several phases (softmax) are worth a kernel alone."""
 
 _ALONE = frozenset((
-    "aten::softmax.int", "aten::_softmax", "aten::log_softmax.int", "aten::logsumexp", "aten::gelu",
-    "aten::silu",
+    "aten::softmax.int", "aten::_softmax", "aten::log_softmax.int", "aten::_log_softmax",
+    "aten::logsumexp", "aten::gelu", "aten::silu", "aten::norm.Scalar", "aten::norm.ScalarOpt_dim",
+    "aten::linalg_vector_norm", *(
+        f"aten::{name}{form}" for name in ("var", "std", "var_mean", "std_mean")
+        for form in ("", ".dim", ".correction")
+    ),
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""

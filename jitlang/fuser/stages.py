@@ -62,12 +62,15 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An array that a stage writes: result `index` of the group, or temporary `index`."""
+    """An array that a stage writes: result `index` of the group, or temporary `index`. It has the
+    dimensions of the space but those that were `dropped`.
+    """
 
     index: int
     is_temporary: bool
     shape: Shape
     dtype: DType
+    dropped: Dims = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class _Stages:
             draft = _Draft(space, dims)
             for index in placed[space, dims]:
                 root = roots[index]
-                self.add(draft, _row_value(root), Target(index, False, root.shape, root.dtype))
+                target = Target(index, False, root.shape, root.dtype, _dropped(root))
+                self.add(draft, _row_value(root), target)
             self.finish(draft)
             for index in placed[space, dims]:
                 root = roots[index]
@@ -190,7 +194,7 @@ class _Stages:
     def temporary(self, value: Tensor) -> Target:
         """A new temporary of a value's shape."""
         self.temporary_count += 1
-        return Target(self.temporary_count - 1, True, value.shape, value.dtype)
+        return Target(self.temporary_count - 1, True, value.shape, value.dtype, _dropped(value))
 
     # Statements ---------------------------------------------------------------------------------
 
@@ -289,6 +293,10 @@ def _length(shape: Shape, dims: Dims) -> int:
 def _row_value(tensor: Tensor) -> Tensor:
     """The value that a kernel computes for a result."""
     return tensor.value if isinstance(tensor, Dropped) else tensor
+
+
+def _dropped(tensor: Tensor) -> Dims:
+    return tensor.dims if isinstance(tensor, Dropped) else ()
 
 
 def _fits(value: Tensor, reduction: Reduced) -> bool:

@@ -50,6 +50,8 @@ class Step:
 
 
 BROADCAST = "broadcast"
+DEEPEST = 100
+"""Through how many computations a view is pushed before their value is stored."""
 
 
 def shadow(shape: Shape) -> Any:
@@ -68,11 +70,22 @@ class Scalar:
 
 @dataclass(slots=True, eq=False)
 class Tensor:
-    """Base of fused values; `order` grows, so operands come before what is made of them."""
+    """Base of fused values.
+
+    Attributes:
+        order: grows, so operands come before what is made of them.
+        is_row: whether the value is made of reductions only.
+    """
 
     shape: Shape
     dtype: DType
     order: int = field(default_factory=lambda: next(_order), init=False)
+    is_row: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        parts = operands_of(self)
+        is_made_of_rows = bool(parts) and all(part.is_row for part in parts)
+        self.is_row = isinstance(self, Reduced | Dropped) or is_made_of_rows
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +169,7 @@ class Views:
     def __init__(self) -> None:
         self._made: dict[tuple[int, Step], Tensor] = {}
         self._stored: dict[int, Stored] = {}
+        self._depth = 0
 
     def stored(self, tensor: Tensor) -> Stored:
         """The value in an array of its own."""
@@ -179,12 +193,16 @@ class Views:
         key = (tensor.order, step)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = self._view(tensor, step)
+            self._depth += 1
+            is_deep = self._depth > DEEPEST and not isinstance(tensor, Source | Stored)
+            found = self._view(self.stored(tensor) if is_deep else tensor, step)
+            self._made[key] = found
+            self._depth -= 1
         return found
 
     def _view(self, tensor: Tensor, step: Step) -> Tensor:
-        if isinstance(tensor, Reduced | Dropped):
-            return self._view_reduced(tensor, step)
+        if tensor.is_row:
+            return self._view_row_value(tensor, step)
         if isinstance(tensor, Converted):
             inner = self.view(tensor.value, step)
             return Converted(inner.shape, tensor.dtype, inner)
@@ -203,7 +221,7 @@ class Views:
         )
         return Applied(shape, tensor.dtype, tensor.row, operands, tensor.execute)
 
-    def _view_reduced(self, tensor: Reduced | Dropped, step: Step) -> Tensor:
+    def _view_row_value(self, tensor: Tensor, step: Step) -> Tensor:
         """A view of an array; putting the one dropped dimension back gives the row value itself."""
         if isinstance(tensor, Dropped) and step.row == "aten::unsqueeze":
             place = step.arguments[0]

@@ -287,6 +287,17 @@ def chain(count):
     return group(*lines, result=f"{before}, %v3")
 
 
+def test_views_of_long_chains():
+    long = chain(2500)
+    text = str(long.graph).replace("return (", "%w : Tensor = aten::mul(%z, OUT)\n  return (")
+    name = text[text.rindex("return (") + 8 :].partition(",")[0]
+    text = text.replace("OUT", name).replace("(%x : Tensor", "(%x : Tensor, %z : Tensor", 1)
+    kernel = FusedKernel(parse_graph(text.replace(f"return ({name}", "return (%w")))
+    x, z = np.linspace(-1, 1, 30).astype("f4"), np.ones((5, 30), "f4")
+    assert all(map(same_bits, kernel(x, z), run_reference(kernel.graph, [x, z])))
+    assert not kernel.fallbacks
+
+
 def test_big_groups_are_split():
     x = np.random.default_rng(0).normal(size=300).astype("float32")
     kernel = chain(90)
