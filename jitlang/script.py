@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +45,17 @@ from .tensor import Tensor
 from .values import conforms, namedtuple_name, type_of
 
 Key = tuple[Any, ...]
+
+_functions: weakref.WeakSet[ScriptFunction] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """A forked child has no thread that would open the locks which others held."""
+    for function in _functions:
+        function._lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 @dataclass
@@ -100,6 +113,7 @@ class ScriptFunction:
         self._latest: _Version | None = None
         self._lock = threading.RLock()
         self._warned: set[tuple[str, str]] = set()
+        _functions.add(self)
         if self._plain and all(p.declared is not None for p in self._parameters):
             self._version(_declared_given(self._parameters))
 

@@ -20,7 +20,7 @@ MAX_LINES = 900
 # same floor. `__init__` is the package's own face: `import jitlang`.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config",),
+    ("config", "background"),
     ("dtypes",),
     ("arrays",),
     ("ir",),

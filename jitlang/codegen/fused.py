@@ -3,19 +3,20 @@
 For each layout of arguments (dtypes, sizes, strides, kinds of scalars) the group is lowered once
 and its kernels are compiled or found; later calls with that layout only allocate results and run.
 What plans or the generator do not cover, and all that is an error, runs node by node on the
-reference kernels, which are bit for bit the same in their exact reading.
+reference kernels, which are bit for bit the same in their exact reading. So does what the
+background executor has not compiled yet, in the interpreter's reading.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from .. import arrays, config, dtypes
+from .. import arrays, background, config, dtypes
 from ..fuser.lower import Argument, ArrayArgument, ScalarArgument, lower
 from ..fuser.plan import Unsupported
 from ..fuser.stages import Stage
@@ -26,6 +27,9 @@ from ..ops.traits import Role, roles_of
 from .launch import Launch, prepare
 from .launcher import NativeCall
 from .objects import is_available
+
+PENDING = "its kernels are compiled in the background"
+"""Why a call of a layout that was not seen before runs on the reference kernels."""
 
 MAX_LAYOUTS = 256
 """Layouts of one group that are remembered; the oldest goes."""
@@ -81,7 +85,7 @@ class FusedKernel:
         launch = self.launch_for(arguments)
         if isinstance(launch, str):
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
-            results = run_reference(self.graph, arguments)
+            results = run_reference(self.graph, arguments, exact=launch is not PENDING)
         else:
             results = launch.run(arguments)
         if any(self._scalars):
@@ -95,9 +99,21 @@ class FusedKernel:
         key = tuple(map(_key, arguments, self._is_static))
         found = self._launches.get(key)
         if found is None:
-            found = self._launches[key] = self._prepare(arguments)
-            self._note(key, found)
+            if config.current().executor == "background" and not background.is_worker():
+                task = partial(self._learn, key, arguments)
+                background.submit((self, key), task, partial(self._give_up, key))
+                return PENDING
+            found = self._learn(key, arguments)
         return found
+
+    def _learn(self, key: Any, arguments: Sequence[Any]) -> Launch | str:
+        found = self._launches[key] = self._prepare(arguments)
+        self._note(key, found)
+        return found
+
+    def _give_up(self, key: Any, error: Exception) -> None:
+        """Leave a layout to the reference kernels."""
+        self._launches[key] = f"{type(error).__name__}: {error}"
 
     def _note(self, key: Any, launch: Launch | str) -> None:
         """Keep the number of layouts bounded, and that of the kernels which they share.
@@ -183,20 +199,24 @@ def _is_operand(node: Node, index: int) -> bool:
     return roles_of(node.op)[index] in (Role.SCALAR, Role.FACTOR)
 
 
-def run_reference(graph: Graph, arguments: Sequence[Any]) -> list[Any]:
-    """The group's results by the reference kernels, node by node."""
+def run_reference(graph: Graph, arguments: Sequence[Any], *, exact: bool = True) -> list[Any]:
+    """The group's results by the reference kernels, node by node.
+
+    Args:
+        exact: whether these use jitlang's own elementary functions, as kernels do.
+    """
     values: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
     token = arrays.ignore_float_errors()
     try:
         for node in graph.nodes:
-            _run_node(node, values, arrays.namespace(*arguments))
+            _run_node(node, values, arrays.namespace(*arguments), exact)
     finally:
         arrays.restore_float_errors(token)
     return [np.asarray(found) if isinstance(found, np.generic) else found
             for found in map(values.__getitem__, graph.outputs)]  # fmt: skip
 
 
-def _run_node(node: Node, values: dict[Value, Any], xp: Any) -> None:
+def _run_node(node: Node, values: dict[Value, Any], xp: Any, exact: bool) -> None:
     given = [values[value] for value in node.inputs]
     if node.kind == CONSTANT:
         constant = node.output.constant()
@@ -207,6 +227,6 @@ def _run_node(node: Node, values: dict[Value, Any], xp: Any) -> None:
         values.update(zip(node.outputs, given[0], strict=True))
     else:
         assert node.op is not None
-        found = kernel_of(node.op, xp, True)(*given)
+        found = kernel_of(node.op, xp, exact)(*given)
         results = [found] if len(node.outputs) == 1 else found
         values.update(zip(node.outputs, results, strict=True))

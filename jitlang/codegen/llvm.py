@@ -17,15 +17,14 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
-import os
 import struct
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import Any
 
+from ..background import compiling
 from .cache import ObjectCache, open_cache
 
 
@@ -89,17 +88,8 @@ class Library:
         return made
 
 
-_lock = threading.RLock()
 _numbers = count(1)
 _libraries: dict[bytes, Library] = {}
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
 
 
 @cache
@@ -159,7 +149,7 @@ def compile_module(
     linked_key = hashlib.sha256(
         key + repr((sorted(bound.items()), sorted(exports))).encode()
     ).digest()
-    with _lock:
+    with compiling:
         found = _libraries.get(linked_key)
         if found is None:
             found = _libraries[linked_key] = _load(key, text, is_kernel, exports, bound)
@@ -171,7 +161,7 @@ def compile_module(
 
 def forget_libraries() -> None:
     """Empty the cache of this process; libraries that are still held stay usable."""
-    with _lock:
+    with compiling:
         _libraries.clear()
 
 
@@ -243,7 +233,7 @@ def optimized(text: str, machine: Any, is_kernel: bool = False) -> Any:
 
 def emit_object(text: str, is_kernel: bool = False) -> bytes:
     """Object code for this machine."""
-    with _lock:
+    with compiling:
         machine = _target_machine()
         image: bytes = machine.emit_object(optimized(text, machine, is_kernel))
         return image
@@ -251,7 +241,7 @@ def emit_object(text: str, is_kernel: bool = False) -> bytes:
 
 def emit_assembly(text: str) -> str:
     """Assembly for this machine, to be read."""
-    with _lock:
+    with compiling:
         machine = _target_machine()
         assembly: str = machine.emit_assembly(optimized(text, machine))
         return assembly
@@ -259,7 +249,7 @@ def emit_assembly(text: str) -> str:
 
 def emit_device_assembly(text: str, architecture: str) -> str:
     """PTX for an NVIDIA architecture (`sm_90`)."""
-    with _lock:
+    with compiling:
         binding.initialize_all_targets()
         binding.initialize_all_asmprinters()
         found = binding.Target.from_triple("nvptx64-nvidia-cuda")

@@ -17,13 +17,13 @@ No call waits for another thread's compilation: it runs in what there is.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any
 
-from .. import config
+from .. import background, config
+from ..background import compiling
 from ..codegen import MISS, compile_static
 from ..fuser.plan import Unsupported
 from ..ir.graph import Graph, Node
@@ -66,17 +66,6 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
 """The phases that events lead to; an event that has no line here changes nothing."""
 
 Compiler = Callable[[Graph, Sequence[Any], Callable[[Node], Callable[..., Any]]], Any]
-
-_compiling = threading.RLock()
-
-
-def _renew_lock() -> None:
-    global _compiling
-    _compiling = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
-
 
 class Version:
     """A static version.
@@ -123,6 +112,7 @@ class Executor:
         self._generic: GenericForm | None = None
         self._not_specialized = ""
         self._failures: list[str] = []
+        self._is_retired = False
         self._routines: dict[bool, Routine] = {}
 
     # Calls --------------------------------------------------------------------------------------
@@ -169,14 +159,10 @@ class Executor:
         """Let a version be tried first."""
         if version is self.versions[0]:
             return
-        if not _compiling.acquire(blocking=False):
-            return
-        try:
-            if version in self.versions:
+        with compiling.unless_busy() as taken:
+            if taken and version in self.versions:
                 others = (each for each in self.versions if each is not version)
                 self.versions = (version, *others)
-        finally:
-            _compiling.release()
 
     def _watch(
         self, inputs: Sequence[Any], arguments: Sequence[Any], settings: config.Config
@@ -194,11 +180,11 @@ class Executor:
             self.profile.missed(self._refusal(layouts))
         is_due = seen > settings.num_profiled_runs and all(map(is_plain, layouts))
         if self._is_open(settings) and is_due:
-            self._specialize(layouts, arguments, wait=False)
+            self._request_version(layouts, arguments, settings)
             result = self._by_version(arguments)
             if result is not MISS:
                 return result
-        return self._run_generic(inputs)
+        return self._run_generic(inputs, settings)
 
     def _is_open(self, settings: config.Config) -> bool:
         """Whether one more version is allowed."""
@@ -210,13 +196,14 @@ class Executor:
             return False
         return True
 
-    def _run_generic(self, inputs: Sequence[Any]) -> Any:
-        form = self._generic or self._make_generic(wait=False)
-        if form is None:
+    def _run_generic(self, inputs: Sequence[Any], settings: config.Config) -> Any:
+        if self._generic is None:
+            self._request_generic(settings)
+        if self._generic is None:
             self.interpreted_calls += 1
             return self.interpreter()(*inputs)
         self.generic_calls += 1
-        return form.function(*inputs)
+        return self._generic.function(*inputs)
 
     def _refusal(self, layouts: tuple[Layout, ...]) -> str:
         """Why the version that was used last did not take these arguments."""
@@ -237,29 +224,55 @@ class Executor:
         settings = config.current()
         self._on(Event.PROFILED)
         layouts = layouts_of(arguments)
-        if settings.static_versions > 0 and not self._has_version(layouts):
-            self._specialize(layouts, arguments, wait=True)
-        if not self._has_version(layouts):
-            self._make_generic(wait=True)
+        with compiling:
+            if settings.static_versions > 0 and not self._has_version(layouts):
+                self._specialize(layouts, arguments)
+            if not self._has_version(layouts):
+                self._make_generic()
 
     def _has_version(self, layouts: tuple[Layout, ...]) -> bool:
         return any(version.layouts == layouts for version in self.versions)
 
     def retire(self) -> None:
-        """Drop all versions."""
-        with _compiling:
+        """Drop all versions; there will be no others."""
+        with compiling:
+            self._is_retired = True
             dropped, self.versions = self.versions, ()
         for version in dropped:
             self.on_retire(version)
 
-    def _specialize(
-        self, layouts: tuple[Layout, ...], arguments: Sequence[Any], *, wait: bool
+    def _request_version(
+        self, layouts: tuple[Layout, ...], arguments: Sequence[Any], settings: config.Config
     ) -> None:
-        """Make a version, unless there can be none or another thread is compiling."""
-        if not _compiling.acquire(blocking=wait):
+        """Make a version, now or later, unless another thread is compiling."""
+        if settings.executor == "background":
+            task = partial(self._specialize_if_due, layouts, arguments)
+            background.submit((self, layouts), task, self._note_failure)
             return
-        try:
-            if self._not_specialized:
+        with compiling.unless_busy() as taken:
+            if taken:
+                self._specialize_if_due(layouts, arguments)
+
+    def _request_generic(self, settings: config.Config) -> None:
+        """Make the form for all layouts, now or later, unless another thread is compiling."""
+        if settings.executor == "background":
+            background.submit((self, None), self._make_generic, self._note_failure)
+            return
+        with compiling.unless_busy() as taken:
+            if taken:
+                self._make_generic()
+
+    def _specialize_if_due(
+        self, layouts: tuple[Layout, ...], arguments: Sequence[Any]
+    ) -> None:
+        """Make a version, unless another thread has just done so."""
+        if self.profile.since(layouts) > config.current().num_profiled_runs:
+            self._specialize(layouts, arguments)
+
+    def _specialize(self, layouts: tuple[Layout, ...], arguments: Sequence[Any]) -> None:
+        """Make a version, unless there can be none."""
+        with compiling:
+            if self._not_specialized or self._is_retired:
                 return
             made = self._attempt(lambda: self._compiler(self.graph, arguments, callback_of))
             if made is None:
@@ -267,8 +280,6 @@ class Executor:
                 return
             self.profile.compiled(layouts)
             self._add(Version(layouts, made))
-        finally:
-            _compiling.release()
 
     def _add(self, version: Version) -> None:
         kept = max(config.current().static_versions, 1)
@@ -278,18 +289,13 @@ class Executor:
         for dropped in versions[kept:]:
             self.on_retire(dropped)
 
-    def _make_generic(self, *, wait: bool) -> GenericForm | None:
-        """The form for all layouts, or None while another thread is compiling."""
-        if not _compiling.acquire(blocking=wait):
-            return None
-        try:
+    def _make_generic(self) -> None:
+        """Make the form for all layouts, unless it is there."""
+        with compiling:
             if self._generic is None:
                 self._generic = self._attempt(lambda: make_generic(self.graph, self.interpreter))
             if self._generic is None:
                 self._generic = interpreted(self.graph, self.interpreter())
-            return self._generic
-        finally:
-            _compiling.release()
 
     def _attempt(self, compile: Callable[[], Any]) -> Any:
         """What a compilation gives, or None where it fails, which is no matter of the caller."""
@@ -298,11 +304,14 @@ class Executor:
         except Unsupported as reason:
             self._not_specialized = str(reason)
         except Exception as error:
-            if config.current().verify:
+            if config.current().verify and not background.is_worker():
                 raise
             self._not_specialized = "the compiler failed"
-            self._failures.append(f"{type(error).__name__}: {error}")
+            self._note_failure(error)
         return None
+
+    def _note_failure(self, error: Exception) -> None:
+        self._failures.append(f"{type(error).__name__}: {error}")
 
     # Looking inside -----------------------------------------------------------------------------
 
@@ -347,6 +356,7 @@ class Executor:
             reason=generic.reason if generic is not None else "",
             groups=groups_of(generic.graph) if generic is not None else [],
             callbacks=[describe_callback(n) for n in generic.callbacks] if generic else [],
+            bailouts=generic.bailouts if generic is not None else {},
             not_specialized=self._not_specialized,
             misses=dict(self.profile.misses),
             failures=list(self._failures),

@@ -60,6 +60,7 @@ class Explanation:
         reason: why that form is not native, or empty.
         groups: the operators of each fusion group of that form.
         callbacks: what that form runs in Python from native code.
+        bailouts: how often its kernels left a call to the reference kernels, by reason.
         not_specialized: why there is no static version, or empty.
         misses: how often the static versions refused, by reason.
         failures: what went wrong while compiling.
@@ -74,6 +75,7 @@ class Explanation:
     reason: str
     groups: Sequence[Sequence[str]]
     callbacks: Sequence[CallBack]
+    bailouts: Mapping[str, int]
     not_specialized: str
     misses: Mapping[str, int]
     failures: Sequence[str]
@@ -90,6 +92,7 @@ class Explanation:
             lines.append(f"not native: {self.reason}")
         lines += [f"fused: {', '.join(group)}" for group in self.groups]
         lines += [f"called back in Python: {each}" for each in self.callbacks]
+        lines += [f"not by a kernel {count} times: {why}" for why, count in self.bailouts.items()]
         lines += [f"missed {count} times: {reason}" for reason, count in self.misses.items()]
         lines += [f"failed: {failure}" for failure in self.failures]
         return "\n".join(lines)

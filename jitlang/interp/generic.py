@@ -12,7 +12,8 @@ which does that as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -56,6 +57,14 @@ class GenericForm:
     def kernels(self) -> Sequence[Any]:
         """The fused kernels that it calls."""
         return self.function.kernels if isinstance(self.function, Routine) else ()
+
+    @property
+    def bailouts(self) -> Mapping[str, int]:
+        """How often kernels left a call to the reference kernels, by reason."""
+        found: Counter[str] = Counter()
+        for kernel in self.kernels:
+            found.update(kernel.fallbacks)
+        return found
 
 
 def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericForm:

@@ -37,6 +37,10 @@ class Profile:
         self._since[layouts] += 1
         return self._since[layouts]
 
+    def since(self, layouts: tuple[Layout, ...]) -> int:
+        """How many calls of a layout there were since `compiled`."""
+        return self._since[layouts]
+
     def compiled(self, layouts: tuple[Layout, ...]) -> None:
         """Start again to count the calls of a layout, for which there is native code now."""
         del self._since[layouts]
