@@ -197,7 +197,10 @@ def run(folder: Path, program: str, *args: object) -> str:
     """What a program prints that has nothing compiled yet; it ends by itself, soon and well."""
     file = folder / "program.py"
     file.write_text(PROGRAM + program)
-    environment = {"JITLANG_EXECUTOR": "background", "JITLANG_CACHE_DIR": str(folder / "objects")}
+    environment = {
+        "JITLANG_EXECUTOR": "background", "JITLANG_CACHE_DIR": str(folder / "objects"),
+        "PYTHONPATH": str(Path(jl.__file__).parent.parent),
+    }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(file), *map(str, args)], env={**os.environ, **environment},
         capture_output=True, text=True, timeout=60,

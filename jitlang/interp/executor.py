@@ -366,7 +366,7 @@ class Executor:
         compiled = version.compiled
         return VersionExplanation(
             arguments=dict(zip(self.profile.names, map(str, version.layouts), strict=True)),
-            guards=list(compiled.guards),
+            guards=list(map(str, compiled.guards)),
             groups=groups_of(compiled.graph),
             callbacks=[describe_callback(node) for node in compiled.callbacks],
             nodes=node_count(compiled.graph) - len(compiled.callbacks),
