@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..frontend.binding import Parameter
     from ..ir.graph import Graph, Node
+    from .entry import Entry
     from .fused import FusedKernel
     from .host import HostFunction
     from .static import StaticFunction
@@ -35,6 +37,17 @@ def compile_static(
     from . import static
 
     return static.compile_static(graph, inputs, callback_of)
+
+
+def open_entry(
+    owner: Any, parameters: Sequence[Parameter], slow: Callable[..., Any]
+) -> Entry | None:
+    """Take over the calls of a function object, see `entry.Entry`; None where that cannot be."""
+    from . import entry
+
+    if not entry.can_enter(type(owner), parameters):
+        return None
+    return entry.Entry(owner, parameters, slow)
 
 
 def compile_host(graph: Graph, callback_of: Callable[[Node], Callable[..., Any]]) -> HostFunction:

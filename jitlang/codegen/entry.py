@@ -106,11 +106,18 @@ def builtin_function(
 
 
 @cache
-def _getters() -> tuple[Any, Any]:
-    parts = (ctypes.pythonapi.PyCFunction_GetFunction, ctypes.pythonapi.PyCFunction_GetSelf)
-    for get in parts:
+def _getters() -> tuple[Any, Any, Any]:
+    python = ctypes.pythonapi
+    places = (python.PyCFunction_GetFunction, python.PyCFunction_GetSelf)
+    for get in (*places, python.PyCFunction_GetFlags):
         get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object,)
-    return parts
+    python.PyCFunction_GetFlags.restype = ctypes.c_int
+    return (*places, python.PyCFunction_GetFlags)
+
+
+def _is_enterable(function: Callable[..., Any]) -> bool:
+    """Whether a function is made of code that can be called directly."""
+    return type(function) is BuiltinFunctionType and _getters()[2](function) == _METH_FASTCALL
 
 
 # Entries ------------------------------------------------------------------------------------------
@@ -188,22 +195,22 @@ class Entry:
         """Try a function before all others from now on.
 
         Args:
-            function: a builtin made of METH_FASTCALL code; takes the arguments in the order of the
-                parameters, without the constants.
+            function: takes the arguments in the order of the parameters, without the constants.
             guards: what must hold, or else the function is not called.
             constants: objects that stand for parameters; what is given must be identical.
 
         Returns:
-            The version, or None where a guard cannot be tested natively.
+            The version, or None where a guard cannot be tested natively or the function is no
+            builtin made of METH_FASTCALL code.
         """
         rows = _guard_rows(guards)
-        if rows is None:
+        if rows is None or not _is_enterable(function):
             return None
         rows += [(_ARGUMENT, place, 0, id(value)) for place, value in constants.items()]
         row_table = _table(word for row in rows for word in row)
         places = [place for place in range(self._table[3]) if place not in constants]
         place_table = _table(places)
-        get_function, get_self = _getters()
+        get_function, get_self, _ = _getters()
         with self._lock:
             while len(self._versions) >= MAX_VERSIONS:
                 self.remove(self._versions[-1])
@@ -245,14 +252,13 @@ def can_enter(cls: type, parameters: Sequence[Parameter]) -> bool:
 @cache
 def _make_enterable(cls: type) -> bool:
     """Have CPython call the objects of a class through their slots, where these are filled."""
-    if not _types_lie_as_expected():
+    owner = next(base for base in cls.__mro__ if "_vectorcall" in base.__dict__)
+    if not _types_lie_as_expected() or cls.__call__ is not owner.__call__:
         return False
     for name in ("_vectorcall", "_table"):
-        kind = ctypes.c_int.from_address(objects.member_of(cls, name) + 8)
-        assert kind.value == objects.OBJECT_MEMBER
-        kind.value = _WORD_MEMBER
+        ctypes.c_int.from_address(objects.member_of(owner, name) + 8).value = _WORD_MEMBER
     offset, flags = _vectorcall_words(cls)
-    offset.value = objects.slot_offset(cls, "_vectorcall")
+    offset.value = objects.slot_offset(owner, "_vectorcall")
     flags.value |= _HAS_VECTORCALL
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(cls))
     return True

@@ -156,7 +156,7 @@ def slot_offset(owner: type, name: str) -> int:
 
 def member_of(owner: type, name: str) -> int:
     """The address of a slot's `PyMemberDef`: name, kind (byte 8), offset (byte 16)."""
-    return _words(owner.__dict__[name], 6)[5]
+    return _words(getattr(owner, name), 6)[5]
 
 
 def _words(value: object, count: int) -> list[int]:

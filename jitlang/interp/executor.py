@@ -75,16 +75,25 @@ class Version:
             and gives what the caller gets, or `codegen.MISS`, having done nothing.
         layouts: what it was compiled for.
         compiled: the function with its graph, guards and callbacks (a `codegen` StaticFunction).
-        calls: how many calls it served from here.
+        served: how many calls it served from here.
+        entered: counts the calls that came to it past the executor, if there may be any (an
+            `entry.Version` of `codegen`).
     """
 
-    __slots__ = ("calls", "compiled", "function", "layouts")
+    __slots__ = ("compiled", "entered", "function", "layouts", "served")
 
     def __init__(self, layouts: tuple[Layout, ...], compiled: Any) -> None:
         self.layouts = layouts
         self.compiled = compiled
         self.function: Callable[..., Any] = compiled.function
-        self.calls = 0
+        self.served = 0
+        self.entered: Any = None
+
+    @property
+    def calls(self) -> int:
+        """How many calls it served."""
+        entered = 0 if self.entered is None else int(self.entered.calls)
+        return self.served + entered
 
 
 class Executor:
@@ -150,7 +159,7 @@ class Executor:
         for version in self.versions:
             result = version.function(*arguments)
             if result is not MISS:
-                version.calls += 1
+                version.served += 1
                 self._prefer(version)
                 return result
         return MISS

@@ -10,20 +10,18 @@ import sys
 import threading
 import time
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import pytest
 
 import jitlang
 from jitlang.codegen import compile_host
+from jitlang.frontend.arguments import unwrap
 from jitlang.interp.callback import callback_of
 from jitlang.interp.executor import Phase
 from jitlang.ir.graph import Graph
 from programs import harness
 from programs.harness import Fate
-
-unwrap = import_module("jitlang.script").unwrap  # the name `jitlang.script` is the decorator
 
 PROGRAMS = harness.load(jitlang)
 NAMES = [
@@ -46,12 +44,12 @@ class Native:
         self.compiled: dict[int, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given, inputs, _, all_raw = self.script._enter(args, kwargs)
-        version = self.script._version(given)
+        bound = self.script._enter(args, kwargs)
+        version = self.script._version(bound.given, bound.constants)
         if id(version) not in self.compiled:
             self.compiled[id(version)] = compile_host(version.optimized, callback_of)
-        result = self.compiled[id(version)].function(*inputs)
-        return unwrap(result) if all_raw else result
+        result = self.compiled[id(version)].function(*bound.inputs)
+        return unwrap(result) if bound.all_raw else result
 
 
 @pytest.mark.filterwarnings("ignore::jitlang.FallbackWarning")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import jitlang as jl
 from jitlang import Tensor, config
 from jitlang.codegen import MISS
 from jitlang.codegen.static import StaticFunction
+from jitlang.frontend.arguments import unwrap
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.executor import (
     MAX_WATCHED,
@@ -31,8 +31,6 @@ from jitlang.interp.layout import layouts_of
 from jitlang.interp.machine import assemble
 from jitlang.ir.graph import Graph
 from jitlang.ir.parser import parse_graph
-
-unwrap = import_module("jitlang.script").unwrap
 
 DOUBLE = """
 graph(%x : Tensor):

@@ -1,0 +1,281 @@
+"""The arguments of a call from Python: which signature they ask for, and what the graph gets.
+
+A declared parameter decides the type under which its argument is compiled, a generic one takes the
+argument's own. Raw arrays given for tensors are wrapped; where all tensors were raw, so are the
+results (`unwrap`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import is_array_like
+from ..ir import types as ty
+from ..ir.types import Type
+from ..tensor import Tensor
+from ..values import conforms, namedtuple_name, type_of
+from .binding import EMPTY, NUMBERS, Parameter
+from .function import static
+
+Key = tuple[Any, ...]
+
+_GROUPS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Bound(NamedTuple):
+    """A call bound to the parameters.
+
+    Attributes:
+        given: what each parameter gets in the signature.
+        inputs: the graph's inputs, raw arrays for tensors wrapped.
+        arguments: the same as the caller passed them.
+        all_raw: whether all tensors were raw arrays, so that the results are.
+        constants: functions and classes given for parameters, by the place of the parameter.
+    """
+
+    given: dict[str, Any]
+    inputs: list[Any]
+    arguments: list[Any]
+    all_raw: bool
+    constants: dict[int, Any]
+
+
+def take_arguments(
+    function: str, parameters: Sequence[Parameter], values: Mapping[str, Any]
+) -> Bound:
+    """What a call means for the signature and for the graph.
+
+    Args:
+        function: its name, for messages.
+        parameters: what the function takes.
+        values: what each gets.
+
+    Raises:
+        TypeError: a value does not have the declared type, or has one that the language lacks.
+    """
+    taken = _Arguments(function)
+    given = {p.name: taken.take(p, values[p.name]) for p in parameters}
+    constants = {
+        place: values[p.name]
+        for place, p in enumerate(parameters)
+        if p.kind not in _GROUPS and not isinstance(given[p.name], Type)
+    }
+    all_raw = taken.wrapped and not taken.tensors
+    return Bound(given, taken.inputs, taken.arguments, all_raw, constants)
+
+
+class _Arguments:
+    """Takes arguments: checks them, wraps raw arrays, collects the graph's inputs."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.inputs: list[Any] = []
+        self.arguments: list[Any] = []
+        self.wrapped = False
+        self.tensors = False
+
+    def take(self, parameter: Parameter, value: Any) -> Any:
+        """What the parameter gets in the signature."""
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            return tuple(self._generic(parameter.name, part) for part in value)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            return {name: self._generic(name, part) for name, part in value.items()}
+        if parameter.declared is None:
+            return self._generic(parameter.name, value)
+        return self._declared(parameter.name, parameter.declared, value)
+
+    def _generic(self, name: str, value: Any) -> Any:
+        try:
+            given = _given_of(value, name)
+        except TypeError as error:
+            raise TypeError(f"{self.function}() argument '{name}': {error}") from None
+        if isinstance(given, Type):
+            self.tensors |= isinstance(value, Tensor)
+            self._pass(value, value)
+        return given
+
+    def _pass(self, value: Any, argument: Any) -> None:
+        self.inputs.append(value)
+        self.arguments.append(argument)
+
+    def _declared(self, name: str, declared: Type, value: Any) -> Type:
+        if type(value) is Tensor and declared is ty.TENSOR:
+            self.tensors = True
+            self._pass(value, value)
+            return declared
+        fitting = fit(value, declared)
+        if fitting is None:
+            raise TypeError(
+                f"{self.function}() argument '{name}' expects {ty.annotation(declared)},"
+                f" found {_found(value)}"
+            )
+        self._pass(self._wrap(value, declared), value)
+        return fitting
+
+    def _wrap(self, value: Any, declared: Type) -> Any:
+        """Raw arrays given for tensors become tensors over the same memory."""
+        wanted = ty.without_none(declared)
+        if isinstance(wanted, ty.TensorType) and not ty.is_array(wanted):
+            if is_array_like(value):
+                self.wrapped = True
+                return Tensor(value)
+            self.tensors |= isinstance(value, Tensor)
+            return value
+        if isinstance(wanted, ty.TupleType) and isinstance(value, tuple):
+            parts = [self._wrap(v, t) for v, t in zip(value, wanted.elements, strict=True)]
+            if all(a is b for a, b in zip(parts, value, strict=True)):
+                return value
+            return type(value)(*parts) if wanted.field_names else tuple(parts)
+        if isinstance(wanted, ty.ListType) and isinstance(value, list):
+            self._wrap_list(value, wanted.element)
+        return value
+
+    def _wrap_list(self, values: list[Any], element: Type) -> None:
+        """A list keeps its identity, so that the caller sees what the function does to it."""
+        for position, value in enumerate(values):
+            wrapped = self._wrap(value, element)
+            if wrapped is not value:
+                values[position] = wrapped
+
+
+# Signatures ---------------------------------------------------------------------------------------
+
+
+def key_of(given: Any) -> Any:
+    """What tells signatures apart, of what one parameter gets."""
+    if isinstance(given, tuple):
+        return tuple(map(key_of, given))
+    if isinstance(given, Mapping):
+        return tuple((name, key_of(item)) for name, item in given.items())
+    return given if isinstance(given, Type) else id(given.target)
+
+
+def _given_of(value: Any, label: str) -> Any:
+    """What a generic parameter gets: the type of a value, or a function or class itself."""
+    if callable(value) and not isinstance(value, Tensor):
+        return static(value, label)
+    return ty.unshaped(type_of(value)) if not is_array_like(value) else type_of(value)
+
+
+def guess(parameter: Parameter) -> Any:
+    """What a parameter probably gets, before any call."""
+    if parameter.declared is not None:
+        return parameter.declared
+    if parameter.kind in _GROUPS:
+        return () if parameter.kind is inspect.Parameter.VAR_POSITIONAL else {}
+    if parameter.default is EMPTY:
+        return ty.TENSOR
+    return _given_of(parameter.default, parameter.name)
+
+
+_FORMS = frozenset({Tensor, float, bool, str, type(None)})
+
+
+def form_of(args: Sequence[Any]) -> Key | None:
+    """What a signature depends on, cheaply told; None for arguments that need a look inside."""
+    form: list[Any] = []
+    for value in args:
+        cls = value.__class__
+        if cls in _FORMS:
+            form.append(cls)
+        elif cls is np.ndarray:
+            dtype = value.dtype
+            if not dtype.isnative:
+                return None
+            form.append((dtype.num, value.ndim))  # a dtype's number is hashed faster than itself
+        elif cls is int and -(2**63) <= value < 2**63:
+            form.append(cls)
+        else:
+            return None
+    return tuple(form)
+
+
+# Declared types -----------------------------------------------------------------------------------
+
+
+def fit(value: Any, declared: Type) -> Type | None:
+    """The type under which a value given for a declared parameter is compiled, or None where it
+    does not fit.
+
+    A narrower number stays what it is, an array keeps its dtype, a raw array is taken for a tensor;
+    what is inside a list or dict must have the declared type.
+    """
+    if isinstance(declared, ty.OptionalType | ty.UnionType):
+        fits = any(fit(value, part) is not None for part in ty.alternatives(declared))
+        return declared if fits else None
+    if isinstance(declared, ty.TensorType):
+        return _fit_tensor(value, declared)
+    if declared in NUMBERS:
+        return _fit_number(value, declared)
+    if isinstance(declared, ty.TupleType):
+        return _fit_tuple(value, declared)
+    if isinstance(declared, ty.ListType | ty.SequenceType):
+        wanted = list if isinstance(declared, ty.ListType) else tuple
+        fits = isinstance(value, wanted) and all(_fits_inside(v, declared.element) for v in value)
+        return declared if fits else None
+    if isinstance(declared, ty.DictType):
+        fits = isinstance(value, dict) and all(
+            _fits_inside(k, declared.key) and _fits_inside(v, declared.value)
+            for k, v in value.items()
+        )
+        return declared if fits else None
+    return declared if conforms(value, declared) else None
+
+
+def _fits_inside(value: Any, declared: Type) -> bool:
+    found = fit(value, declared)
+    return found is not None and (declared not in NUMBERS or found is declared)
+
+
+def _fit_tensor(value: Any, declared: ty.TensorType) -> Type | None:
+    if isinstance(value, Tensor):
+        return ty.TENSOR
+    if not is_array_like(value):
+        return None
+    actual = type_of(value)
+    if not ty.is_array(declared):
+        return ty.TENSOR
+    return actual if declared.dtype is None or ty.is_subtype(actual, declared) else None
+
+
+def _fit_number(value: Any, declared: Type) -> Type | None:
+    for narrow in NUMBERS[: NUMBERS.index(declared) + 1]:
+        if conforms(value, narrow):
+            return narrow
+    return None
+
+
+def _fit_tuple(value: Any, declared: ty.TupleType) -> Type | None:
+    if not isinstance(value, tuple) or len(value) != len(declared.elements):
+        return None
+    if declared.name and namedtuple_name(type(value)) != declared.name:
+        return None
+    parts = [fit(v, t) for v, t in zip(value, declared.elements, strict=True)]
+    found = [p for p in parts if p is not None]
+    return declared.with_children(found) if len(found) == len(parts) else None
+
+
+def _found(value: Any) -> str:
+    """The type of a value that does not fit, for the message."""
+    try:
+        return ty.annotation(type_of(value))
+    except TypeError:
+        return f"{type(value).__name__} {value!r:.60}"
+
+
+def unwrap(value: Any) -> Any:
+    """Results as raw arrays, for a call whose tensors were all raw arrays."""
+    if isinstance(value, Tensor):
+        return value._array
+    if isinstance(value, tuple):
+        parts = map(unwrap, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    return value
