@@ -96,6 +96,7 @@ class ScriptFunction:
             raise _brief(error) from None
         self._signature = inspect.signature(function, follow_wrapped=False)
         self._plain = all(p.kind in _PLAIN for p in self._parameters)
+        self._positional = all(p.kind in _PLAIN[:2] for p in self._parameters)
         self._versions: OrderedDict[Key, _Version] = OrderedDict()
         self._by_form: dict[Key | None, _Version] = {}
         self._last: _Version | None = None
@@ -202,7 +203,7 @@ class ScriptFunction:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
         names = self._parameters
-        if self._plain and not kwargs and len(args) == len(names):
+        if self._positional and not kwargs and len(args) == len(names):
             return {p.name: value for p, value in zip(names, args, strict=True)}
         inspect.getcallargs(self.__jitlang_function__, *args, **kwargs)  # Python's own TypeErrors
         bound = self._signature.bind(*args, **kwargs)
