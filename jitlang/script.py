@@ -22,7 +22,16 @@ from typing import TYPE_CHECKING, Any, overload
 from . import config
 from .codegen import open_entry
 from .errors import CompileError, ErrorKind, FallbackWarning
-from .frontend.arguments import Bound, Key, form_of, guess, key_of, take_arguments, unwrap
+from .frontend.arguments import (
+    Bound,
+    Key,
+    constants_of,
+    form_of,
+    guess,
+    key_of,
+    take_arguments,
+    unwrap,
+)
 from .frontend.binding import Parameter
 from .frontend.check import check_function
 from .frontend.emitter import Fallback
@@ -56,15 +65,9 @@ os.register_at_fork(after_in_child=_renew_locks)
 
 @dataclass(eq=False)
 class _Version:
-    """One signature compiled: its graph as written, the graph that runs, and what runs it.
-
-    Attributes:
-        given: what each parameter gets.
-        constants: functions and classes given for parameters, by place.
-    """
+    """One signature compiled: its graph as written, the graph that runs, and what runs it."""
 
     given: Mapping[str, Any]
-    constants: Mapping[int, Any]
     compiled: CompiledFunction
     optimized: Graph
     executor: Executor
@@ -106,7 +109,7 @@ class ScriptFunction:
         self._warned: set[tuple[str, str]] = set()
         _functions.add(self)
         if self._plain and all(p.declared is not None for p in self._parameters):
-            self._version(_declared_given(self._parameters), {})
+            self._version(_declared_given(self._parameters))
 
     def __repr__(self) -> str:
         return f"<ScriptFunction {self.__name__}>"  # type: ignore[attr-defined]
@@ -139,7 +142,7 @@ class ScriptFunction:
             self._last = version
             return version.executor.run(args, settings)
         bound = self._enter(args, kwargs)
-        version = self._version(bound.given, bound.constants)
+        version = self._version(bound.given)
         if form is not None and len(bound.inputs) == len(args) and not bound.all_raw:
             self._remember(form, version, args, bound.inputs)
         result = version.executor.run(bound.inputs, settings, bound.arguments)
@@ -152,7 +155,7 @@ class ScriptFunction:
         if all(a is b for a, b in zip(args, inputs, strict=True)):
             self._by_form[form] = version
 
-    def _version(self, given: Mapping[str, Any], constants: Mapping[int, Any]) -> _Version:
+    def _version(self, given: Mapping[str, Any]) -> _Version:
         key = tuple(map(key_of, given.values()))
         version = self._versions.get(key)
         if version is not None and version.is_valid():
@@ -163,7 +166,7 @@ class ScriptFunction:
         with self._lock:
             if version is not None:
                 version.executor.retire()
-            version = self._versions[key] = self._last = self._compile(given, constants)
+            version = self._versions[key] = self._last = self._compile(given)
             self._versions.move_to_end(key)
             self._by_form.clear()
             while len(self._versions) > config.current().max_specializations:
@@ -171,7 +174,7 @@ class ScriptFunction:
                 oldest.executor.retire()
         return version
 
-    def _compile(self, given: Mapping[str, Any], constants: Mapping[int, Any]) -> _Version:
+    def _compile(self, given: Mapping[str, Any]) -> _Version:
         with self._lock:
             try:
                 compiled = compile_function(self.__jitlang_function__, given, strict=self.strict)
@@ -182,7 +185,7 @@ class ScriptFunction:
             _dump("front", optimized)
             optimize(optimized)
             _dump("final", optimized)
-            version = _Version(given, constants, compiled, optimized, Executor(optimized))
+            version = _Version(given, compiled, optimized, Executor(optimized))
             version.executor.on_version = functools.partial(self._let_in, version)
             version.executor.on_retire = self._keep_out
             return version
@@ -219,7 +222,7 @@ class ScriptFunction:
                 self._entry = open_entry(self, self._parameters, self.__call__)
             if self._entry is None:
                 return
-            guards, constants = version.compiled.guards, version.constants
+            guards, constants = version.compiled.guards, constants_of(version.given.values())
             compiled.entered = self._entry.add(compiled.function, guards, constants)
             if compiled.entered is not None:
                 self._entered[compiled.entered] = version
@@ -282,12 +285,12 @@ class ScriptFunction:
         compiled where it is not yet.
         """
         bound = self._enter(args, kwargs)
-        return self._version(bound.given, bound.constants).executor.graph_for(bound.arguments)
+        return self._version(bound.given).executor.graph_for(bound.arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile for arguments like these now, instead of after the first calls."""
         bound = self._enter(args, kwargs)
-        self._version(bound.given, bound.constants).executor.compile(bound.arguments)
+        self._version(bound.given).executor.compile(bound.arguments)
 
     @property
     def kernels(self) -> Sequence[Any]:
@@ -309,8 +312,8 @@ class ScriptFunction:
         latest = self._latest
         if latest is None:
             guessed = {p.name: guess(p) for p in self._parameters}
-            latest = self._last = self._compile(guessed, {})
-        return latest if latest.is_valid() else self._version(latest.given, latest.constants)
+            latest = self._last = self._compile(guessed)
+        return latest if latest.is_valid() else self._version(latest.given)
 
 
 def _brief(error: CompileError) -> CompileError:

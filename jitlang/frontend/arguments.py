@@ -8,7 +8,7 @@ results (`unwrap`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..ir.types import Type
 from ..tensor import Tensor
 from ..values import conforms, namedtuple_name, type_of
 from .binding import EMPTY, NUMBERS, Parameter
-from .function import static
+from .function import StaticObject, static
 
 Key = tuple[Any, ...]
 
@@ -34,14 +34,12 @@ class Bound(NamedTuple):
         inputs: the graph's inputs, raw arrays for tensors wrapped.
         arguments: the same as the caller passed them.
         all_raw: whether all tensors were raw arrays, so that the results are.
-        constants: functions and classes given for parameters, by the place of the parameter.
     """
 
     given: dict[str, Any]
     inputs: list[Any]
     arguments: list[Any]
     all_raw: bool
-    constants: dict[int, Any]
 
 
 def take_arguments(
@@ -59,13 +57,7 @@ def take_arguments(
     """
     taken = _Arguments(function)
     given = {p.name: taken.take(p, values[p.name]) for p in parameters}
-    constants = {
-        place: values[p.name]
-        for place, p in enumerate(parameters)
-        if p.kind not in _GROUPS and not isinstance(given[p.name], Type)
-    }
-    all_raw = taken.wrapped and not taken.tensors
-    return Bound(given, taken.inputs, taken.arguments, all_raw, constants)
+    return Bound(given, taken.inputs, taken.arguments, taken.wrapped and not taken.tensors)
 
 
 class _Arguments:
@@ -159,6 +151,15 @@ def _given_of(value: Any, label: str) -> Any:
     if callable(value) and not isinstance(value, Tensor):
         return static(value, label)
     return ty.unshaped(type_of(value)) if not is_array_like(value) else type_of(value)
+
+
+def constants_of(given: Iterable[Any]) -> dict[int, Any]:
+    """The functions and classes among what parameters get, as they were passed, by place."""
+    return {
+        place: item.passed if isinstance(item, StaticObject) else item.target
+        for place, item in enumerate(given)
+        if not isinstance(item, Type)
+    }
 
 
 def guess(parameter: Parameter) -> Any:

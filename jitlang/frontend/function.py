@@ -482,15 +482,19 @@ def static(value: Any, label: str) -> Sugar:
     if isinstance(value, type):
         return ClassName(value, label)
     scripted = getattr(value, "__jitlang_function__", None)
-    return _StaticObject(scripted if scripted is not None else value, label)
+    return StaticObject(scripted if scripted is not None else value, label, value)
 
 
 @dataclass
-class _StaticObject(Sugar):
-    """A Python object given as an argument; its meaning is looked up when it is used."""
+class StaticObject(Sugar):
+    """A Python object given as an argument; its meaning is looked up when it is used.
+
+    `passed` is what was given, where `target` is the function that a script function was made of.
+    """
 
     target: Any
     label: str
+    passed: Any
 
     def describe(self) -> str:
         return f"the argument '{self.label}'"

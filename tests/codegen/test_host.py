@@ -44,12 +44,12 @@ class Native:
         self.compiled: dict[int, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bound = self.script._enter(args, kwargs)
-        version = self.script._version(bound.given, bound.constants)
+        given, inputs, _, all_raw = self.script._enter(args, kwargs)
+        version = self.script._version(given)
         if id(version) not in self.compiled:
             self.compiled[id(version)] = compile_host(version.optimized, callback_of)
-        result = self.compiled[id(version)].function(*bound.inputs)
-        return unwrap(result) if bound.all_raw else result
+        result = self.compiled[id(version)].function(*inputs)
+        return unwrap(result) if all_raw else result
 
 
 @pytest.mark.filterwarnings("ignore::jitlang.FallbackWarning")
