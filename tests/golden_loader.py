@@ -31,6 +31,7 @@ see):
     [code]         the source of the graph
     [run a,b]      the graph after the passes `a` and `b`, verified before and after each
     [fused]        the inlined, optimised graph after fusion, verified before and after
+    [specialized T; U; ...]  the graph for inputs of these types, after `specialize`
     [ranges]       what values the ints of the graph can have
     [error]        the message of the rejection: of the parser, then of the verifier
     [round-trip]   nothing to write: the graph parses back equal, and prints back alike
@@ -54,7 +55,7 @@ from typing import Any
 from jitlang.errors import EXPECTED_ERROR, CompileError
 from jitlang.ir.compare import first_difference
 from jitlang.ir.graph import Graph, Value
-from jitlang.ir.parser import parse_graph
+from jitlang.ir.parser import parse_graph, parse_type
 from jitlang.ir.printer import assign_names
 from jitlang.ir.source import to_source
 from jitlang.ir.types import INT
@@ -246,6 +247,18 @@ def _fused(subject: Subject, section: Section) -> str:
     return str(graph)
 
 
+def _specialized(subject: Subject, section: Section) -> str:
+    run_passes = importlib.import_module("jitlang.passes.manager").run_passes
+    graph = subject.graph().copy()
+    run_passes(graph, ["optimize"])
+    for value, text in zip(graph.inputs, section.arguments.split(";"), strict=True):
+        value.type = parse_type(text.strip())
+    verify(graph)
+    run_passes(graph, ["specialize"])
+    verify(graph)
+    return str(graph)
+
+
 def _ranges(subject: Subject, section: Section) -> str:
     find_ranges = importlib.import_module("jitlang.passes.ranges").find_ranges
     graph = subject.graph()
@@ -297,6 +310,7 @@ _RESULTS: dict[str, Callable[[Subject, Section], str]] = {
     "code": _code,
     "run": _run,
     "fused": _fused,
+    "specialized": _specialized,
     "ranges": _ranges,
     "error": _error,
     "round-trip": _round_trip,

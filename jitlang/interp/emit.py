@@ -17,6 +17,7 @@ from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..ops.arrays import READINGS
+from ..passes.alias import written_argument
 from ..passes.effects import is_pure, may_raise
 from ..tensor.dispatch import MAY_RETURN_SELF
 from ..values import namedtuple_class
@@ -32,7 +33,6 @@ from .representation import (
     is_unset,
     moves_elements,
     viewed,
-    written_argument,
     written_tensors,
 )
 from .text import Deferred, Emitted, FunctionText, Kernel, bare, box, identifier, literal, raw

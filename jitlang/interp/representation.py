@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 from ..fuser.partition import FUSION_GROUP
 from ..ir import types as ty
 from ..ir.graph import IF, LOOP, Graph, Node, Value
-from ..ir.opdef import OpDef
 from ..ir.schema import Argument
 from ..ir.types import ListType, OptionalType, SequenceType, Surface, TensorType, Type, VarType
+from ..passes.alias import written_argument
 
 LIST_CONSTRUCT = "prim::ListConstruct"
 LIST_UNPACK = "prim::ListUnpack"
@@ -235,19 +235,6 @@ def is_only_taken_apart(sequence: Value) -> bool:
 def is_unset(node: Node, output: Value) -> bool:
     """Whether an output is left out: it is one of the inputs, and nobody reads it."""
     return node.op is not None and not output.uses and written_argument(node.op) is not None
-
-
-def written_argument(op: OpDef) -> int | None:
-    """The argument that the row writes and returns, if its only result is that argument."""
-    if len(op.schema.returns) != 1:
-        return None
-    mark = op.schema.returns[0].alias
-    if mark is None or not mark.is_write:
-        return None
-    for index, argument in enumerate(op.schema.arguments):
-        if argument.alias is not None and argument.alias.before == mark.before:
-            return index
-    return None
 
 
 _READERS: dict[str, Callable[[Node, _Needs], None]] = {

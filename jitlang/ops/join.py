@@ -7,7 +7,7 @@ Pieces are views. `cat` and `stack` promote their dtypes as torch does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .rows import op
 from .rules import (
+    HIDDEN,
     Sizes,
     list_rule,
     made,
@@ -350,15 +351,33 @@ def _stack(xp: Any, tensors: Sequence[Any], dim: int) -> Any:
 def joined_element(types: Sequence[Type]) -> TensorType:
     """The type that all tensors of a list argument share."""
     listed = types[0]
-    element = listed.element if isinstance(listed, ty.ListType) else ty.TENSOR
+    if isinstance(listed, ty.TupleType) and listed.elements:
+        element: Type | None = reduce(_shared, listed.elements)
+    else:
+        element = listed.element if isinstance(listed, ty.ListType) else ty.TENSOR
     return element if isinstance(element, TensorType) else ty.TENSOR
 
 
+def _shared(a: Type, b: Type) -> Type:
+    return ty.unify(a, b) or ty.TENSOR
+
+
 def _cat_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """Only the size along `dim` differs; an element type of a list covers all its elements."""
+    """Only the size along `dim` differs; an element type of a list covers all its elements.
+
+    A tuple stands for a list of known length.
+    """
     element = joined_element(types)
     at = static_dim(element.rank, constants[1])
-    if element.sizes is None or at is None or len(element.sizes) < 2:
+    if element.sizes is None or at is None:
+        return made(element, None)
+    if isinstance(types[0], ty.TupleType):
+        sizes = [t.sizes[at] for t in types[0].elements if isinstance(t, TensorType) and t.sizes]
+        known = [size for size in sizes if size is not None]
+        return made(
+            element, replaced(element.sizes, at, sum(known) if len(known) == len(sizes) else None)
+        )
+    if len(element.sizes) < 2:
         # Of vectors some may be the empty ones that torch skips.
         return made(element, None if element.rank != 1 else (None,))
     return made(element, replaced(element.sizes, at, None))
@@ -371,7 +390,8 @@ def _stack_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     at = static_dim(len(element.sizes) + 1, constants[1])
     if at is None:
         return made(element, (None,) * (len(element.sizes) + 1))
-    return made(element, (*element.sizes[:at], None, *element.sizes[at:]))
+    count = len(types[0].elements) if isinstance(types[0], ty.TupleType) else None
+    return made(element, (*element.sizes[:at], count, *element.sizes[at:]))
 
 
 for _name in ("cat", "concat", "concatenate"):
@@ -394,3 +414,31 @@ for _name, _rank, _dim in (("hstack", 1, 1), ("vstack", 2, 0), ("dstack", 3, 2))
         return _cat(xp, raised, 0 if raised and raised[0].ndim == 1 else dim)
 
     op(f"aten::{_name}(Tensor[] tensors) -> Tensor", impl=_join_along, method=None)
+
+
+# What passes make of lists that are only stacked -------------------------------------------------
+
+
+def _buffer_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    size, dtype = constants
+    sizes = tuple(size) if isinstance(size, list | tuple) else None
+    return TensorType(dtype if isinstance(dtype, dtypes.DType) else None, sizes)
+
+
+def _store_item(xp: Any, buffer: Any, dim: int, index: int, item: Any) -> None:
+    buffer[(*_along(wrap_dim(dim, buffer.ndim)), index)] = item
+
+
+op(
+    "jit::buffer(int[] size, ScalarType dtype) -> Tensor",
+    impl=lambda xp, size, dtype: xp.empty(tuple(size), dtype.numpy),
+    infer=_buffer_type,
+    doc="A tensor whose elements are all stored before any is read.",
+    **HIDDEN,
+)
+op(
+    "jit::store_item(Tensor(a!) buffer, int dim, int index, Tensor item) -> ()",
+    impl=_store_item,
+    doc="Copy `item` into `buffer.select(dim, index)`.",
+    **HIDDEN,
+)

@@ -351,6 +351,19 @@ def is_unknown(node: Node) -> bool:
     return node.op.effect is Effect.IO and bool(node.op.schema.returns)
 
 
+def written_argument(op: OpDef) -> int | None:
+    """The argument that the row writes and returns, if its only result is that argument."""
+    if len(op.schema.returns) != 1:
+        return None
+    mark = op.schema.returns[0].alias
+    if mark is None or not mark.is_write:
+        return None
+    for index, argument in enumerate(op.schema.arguments):
+        if argument.alias is not None and argument.alias.before == mark.before:
+            return index
+    return None
+
+
 def _marked(arguments: Sequence[tuple[Argument, Value]], mark: AliasInfo | None) -> Iterator[Value]:
     """The arguments that carry a mark's set, in the value or its elements."""
     wanted = set(mark.before if mark is not None else ()) - {"*"}

@@ -20,6 +20,7 @@ from ..errors import CompileError, did_you_mean
 from ..ir.graph import Graph
 from ..ir.printer import print_graph
 from ..ir.verifier import verify
+from .dissolve_lists import dissolve_lists
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
 from .inline import inline_calls
@@ -39,6 +40,7 @@ PASSES: dict[str, Pass] = {
     "dce": eliminate_dead_code,
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
+    "lists": dissolve_lists,
 }
 """All passes by their short names."""
 

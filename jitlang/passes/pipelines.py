@@ -24,19 +24,28 @@ OPTIMIZE: tuple[str, ...] = (
     *CLEAN_UP,
 )
 
+REFINE: tuple[str, ...] = (
+    # Lists dissolve where sizes are known. What was stacked from one has known sizes then, and a
+    # loop over its length a known trip count, for which the next round waits.
+    "sizes",
+    "lists",
+    *CLEAN_UP,
+)
+
 SPECIALIZE: tuple[str, ...] = (
-    # Runs over an optimised graph whose inputs have the types of the arguments.
+    # Runs over an optimised graph whose inputs have the types of the arguments. Tuples go first:
+    # lists are not seen through them.
     "tuples",
     "peephole",
-    # Sizes decide branches and make constants, which decide more sizes.
+    *REFINE,
+    *REFINE,
+    *REFINE,
     "sizes",
-    *CLEAN_UP,
-    "sizes",
-    *CLEAN_UP,
 )
 
 PIPELINES: dict[str, tuple[str, ...]] = {
     "clean-up": CLEAN_UP,
     "optimize": OPTIMIZE,
+    "refine": REFINE,
     "specialize": SPECIALIZE,
 }

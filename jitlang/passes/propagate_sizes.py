@@ -194,6 +194,8 @@ def _constant_type(constant: Any, stated: Type) -> Type:
 def _ruled(node: Node, op: OpDef, facts: _Facts) -> Sequence[Type] | None:
     """The output types by a row's rule; None where the inputs are no call of it."""
     types = [facts.type_of(value) for value in node.inputs]
+    if op.name in JOINS:
+        types[0] = _display_type(node.inputs[0], facts) or types[0]
     bindings: dict[str, Type] = {}
     for argument, type_ in zip(op.schema.arguments, types, strict=False):
         if conversion(argument, type_, bindings, implicit=True) is None:
@@ -201,6 +203,17 @@ def _ruled(node: Node, op: OpDef, facts: _Facts) -> Sequence[Type] | None:
     constants = [facts.value_of(value) for value in node.inputs]
     ruled = result_types(op, bindings, types, constants)
     return ruled if len(ruled) == len(node.outputs) else None
+
+
+JOINS = ("aten::cat", "aten::concat", "aten::concatenate", "aten::stack")
+"""Rows whose rules take a tuple for a list, to know how many elements there are."""
+
+
+def _display_type(value: Value, facts: _Facts) -> TupleType | None:
+    """The types of the elements of a list that stays as it was made."""
+    if value.node.kind != LIST or facts.analysis.may_change(value):
+        return None
+    return ty.tuple_of(*(facts.type_of(part) for part in value.node.inputs))
 
 
 # Values -----------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .. import ops  # noqa: F401  # fills the table
 from ..ir import types as ty
 from ..ir.graph import Node, Value, create_node
+from ..ir.opdef import OPS
 from ..ir.types import Type
-from .alias import AliasAnalysis
+from .alias import AliasAnalysis, written_argument
 from .rules import (
     NO_VALUE,
     constant_of,
@@ -101,6 +103,36 @@ def item_of_list(node: Node, analysis: AliasAnalysis) -> bool:
     if parts is None or type(index) is not int or not -len(parts) <= index < len(parts):
         return False
     return replace(node, parts[index])
+
+
+# Rows that write and return one of their arguments.
+_WRITING = sorted({op.name for op in OPS if written_argument(op) is not None})
+
+
+@rule(*_WRITING)
+def written_argument_is_the_result(node: Node, analysis: AliasAnalysis) -> bool:
+    """`y = x.add_(1)` gives `x` itself."""
+    at = written_argument(node.op) if node.op is not None else None
+    if at is None or not node.output.uses or node.inputs[at].type is not node.output.type:
+        return False
+    node.output.replace_all_uses_with(node.inputs[at])
+    return True
+
+
+@rule("aten::add_", "aten::extend")
+def extension_by_display(node: Node, analysis: AliasAnalysis) -> bool:
+    """`xs += [x, y]` appends `x` and `y`."""
+    is_extension = full_name(node) in ("aten::add_.t", "aten::extend.t")
+    parts = _display(node.inputs[1], analysis) if is_extension else None
+    if parts is None or any(value.uses for value in node.outputs):
+        return False
+    op = OPS.find("jit::append.t")
+    for part in parts:
+        made = create_node("jit::append", [node.inputs[0], part], op=op, span=node.span)
+        made.callstack = node.callstack
+        made.insert_before(node)
+    node.destroy()
+    return True
 
 
 # Booleans ---------------------------------------------------------------------------------------
