@@ -51,6 +51,14 @@ CREATIONS = frozenset((
 """Rows whose result is known where their numbers are: of tensors they look at the form only."""
 
 
+class UnsupportedGroup(Unsupported):
+    """Kernels cannot compute a fusion group as one."""
+
+    def __init__(self, reason: str, group: Node) -> None:
+        super().__init__(reason)
+        self.group = group
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The outputs point into the source, each at an offset in bytes."""
@@ -376,6 +384,9 @@ class Planner:
         return Select(views.source, offsets[0], steps.pop(), len(offsets), index)
 
     def unpack(self, node: Node) -> Action:
+        elements = self.found.displays.get(node.inputs[0])
+        if elements is not None and len(elements) == len(node.outputs):
+            raise Unsupported(f"a list of tensors is taken apart ({node.span})")
         views = self.views.get(node.inputs[0])
         if views is None or len(views.forms) != len(node.outputs):
             raise Unsupported(_no_form(node))
@@ -416,7 +427,7 @@ class Planner:
             node.inputs, graph.inputs, strict=True)]  # fmt: skip
         launch = FusedKernel(graph).launch_for(arguments)
         if isinstance(launch, str):
-            raise Unsupported(launch)
+            raise UnsupportedGroup(launch, node)
         for output, array in zip(node.outputs, launch.results, strict=True):
             self.define(output, form_of(array.make()))
         return Run(launch, tuple(node.inputs), tuple(node.outputs))
@@ -530,6 +541,7 @@ def _distance(before: Any, after: Any) -> int:
 
 _BY_KIND: dict[str, Callable[[Planner, Node], Action]] = {
     CONSTANT: Planner.constant,
+    UNINITIALIZED: lambda planner, node: Nothing(),
     FUSION_GROUP: Planner.group,
     LIST: Planner.display,
     TUPLE: Planner.display,

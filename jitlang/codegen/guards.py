@@ -1,6 +1,8 @@
 """What the arguments of a native function must be: found from the arguments it is compiled for.
 
-A tuple is taken apart at entry: its elements become inputs of the graph.
+Tuples, and lists of tensors that are only read, are taken apart at entry: their elements become
+inputs of the graph. Strings become constants of the graph, for they decide branches; ints do where
+they decide layouts.
 """
 
 from __future__ import annotations
@@ -15,11 +17,17 @@ from .. import dtypes
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Value, create_node
-from ..ir.types import TensorType, TupleType, Type
+from ..ir.types import ListType, TensorType, TupleType, Type
 from ..tensor import Tensor
+from ..values import type_of
 from .forms import Form, form_of
 
 UNPACK = "prim::TupleUnpack"
+LIST = "prim::ListConstruct"
+READERS = frozenset((
+    "aten::__getitem__", "aten::len", "prim::ListUnpack", "aten::stack", "aten::cat",
+))  # fmt: skip
+"""What cannot tell a list from another one with the same elements."""
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
 
@@ -47,37 +55,45 @@ class NumberGuard:
 
 
 @dataclass(frozen=True, slots=True)
-class NoneGuard:
-    """None."""
+class ConstantGuard:
+    """None, or an int or a string of this value, which is a constant in the graph."""
 
     name: str
+    constant: int | str | None
 
     def __str__(self) -> str:
-        return f"{self.name}: None"
+        return f"{self.name} == {self.constant!r}"
 
 
 @dataclass(frozen=True, slots=True)
-class TupleGuard:
-    """A tuple of exactly this class, with these elements."""
+class SequenceGuard:
+    """A tuple or list of exactly this class, with these elements."""
 
     cls: type
     elements: tuple[Guard, ...]
 
     def __str__(self) -> str:
-        return f"({', '.join(map(str, self.elements))})"
+        inside = ", ".join(map(str, self.elements))
+        return f"[{inside}]" if self.cls is list else f"({inside})"
 
 
-Guard = TensorGuard | NumberGuard | NoneGuard | TupleGuard
+Guard = TensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
-def guard_inputs(graph: Graph, inputs: Sequence[Any]) -> list[Guard]:
+def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> list[Guard]:
     """The guards of a graph's inputs; the graph's types are refined to what was given.
+
+    Args:
+        graph: changed in place.
+        inputs: one argument per graph input.
+        fixed_ints: ints become constants.
 
     Raises:
         Unsupported: an input is something that native code does not take.
     """
-    given = list(zip(list(graph.inputs), inputs, strict=True))
-    return [_guard(graph, value, argument) for value, argument in given]
+    values = list(graph.inputs)
+    guarding = _Guarding(graph, fixed_ints)
+    return [guarding.guard(value, given) for value, given in zip(values, inputs, strict=True)]
 
 
 def tensor_guards(guards: Sequence[Guard]) -> Iterator[TensorGuard]:
@@ -85,25 +101,67 @@ def tensor_guards(guards: Sequence[Guard]) -> Iterator[TensorGuard]:
     for guard in guards:
         if isinstance(guard, TensorGuard):
             yield guard
-        elif isinstance(guard, TupleGuard):
+        elif isinstance(guard, SequenceGuard):
             yield from tensor_guards(guard.elements)
 
 
-def _guard(graph: Graph, value: Value, given: Any) -> Guard:
-    if given is None:
-        none = create_node(CONSTANT, (), [ty.NONE])
-        graph.block.prepend(none)
-        value.replace_all_uses_with(none.output)
-        return NoneGuard(value.name)
-    wanted = ty.without_none(value.type)
-    if isinstance(wanted, TensorType):
-        return _guard_tensor(value, wanted, given)
-    if wanted in _NUMBERS and type(given) is _NUMBERS[wanted]:
-        value.type = wanted
-        return NumberGuard(value, _NUMBERS[wanted])
-    if isinstance(wanted, TupleType) and isinstance(given, tuple):
-        return _guard_tuple(graph, value, wanted, given)
-    raise Unsupported(f"an argument '{value.name}' of type {wanted}")
+@dataclass(frozen=True)
+class _Guarding:
+    graph: Graph
+    fixed_ints: bool
+
+    def guard(self, value: Value, given: Any) -> Guard:
+        """The guard of one input or part of it."""
+        if given is None or type(given) is str or (self.fixed_ints and type(given) is int):
+            return self.constant(value, given)
+        wanted = ty.without_none(value.type)
+        if isinstance(wanted, TensorType):
+            return _guard_tensor(value, wanted, given)
+        if wanted in _NUMBERS and type(given) is _NUMBERS[wanted]:
+            value.type = wanted
+            return NumberGuard(value, _NUMBERS[wanted])
+        if isinstance(wanted, TupleType) and isinstance(given, tuple):
+            return self.guard_tuple(value, wanted, given)
+        if isinstance(wanted, ListType) and type(given) is list and ty.is_tensor(wanted.element):
+            return self.guard_list(value, wanted, given)
+        raise Unsupported(f"an argument '{value.name}' of type {wanted}")
+
+    def constant(self, value: Value, given: int | str | None) -> Guard:
+        node = create_node(CONSTANT, (), [type_of(given)])
+        if given is not None:
+            node.attributes["value"] = given
+        self.graph.block.prepend(node)
+        value.replace_all_uses_with(node.output)
+        return ConstantGuard(value.name, given)
+
+    def guard_tuple(self, value: Value, wanted: TupleType, given: tuple[Any, ...]) -> Guard:
+        if len(wanted.elements) != len(given):
+            raise Unsupported(f"a tuple '{value.name}' of another length")
+        parts = self.parts(value, wanted.elements)
+        for use in list(value.uses):
+            if use.node.kind != UNPACK:
+                raise Unsupported(f"the tuple '{value.name}' is read as a whole")
+            for output, part in zip(use.node.outputs, parts, strict=True):
+                output.replace_all_uses_with(part)
+            use.node.destroy()
+        return SequenceGuard(type(given), self.elements(parts, given))
+
+    def guard_list(self, value: Value, wanted: ListType, given: Sequence[Any]) -> Guard:
+        if any(use.node.kind not in READERS for use in value.uses):
+            raise Unsupported(f"the list '{value.name}' is more than read")
+        parts = self.parts(value, [wanted.element] * len(given))
+        display = create_node(LIST, parts, [wanted])
+        self.graph.block.prepend(display)
+        value.replace_all_uses_with(display.output)
+        return SequenceGuard(type(given), self.elements(parts, given))
+
+    def parts(self, value: Value, types: Sequence[Type]) -> Sequence[Value]:
+        """New inputs of the graph for the elements of one."""
+        named = enumerate(types)
+        return [self.graph.add_input(type_, f"{value.name}.{n}") for n, type_ in named]
+
+    def elements(self, parts: Sequence[Value], given: Sequence[Any]) -> tuple[Guard, ...]:
+        return tuple(self.guard(part, item) for part, item in zip(parts, given, strict=True))
 
 
 def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:
@@ -118,17 +176,3 @@ def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:
     steps = tuple(stride // form.dtype.itemsize for stride in form.strides)
     value.type = wanted.refined(dtype=form.dtype, sizes=form.shape, strides=steps)
     return TensorGuard(value, form, type(given) is not Tensor)
-
-
-def _guard_tuple(graph: Graph, value: Value, wanted: TupleType, given: tuple[Any, ...]) -> Guard:
-    if len(wanted.elements) != len(given):
-        raise Unsupported(f"a tuple '{value.name}' of another length")
-    parts = [graph.add_input(type_, f"{value.name}.{n}") for n, type_ in enumerate(wanted.elements)]
-    for use in list(value.uses):
-        if use.node.kind != UNPACK:
-            raise Unsupported(f"the tuple '{value.name}' is read as a whole")
-        for output, part in zip(use.node.outputs, parts, strict=True):
-            output.replace_all_uses_with(part)
-        use.node.destroy()
-    guards = [_guard(graph, part, item) for part, item in zip(parts, given, strict=True)]
-    return TupleGuard(type(given), tuple(guards))

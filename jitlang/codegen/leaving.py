@@ -88,7 +88,9 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     arguments: set[Buffer] = set()
     for given in graph.inputs:
         arguments |= storage.roots.get(given, frozenset())
-    roots = storage.roots[value]
+    roots = storage.roots.get(value)
+    if roots is None:
+        raise Unsupported("a result that is never computed")
     if roots & arguments:
         raise Unsupported("a view of an argument is returned")
     owners = [v for v, buffer in storage.buffers.items() if buffer in roots]

@@ -28,7 +28,7 @@ from ..values import make_tuple
 from . import MISS, objects
 from .actions import LIST, Plan
 from .forms import Form
-from .guards import Guard, NoneGuard, NumberGuard, TensorGuard, TupleGuard
+from .guards import ConstantGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
 from .host import I32, POINTER, VOID
 from .leaving import Leaving, Way
 from .scalar import I64
@@ -42,6 +42,7 @@ hundred.
 UNKNOWN_TRIPS = 16
 TYPE_PLACE = 8
 """Where an object's type is, in bytes."""
+EQUAL = 2  # Py_EQ
 
 
 class Memory:
@@ -132,14 +133,25 @@ class NativeEmitter(TensorEmitter):
             self.test_tensor(guard, given)
         elif isinstance(guard, NumberGuard):
             self.test_number(guard, given)
-        elif isinstance(guard, NoneGuard):
-            self.unless(self.b.icmp_unsigned("==", given, self.object(None)), self.miss)
-        elif isinstance(guard, TupleGuard):
+        elif isinstance(guard, ConstantGuard):
+            self.test_constant(given, guard.constant)
+        elif isinstance(guard, SequenceGuard):
             self.test_class(given, guard.cls)
             size = self.python("PyObject_Size", given)
             self.unless(self.b.icmp_signed("==", size, I64(len(guard.elements))), self.miss)
+            get = "PyList_GetItem" if guard.cls is list else "PyTuple_GetItem"
             for index, element in enumerate(guard.elements):
-                self.test(element, self.python("PyTuple_GetItem", given, I64(index)))
+                self.test(element, self.python(get, given, I64(index)))
+
+    def test_constant(self, given: ll.Value, constant: int | str | None) -> None:
+        """None by its address; other objects also by their values."""
+        expected = self.object(constant)
+        is_same = self.b.icmp_unsigned("==", given, expected)
+        if constant is not None:
+            self.test_class(given, type(constant))
+            equal = self.python("PyObject_RichCompareBool", given, expected, I32(EQUAL))
+            is_same = self.b.icmp_signed("==", equal, I32(1))
+        self.unless(is_same, self.miss)
 
     def test_class(self, given: ll.Value, cls: type) -> None:
         place = self.b.bitcast(self.advanced(given, TYPE_PLACE), POINTER.as_pointer())

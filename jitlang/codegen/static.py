@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..fuser.partition import fuse_nodes
+from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import Graph, Node
+from ..ir.graph import Graph, Node, Value
 from ..passes.manager import run_passes
 from . import objects
-from .actions import Planner, touches_tensors
+from .actions import Plan, Planner, UnsupportedGroup, touches_tensors
 from .entry import builtin_function
+from .forms import Form
 from .guards import Guard, guard_inputs, tensor_guards
 from .host import ENTRY, TABLE, addresses_of, is_machine_code
 from .leaving import find_exits
@@ -62,7 +63,7 @@ def compile_static(
     """
     if not objects.is_available():
         raise Unsupported("objects of this interpreter do not lie in memory as native code expects")
-    frame = _frame(graph.copy(), inputs)
+    frame = _specialized(graph, inputs)
     emitter = NativeEmitter(frame, callback_of)
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
@@ -74,14 +75,24 @@ def compile_static(
     return StaticFunction(function, frame.graph, frame.guards, emitter.called_back, text)
 
 
-def _frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
+def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
+    """A graph's frame; where ints decide layouts, for just these ints."""
+    try:
+        return _frame(graph.copy(), inputs)
+    except Unsupported:
+        if not any(type(given) is int for given in inputs):
+            raise
+    return _frame(graph.copy(), inputs, fixed_ints=True)
+
+
+def _frame(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> Frame:
     """Specialise a graph for these arguments, and plan it."""
-    guards = guard_inputs(graph, inputs)
+    guards = guard_inputs(graph, inputs, fixed_ints=fixed_ints)
     run_passes(graph, ["specialize"])
     fuse_nodes(graph, static=True)
     _refuse_callbacks(graph)
     forms = {guard.value: guard.form for guard in tensor_guards(guards)}
-    plan = Planner(forms).plan(graph)
+    plan = _plan(graph, forms)
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
     storage.place()
@@ -90,9 +101,27 @@ def _frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
     return Frame(graph, plan, storage, guards, leaving, gives_arrays)
 
 
+def _plan(graph: Graph, forms: dict[Value, Form]) -> Plan:
+    """The plan of a graph. Groups that kernels refuse are dissolved."""
+    while True:
+        try:
+            return Planner(forms).plan(graph)
+        except UnsupportedGroup as reason:
+            if sum(node.op is not None for node in reason.group.attributes[SUBGRAPH].walk()) < 2:
+                raise
+            dissolve_group(reason.group)
+
+
 def _refuse_callbacks(graph: Graph) -> None:
-    """Python called back costs what the interpreter costs, and its effects would forbid MISS."""
+    """Python called back costs what the interpreter costs, and its effects would forbid MISS. What
+    ends in an exception may do so.
+    """
     for node in graph.walk():
-        is_native = touches_tensors(node) or is_machine_code(node) or node.kind == RAISE
-        if not is_native:
-            raise Unsupported(f"{node.kind} is not machine code ({node.span})")
+        if touches_tensors(node) or is_machine_code(node) or _ends_in_exception(node):
+            continue
+        raise Unsupported(f"{node.kind} is not machine code ({node.span})")
+
+
+def _ends_in_exception(node: Node) -> bool:
+    """Whether an exception is raised for sure after a node."""
+    return any(beside.kind == RAISE for beside in node.block.nodes)

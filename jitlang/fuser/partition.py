@@ -292,6 +292,20 @@ def _replace(group: _Group, graph: Graph) -> None:
         node.destroy()
 
 
+def dissolve_group(group: Node) -> None:
+    """Put a group's nodes back where it stands; each that computes becomes a group of its own."""
+    inner: Graph = group.attributes[SUBGRAPH]
+    mapping = dict(zip(inner.inputs, group.inputs, strict=True))
+    made = [clone_node(node, mapping, group.graph).insert_before(group) for node in inner.nodes]
+    for output, value in zip(group.outputs, inner.outputs, strict=True):
+        output.replace_all_uses_with(mapping[value])
+    graph = group.graph
+    group.destroy()
+    for node in made:
+        if is_fusible(node) and not _is_index_map(node):
+            _replace(_Group([node]), graph)
+
+
 def _bring_in(value: Value, inner: Graph, mapping: dict[Value, Value], inputs: list[Value]) -> None:
     """Make a value known inside: a copy of a constant, else an input."""
     if value in mapping:

@@ -282,7 +282,7 @@ def _is_repeated(tensor: Tensor, draft: _Draft) -> bool:
         return False
     dims = draft.dims or (-1,)
     is_along_rows = _length(tensor.shape, dims) > 1 or _length(draft.space, dims) == 1
-    return is_along_rows and prod(tensor.shape) * REPEATED <= prod(draft.space)
+    return is_along_rows and 0 < prod(tensor.shape) * REPEATED <= prod(draft.space)
 
 
 def _length(shape: Shape, dims: Dims) -> int:

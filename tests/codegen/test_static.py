@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,9 @@ import pytest
 
 import jitlang as jl
 from jitlang import Tensor
-from jitlang.codegen import MISS, compile_static
+from jitlang.codegen import MISS, compile_static, objects
+from jitlang.codegen.host import addresses_of
+from jitlang.codegen.llvm import compile_module
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
@@ -351,6 +355,108 @@ def test_tuples_of_other_shapes_miss() -> None:
     version, _, _ = compiled(jl.script(recurrent), xs, (jl.randn(2, 3), jl.randn(2, 3)), w)
     for state in ((jl.randn(2, 3),), [jl.randn(2, 3)] * 2, (jl.randn(2, 3), jl.randn(3, 3)), None):
         assert version.function(xs, state, w) is MISS
+
+
+def mixed(xs: list[Tensor], how: str, n: int) -> Tensor:
+    y = jl.stack(xs, 0).sum(1)
+    if how == "half":
+        y = y * 0.5
+    return y[:n] + xs[0][0]
+
+
+def test_lists_strings_and_ints_that_decide_layouts() -> None:
+    xs = [jl.randn(3), jl.randn(3)]
+    version = check(mixed, xs, "half", 1, exact=False)
+    run = version.function
+    assert run(xs, "".join(["ha", "lf"]), 1) is not MISS
+    assert run(xs, "full", 1) is MISS
+    assert run(xs, "half", 2) is MISS
+    assert run(xs, "half", True) is MISS
+    assert run([*xs, xs[0]], "half", 1) is MISS
+    assert run(tuple(xs), "half", 1) is MISS
+    assert [str(guard) for guard in version.guards][1:] == ["how == 'half'", "n == 1"]
+
+
+def guarded(x: Tensor, limit: float) -> Tensor:
+    if float(x.sum()) > limit:
+        raise ValueError(f"{limit} is too small for {x.size(0)}")
+    return x * limit
+
+
+def test_exceptions_are_those_of_the_script() -> None:
+    x = jl.ones(3)
+    version, _, _ = compiled(jl.script(guarded), x, 5.0)
+    assert version.function(x, 5.0).tolist() == [5.0] * 3
+    with pytest.raises(ValueError, match=r"2.0 is too small for 3"):
+        version.function(x, 2.0)
+
+
+STAND_IN = """
+@countdown = external global i64
+declare ptr @PyErr_NoMemory()
+declare void @Py_DecRef(ptr)
+declare ptr @original({types})
+define ptr @stand_in({parameters}) {{
+  %left = load i64, ptr @countdown
+  %next = sub i64 %left, 1
+  store i64 %next, ptr @countdown
+  %now = icmp eq i64 %left, 0
+  br i1 %now, label %fail, label %go
+fail:
+  {release}
+  %none = call ptr @PyErr_NoMemory()
+  ret ptr %none
+go:
+  %made = call ptr @original({parameters})
+  ret ptr %made
+}}
+"""
+
+
+class Failing:
+    """Stands for a native helper, and fails when its countdown is at 0."""
+
+    def __init__(self, address: int, arity: int, *, steals: bool) -> None:
+        self.countdown = ctypes.c_int64(-1)
+        parameters = ", ".join(f"ptr %a{n}" for n in range(arity))
+        release = "call void @Py_DecRef(ptr %a0)" if steals else ""
+        types = ", ".join(["ptr"] * arity)
+        text = STAND_IN.format(types=types, parameters=parameters, release=release)
+        imports = addresses_of(["PyErr_NoMemory", "Py_DecRef"])
+        imports |= {"original": address, "countdown": ctypes.addressof(self.countdown)}
+        self.library = compile_module(text, ["stand_in"], imports)
+        self.address = self.library.addresses["stand_in"]
+
+
+def test_each_allocation_fails_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = dict(objects.imports())
+    helpers = {"jitlang_new_array": 4, "jitlang_new_view": 6, "jitlang_new_tensor": 2}
+    failing = {
+        name: Failing(original[name], arity, steals=name == "jitlang_new_tensor")
+        for name, arity in helpers.items()
+    }
+    replaced = original | {name: each.address for name, each in failing.items()}
+    monkeypatch.setattr(objects, "imports", lambda: replaced)
+    x = jl.randn(64, 64)
+    version, _, _ = compiled(jl.script(views), x)
+    wanted = [t.numpy().copy() for t in version.function(x)]
+    failures = 0
+    before = sys.getrefcount(x), sys.getrefcount(x.numpy())
+    for each in failing.values():
+        for place in range(10):
+            each.countdown.value = place
+            try:
+                version.function(x)
+            except MemoryError:
+                failures += 1
+            else:
+                break
+        each.countdown.value = -1
+    for got, expected in zip(version.function(x), wanted, strict=True):
+        np.testing.assert_array_equal(got.numpy(), expected)
+    assert failures == 6
+    del got
+    assert (sys.getrefcount(x), sys.getrefcount(x.numpy())) == before
 
 
 def test_nothing_leaks_and_arguments_stay_as_they_were() -> None:
