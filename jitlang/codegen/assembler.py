@@ -110,8 +110,12 @@ def _single(value: float) -> float:
 
 @dataclass
 class Assembler:
-    """The text of one function while it is written, and what the module needs besides."""
+    """The text of one function while it is written, and what the module needs besides.
 
+    `has_scalef`: the processor multiplies full registers with powers of two (AVX-512).
+    """
+
+    has_scalef: bool = False
     lines: list[str] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     declarations: dict[str, str] = field(default_factory=dict)
@@ -223,6 +227,32 @@ class Assembler:
         """0, 1, 2 ... in the lanes."""
         numbers = ", ".join(f"i{bits} {n}" for n in range(lanes))
         return Lane(f"<{numbers}>" if lanes > 1 else "0", f"i{bits}", lanes)
+
+    def by_parts(
+        self, width: int, operands: Sequence[Lane], emit: Callable[[Sequence[Lane]], Lane]
+    ) -> Lane:
+        """What `emit` makes of vectors of `width` lanes, for operands of one or two times as many.
+
+        Splitting goes on until the width is reached; the parts are joined again.
+        """
+        lanes = operands[0].lanes
+        if lanes == width:
+            return emit(operands)
+        half = lanes // 2
+        parts = [
+            self.by_parts(width, [self.part(x, start, half) for x in operands], emit)
+            for start in (0, half)
+        ]
+        first, second = parts
+        numbers = ", ".join(f"i32 {n}" for n in range(lanes))
+        joined = f"shufflevector {first}, {second}, <{lanes} x i32> <{numbers}>"
+        return self.value(joined, first.element, lanes)
+
+    def part(self, x: Lane, start: int, lanes: int) -> Lane:
+        """Some neighbouring lanes of a vector."""
+        numbers = ", ".join(f"i32 {start + n}" for n in range(lanes))
+        taken = f"shufflevector {x}, {x.type} poison, <{lanes} x i32> <{numbers}>"
+        return self.value(taken, x.element, lanes)
 
     # Control ------------------------------------------------------------------------------------
 

@@ -113,7 +113,8 @@ class KernelWriter:
         self.layout = layout
         self.shape = shape
         self.lanes = shape.lanes
-        self.a = Assembler()
+        # Masks are cheap where AVX-512 is.
+        self.a = Assembler(has_scalef=shape.is_masked)
         self.converter = Converter(self.a, shape.has_f16c)
         self.schedule = Schedule(plan)
         self.dtypes = [output.dtype for output in plan.outputs] + list(plan.inputs)

@@ -145,6 +145,37 @@ class LaneAlgebra(BuildingAlgebra):
         name = f"llvm.fma.{suffix(x.element, x.lanes)}"
         return self.a.call(name, [x, y, z], x.element, x.lanes)
 
+    def _scaled(self, x: Lane, n: Lane, of: DType) -> Lane:
+        width = {"float": 16, "double": 8}[x.element]
+        if self.a.has_scalef and x.lanes % width == 0:
+            return self.a.by_parts(width, [x, n], self._scaled_natively)
+        # Powers of two up to twice as far as a normal number reaches, as two factors.
+        reach = 126.0 if x.element == "float" else 1022.0
+        top, bottom = (self.a.splat(constant(v, of), x.lanes) for v in (2 * reach, -2 * reach))
+        n = self.a.select(self._float_test("olt", n, top), n, top)
+        n = self.a.select(self._float_test("ogt", n, bottom), n, bottom)
+        k = self._to_integer(n, of)
+        half = self.a.binary("ashr", k, self._like(1, k))
+        for exponent in (half, self.a.sub(k, half)):
+            x = self.a.binary("fmul", x, self._power_of_two(exponent))
+        return x
+
+    def _scaled_natively(self, parts: Sequence[Lane]) -> Lane:
+        """One instruction of AVX-512 on a full register."""
+        x, n = parts
+        name = f"llvm.x86.avx512.mask.scalef.{'ps' if x.element == 'float' else 'pd'}.512"
+        unused = Lane("zeroinitializer", x.element, x.lanes)
+        in_order = integer(4, 32)  # of the rounding mode in force
+        arguments = [x, n, unused, integer(-1, x.lanes), in_order]
+        return self.a.call(name, arguments, x.element, x.lanes)
+
+    def _power_of_two(self, exponent: Lane) -> Lane:
+        """2^exponent for integers in the range of normal numbers."""
+        bias, fraction = (127, 23) if exponent.element == "i32" else (1023, 52)
+        field = self.a.add(exponent, self._like(bias, exponent))
+        bits = self.a.binary("shl", field, self._like(fraction, exponent))
+        return self.a.cast("bitcast", bits, "float" if exponent.element == "i32" else "double")
+
     def _select(self, condition: Lane, x: Lane, y: Lane, of: DType) -> Lane:
         return self.a.select(condition, x, y)
 

@@ -40,7 +40,7 @@ binding: Any = _Lazy()
 FORMAT = b"1"
 """Changes whenever what `compile_module` does to the same text changes."""
 
-LIBRARY_CALLS = frozenset(("fmaf", "fmod", "fmodf", "memcpy", "memmove", "memset"))
+LIBRARY_CALLS = frozenset(("fma", "fmaf", "fmod", "fmodf", "memcpy", "memmove", "memset"))
 """Functions of the C library that code may call: exact, or moves of memory that LLVM recognises."""
 
 

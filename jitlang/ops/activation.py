@@ -9,7 +9,7 @@ from .pointwise import not_implemented
 from .rows import pointwise
 
 _SQRT_HALF = 0.7071067811865476
-_SQRT_2_OVER_PI = 0.7978845608028654
+_SQRT_8_OVER_PI = 1.5957691216057308
 _INV_SQRT_2PI = 0.3989422804014327
 
 
@@ -37,7 +37,7 @@ pointwise(
 )
 pointwise(
     "aten::silu(Tensor self) -> Tensor",
-    lambda m, x: x * m.sigmoid(x),
+    lambda m, x: m.gated(x, x),
     grad=lambda m, g, r, x: (g * (s := m.sigmoid(x)) * (1 + x * (1 - s)),),
     rejects=_floats_only("silu"),
     method=None,
@@ -45,7 +45,8 @@ pointwise(
 
 
 def _gelu_tanh_inner(x: Any) -> Any:
-    return (x + x * x * x * 0.044715) * _SQRT_2_OVER_PI
+    """2 sqrt(2 / pi) (x + 0.044715 x^3)."""
+    return x * (x * x * (0.044715 * _SQRT_8_OVER_PI) + _SQRT_8_OVER_PI)
 
 
 def _gelu(m: Any, x: Any, approximate: str) -> Any:
@@ -56,17 +57,17 @@ def _gelu(m: Any, x: Any, approximate: str) -> Any:
     negative x, where the sums cancel.
     """
     if approximate == "tanh":
-        return x * m.sigmoid(_gelu_tanh_inner(x) * 2)
+        return m.gated(x, _gelu_tanh_inner(x))
     if approximate != "none":
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return x * 0.5 * m.erfc(x * -_SQRT_HALF)
+    return m.normal_cdf(x, x)
 
 
 def _gelu_grad(m: Any, g: Any, r: Any, x: Any, approximate: str) -> Any:
     if approximate == "tanh":
-        s = m.sigmoid(_gelu_tanh_inner(x) * 2)
-        slope = (1 + x * x * (3 * 0.044715)) * _SQRT_2_OVER_PI
-        return (g * (s + x * s * (1 - s) * slope * 2),)
+        s = m.sigmoid(_gelu_tanh_inner(x))
+        slope = (1 + x * x * (3 * 0.044715)) * _SQRT_8_OVER_PI
+        return (g * (s + x * s * (1 - s) * slope),)
     cdf = m.erfc(x * -_SQRT_HALF) * 0.5
     return (g * (cdf + x * m.exp(x * x * -0.5) * _INV_SQRT_2PI),)
 
@@ -139,9 +140,21 @@ pointwise(
     function="logsigmoid",
     method=None,
 )
+
+
+def _mish(m: Any, x: Any) -> Any:
+    """x tanh(log(1 + e)) = x e (e + 2) / (e (e + 2) + 2) with e = exp(x), as the square of
+    exp(x / 2): the last product alone may be subnormal.
+    """
+    half = m.exp(x * 0.5)
+    raised = half * half
+    far = raised + 2
+    return m.select(x > 20, x, (x * half * (far / (raised * far + 2))) * half)
+
+
 pointwise(
     "aten::mish(Tensor self) -> Tensor",
-    lambda m, x: x * m.tanh(m.log1p(m.exp(x))),
+    _mish,
     rejects=_floats_only("mish"),
     method=None,
 )

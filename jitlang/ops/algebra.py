@@ -4,9 +4,9 @@ A pointwise body is a Python function of an algebra `m` and operands, all of one
 dtype: float32 for the half types). Operands know Python's operators (`+ - * / -x abs(x) < <= > >=
 & | ^ ~ << >>`, `m.eq` and `m.ne` for equality); everything else is a method of `m`. A Python
 number takes the dtype of the operand beside it. Every operation rounds to its operands' dtype;
-nothing is contracted but what is written as `m.fma` (float32).
+nothing is contracted but what is written as `m.fma`.
 
-Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant fma
+Primitives: `sqrt floor ceil trunc rint fmod minimum maximum select eq ne isnan constant fma scaled
 floor_divide remainder truncated_remainder integer_power natural_power widen narrow bits from_bits
 to_integer to_floating lookup rare`. Elementary functions (`exp`, `tanh` ...) are expressions in
 the primitives (`ops/elementary.py`), so every reading of the primitives has them, with equal bits.
@@ -25,7 +25,7 @@ from .. import dtypes
 from ..dtypes import DType
 from ..ir.builder import Builder
 from ..ir.graph import Value
-from . import elementary
+from . import elementary, fused
 
 Operand = Any
 
@@ -134,20 +134,17 @@ class NumpyAlgebra(Algebra):
         return self.xp.power(x, y)
 
     def fma(self, x: Operand, y: Operand, z: Operand) -> Operand:
-        """x * y + z of float32, rounded once.
+        """x * y + z, rounded once."""
+        return fused.multiply_add(self.xp, x, y, z)
 
-        The product is exact in float64. The sum is rounded to odd there (an inexact one ends in a 1
-        bit), so that rounding it again to float32 is as good as rounding once.
+    def scaled(self, x: Operand, n: Operand) -> Operand:
+        """x * 2^n for integral n, rounded once as long as x * 2^(n / 2) is a normal number or 0.
+
+        An infinite n is for x that are 0 only; a NaN for NaN.
         """
-        x, y, z = (self.xp.float32(v) if isinstance(v, float) else v for v in (x, y, z))
-        product, z = x.astype("float64") * y, z.astype("float64")
-        total = product + z
-        part = total - product
-        error = (product - (total - part)) + (z - part)
-        bits = total.view("int64")
-        grows = self.xp.where((error > 0) == (total > 0), 1, -1)
-        is_even = (error != 0) & ((bits & 1) == 0) & (abs(total) < float("inf"))
-        return self.xp.where(is_even, bits + grows, bits).view("float64").astype("float32")
+        limit = x.dtype.type(4096)
+        n = self.xp.clip(self.xp.where(self.xp.isnan(n), limit, n), -limit, limit)
+        return self.xp.ldexp(x, n.astype("int32"))
 
     def widen(self, x: Operand) -> Operand:
         """float32 to float64 (exact); float64 is as wide as it gets."""
@@ -206,6 +203,12 @@ class FastNumpyAlgebra(NumpyAlgebra):
             # 0-dim arrays: NumPy converts a Python number anew in each call.
             self._one = xp.asarray(1, compute.numpy)
             self._high = xp.asarray(40, compute.numpy)
+
+    def fma(self, x: Operand, y: Operand, z: Operand) -> Operand:
+        return x * y + z
+
+    def gated(self, x: Operand, z: Operand) -> Operand:
+        return x * self.sigmoid(z)
 
     def sigmoid(self, x: Operand) -> Operand:
         if self.compute.is_complex:
@@ -329,10 +332,9 @@ def _primitive(name: str) -> Callable[..., Expression]:
 
 PRIMITIVES = (
     "sqrt", "floor", "ceil", "trunc", "rint", "fmod", "minimum", "maximum", "select", "eq", "ne",
-    "isnan", "constant", "fma", "floor_divide", "remainder", "truncated_remainder", "integer_power",
-    "natural_power",
-    "widen",
-    "narrow", "bits", "from_bits", "to_integer", "to_floating", "lookup",
+    "isnan", "constant", "fma", "scaled", "floor_divide", "remainder", "truncated_remainder",
+    "integer_power", "natural_power", "widen", "narrow", "bits", "from_bits", "to_integer",
+    "to_floating", "lookup",
 )  # fmt: skip
 for _name in PRIMITIVES:
     setattr(BuildingAlgebra, _name, _primitive(_name))
@@ -347,6 +349,7 @@ _ROW_OF = {
 _WITHOUT_ROW = frozenset(
     (
         "fma",
+        "scaled",
         "widen",
         "narrow",
         "bits",
@@ -390,6 +393,15 @@ class GraphAlgebra(BuildingAlgebra):
             return self.expression(self.builder.op(f"aten::{_ROW_OF.get(name, name)}", *values))
         return self.expression(self._number_first(name, operands[0], values))
 
+    def gated(self, x: Operand, z: Operand) -> Operand:
+        """By rows."""
+        return x * self.combine("sigmoid", z)
+
+    def normal_cdf(self, x: Operand, weight: Operand) -> Operand:
+        """By rows."""
+        cdf: Operand = self.combine("erfc", x * -0.7071067811865476)
+        return cdf * 0.5 * weight
+
     def _number_first(self, name: str, number: Any, values: list[Value]) -> Value:
         """A number on the left, where most rows want a tensor."""
         number_value, tensor = values
@@ -402,4 +414,5 @@ class GraphAlgebra(BuildingAlgebra):
 
 
 for _name in (*ELEMENTARY, "sign"):
-    setattr(GraphAlgebra, _name, _primitive(_name))
+    if _name not in vars(GraphAlgebra):
+        setattr(GraphAlgebra, _name, _primitive(_name))

@@ -136,6 +136,18 @@ class LLVMAlgebra(BuildingAlgebra):
     def build_fma(self, x, y, z, *, dtype, of):
         return self.b.fma(x, y, z)
 
+    def build_scaled(self, x, n, *, dtype, of):
+        whole = I32 if x.type == F32 else I64
+        bias, fraction = (127, 23) if x.type == F32 else (1023, 52)
+        top, bottom = (ir.Constant(x.type, sign * 2.0 * (bias - 1)) for sign in (1, -1))
+        n = self.b.select(self.b.fcmp_ordered("<", n, top), n, top)
+        k = self.b.fptosi(self.b.select(self.b.fcmp_ordered(">", n, bottom), n, bottom), whole)
+        half = self.b.ashr(k, whole(1))
+        for exponent in (half, self.b.sub(k, half)):
+            power = self.b.shl(self.b.add(exponent, whole(bias)), whole(fraction))
+            x = self.b.fmul(x, self.b.bitcast(power, x.type))
+        return x
+
     def build_select(self, condition, x, y, *, dtype, of):
         return self.b.select(condition, x, y)
 

