@@ -15,6 +15,8 @@ such mode, floats agree if they are close. So they do for the script function it
 kernels have jitlang's own elementary functions, and sums in an order of their own. Graphs with
 wrapping integers have no plain Python; there the unoptimised graph in the interpreter is the
 reference.
+
+"for one layout" and "for all layouts" are the script function in its last phases.
 """
 
 import ast
@@ -319,11 +321,26 @@ def reparsed(graph: Graph) -> Function:
     return assemble(parse_graph(text))
 
 
+def in_phase(scripted: Any, **settings: int) -> Function:
+    """The function compiled afresh, and natively at its first call."""
+    fresh = jl.script(scripted.__jitlang_function__)
+
+    def call(*arguments: Any) -> Any:
+        with jl.config.override(num_profiled_runs=0, **settings):
+            return fresh(*arguments)
+
+    return call
+
+
 @dataclass(frozen=True)
 class _Tier:
     name: str
     function: Function
     exact: bool = False
+
+
+KERNELS = ("script", "for one layout", "for all layouts")
+"""Tiers with jitlang's own elementary functions, and sums in an order of their own."""
 
 
 def graphs_of(scripted: Any) -> tuple[Graph, Graph]:
@@ -344,6 +361,8 @@ def _tiers(scripted: Any, build: Build) -> Iterator[_Tier]:
         "exact": lambda: assemble(optimized, exact=True),
         "script": lambda: scripted,
         "native": lambda: native(optimized),
+        "for one layout": lambda: in_phase(scripted, static_versions=64),
+        "for all layouts": lambda: in_phase(scripted, static_versions=0),
     }
     for name, make in makers.items():
         yield _Tier(name, build(name, make), exact=name == "exact")
@@ -416,7 +435,7 @@ def _compare_case(
             with jl.config.override(exact=True):
                 expected[True] = run(loaded.reference, case())
         actual = run(tier.function, case())
-        is_close = tier.name == "script" or (tier.exact and loaded.is_raw)
+        is_close = tier.name in KERNELS or (tier.exact and loaded.is_raw)
         agree = _close if is_close else operator.eq
         if not agree(actual, expected[tier.exact]):
             return Divergence(tier.name, name, expected[tier.exact], actual)
