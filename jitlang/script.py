@@ -106,6 +106,7 @@ class ScriptFunction:
         self._entry: Entry | None = None
         self._entered: dict[Any, _Version] = {}
         self._lock = threading.RLock()
+        self._entry_lock = threading.Lock()  # of its own: an executor may hold a lock meanwhile
         self._warned: set[tuple[str, str]] = set()
         _functions.add(self)
         if self._plain and all(p.declared is not None for p in self._parameters):
@@ -217,7 +218,7 @@ class ScriptFunction:
 
     def _let_in(self, version: _Version, compiled: StaticVersion) -> None:
         """Have calls that a native function serves go there at once, if that can be."""
-        with self._lock:
+        with self._entry_lock:
             if self._entry is None:
                 self._entry = open_entry(self, self._parameters, self.__call__)
             if self._entry is None:
@@ -229,7 +230,7 @@ class ScriptFunction:
 
     def _keep_out(self, compiled: StaticVersion) -> None:
         """No longer do so."""
-        with self._lock:
+        with self._entry_lock:
             if self._entry is not None and compiled.entered is not None:
                 self._entry.remove(compiled.entered)
                 self._entered.pop(compiled.entered, None)

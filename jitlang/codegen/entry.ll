@@ -2,6 +2,7 @@
 
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare ptr @PyObject_GetAttr(ptr, ptr)
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
 declare i64 @PyTuple_Size(ptr)
@@ -147,7 +148,16 @@ look:
   %owner = call ptr @pointer(ptr %row, i64 1)
   %name = call ptr @pointer(ptr %row, i64 2)
   %expected = call ptr @pointer(ptr %row, i64 3)
-  switch i64 %kind, label %dict [ i64 1, label %cell i64 2, label %argument ]
+  switch i64 %kind, label %dict [ i64 1, label %cell i64 2, label %argument
+                                   i64 3, label %attribute ]
+attribute:
+  %value = call ptr @PyObject_GetAttr(ptr %owner, ptr %name)
+  %has_none = icmp eq ptr %value, null
+  br i1 %has_none, label %failed, label %got
+got:
+  ; What is expected is kept alive, so an address that is equal is the same object.
+  call void @Py_DecRef(ptr %value)
+  br label %compare
 argument:
   %index = call i64 @word(ptr %row, i64 1)
   %given = call ptr @pointer(ptr %ordered, i64 %index)
@@ -168,7 +178,7 @@ failed:
   call void @PyErr_Clear()
   ret i1 false
 compare:
-  %found = phi ptr [ %given, %argument ], [ %contents, %cell ], [ %item, %dict ], [ null, %absent ]
+  %found = phi ptr [ %given, %argument ], [ %value, %got ], [ %contents, %cell ], [ %item, %dict ], [ null, %absent ]
   %is_same = icmp eq ptr %found, %expected
   %i1 = add i64 %i, 1
   br i1 %is_same, label %held, label %changed

@@ -33,7 +33,7 @@ from typing import Any, Protocol
 
 from .. import config
 from ..frontend.binding import EMPTY, Parameter
-from ..frontend.emitter import CellPlace, DictPlace, Guard, HiddenPlace, Place
+from ..frontend.emitter import AttributePlace, CellPlace, DictPlace, Guard, HiddenPlace, Place
 from . import MISS, objects
 from .llvm import Library, compile_module
 from .memory import immortal
@@ -46,15 +46,15 @@ _METH_FASTCALL = 0x0080
 _HAS_VECTORCALL = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL
 _WORD_MEMBER = 18  # T_ULONGLONG
 _PYTHON = (
-    "PyObject_Vectorcall", "PyDict_GetItemWithError", "PyErr_Occurred", "PyErr_Clear",
-    "PyTuple_Size", "PyTuple_GetItem", "PyUnicode_Compare", "Py_DecRef",
+    "PyObject_Vectorcall", "PyDict_GetItemWithError", "PyObject_GetAttr", "PyErr_Occurred",
+    "PyErr_Clear", "PyTuple_Size", "PyTuple_GetItem", "PyUnicode_Compare", "Py_DecRef",
 )  # fmt: skip
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 # Words of the tables in entry.ll.
 _HEAD, _INSIDE, _LATEST = 0, 1, 8
 _NEXT, _CALLS = 0, 7
-_DICT, _CELL, _ARGUMENT = 0, 1, 2
+_DICT, _CELL, _ARGUMENT, _ATTRIBUTE = range(4)
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
@@ -303,6 +303,8 @@ def _guard_rows(guards: Iterable[Guard]) -> list[tuple[int, ...]] | None:
 def _rows_of(place: Place, expected: object) -> list[tuple[int, ...]] | None:
     if isinstance(place, CellPlace):
         return [(_CELL, id(place.cell), 0, id(expected))]
+    if isinstance(place, AttributePlace):
+        return [(_ATTRIBUTE, id(place.owner), id(place.name), id(expected))]
     if isinstance(place, DictPlace) and type(place.owner) is dict:
         return [(_DICT, id(place.owner), id(place.name), id(expected))]
     if isinstance(place, HiddenPlace) and type(place.namespace) is dict:

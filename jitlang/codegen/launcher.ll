@@ -9,13 +9,12 @@ declare ptr @PyErr_NoMemory()
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
-declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @PyMem_RawMalloc(i64)
 declare void @PyMem_RawFree(ptr)
-declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare ptr @jitlang_new_array(ptr, i64, ptr, ptr)
 @PyArray_Type = external global i8
 @PyLong_Type = external global i8
 @PyFloat_Type = external global i8
@@ -250,14 +249,12 @@ make:
   %rp1 = getelementptr i64, ptr %rrow, i64 1
   %rnd_given = load i64, ptr %rp1
   %rnd = select i1 %is_flat, i64 %own_nd, i64 %rnd_given
-  %rnd32 = trunc i64 %rnd to i32
   %rp2 = getelementptr i64, ptr %rrow, i64 2
   %rdims_given = load ptr, ptr %rp2
   %rdims = select i1 %is_flat, ptr %own_dims, ptr %rdims_given
   %rp3 = getelementptr i64, ptr %rrow, i64 3
   %rstrides = load ptr, ptr %rp3
-  call void @Py_IncRef(ptr %rdescr)
-  %array = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %rdescr, i32 %rnd32, ptr %rdims, ptr %rstrides, ptr null, i32 0, ptr null)
+  %array = call ptr @jitlang_new_array(ptr %rdescr, i64 %rnd, ptr %rdims, ptr %rstrides)
   %is_null = icmp eq ptr %array, null
   br i1 %is_null, label %no_memory, label %keep
 keep:

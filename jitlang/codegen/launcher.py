@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from . import objects
 from .entry import builtin_function
 from .kernel import Access
 from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
-from .objects import address_of, array_functions, python_functions
 from .threads import CAPACITY, parallel_address
 
 MAX_ARRAYS, MAX_SLOTS = 64, 32  # as in launcher.ll
@@ -38,18 +38,18 @@ nanoseconds.
 _ARRAY, _INT, _FLOAT, _BOOL, _SAME_INT, _SAME_OBJECT, _FLAT = range(7)
 _PYTHON = (
     "PyLong_AsVoidPtr", "PyLong_AsLongLong", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString",
-    "PyErr_NoMemory", "PyObject_Vectorcall", "PyTuple_New", "PyTuple_SetItem", "Py_IncRef",
-    "Py_DecRef", "PyEval_SaveThread", "PyEval_RestoreThread", "PyMem_RawMalloc", "PyMem_RawFree",
+    "PyErr_NoMemory", "PyObject_Vectorcall", "PyTuple_New", "PyTuple_SetItem", "Py_DecRef",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "PyMem_RawMalloc", "PyMem_RawFree",
 )  # fmt: skip
 _TYPES = {"PyLong_Type": int, "PyFloat_Type": float, "PyBool_Type": bool}
-_ARRAY_FUNCTIONS = {"PyArray_NewFromDescr": 94}  # its place in NumPy's table
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
 
 @cache
 def _library() -> Library:
-    imports = python_functions(_PYTHON) | array_functions(_ARRAY_FUNCTIONS)
+    imports = objects.python_functions(_PYTHON)
+    imports["jitlang_new_array"] = objects.imports()["jitlang_new_array"]
     imports |= {name: id(value) for name, value in _TYPES.items()}
     imports["PyExc_RuntimeError"] = ctypes.addressof(
         ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyExc_RuntimeError")
@@ -94,7 +94,7 @@ class NativeCall:
         chunk = flat_chunk(call.kernel) if flat else call.chunk
         first = next(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray))
         record = self._words([
-            self._cell[0], len(arguments), len(results), address_of(call.kernel.function),
+            self._cell[0], len(arguments), len(results), objects.address_of(call.kernel.function),
             call.count, ctypes.addressof(call.sizes), ctypes.addressof(call.strides),
             call.scratch * threads, len(call.places), max(LONG_WORK // call.grain, 1),
             self._table(rows), self._table(results), self._table(reads), len(call.slots),

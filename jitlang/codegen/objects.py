@@ -64,7 +64,7 @@ _TEXT = Path(__file__).with_suffix(".ll")
 
 
 def imports() -> Mapping[str, int]:
-    """The functions by name. Whoever uses an address must hold `library()`."""
+    """The functions by name; they live for ever."""
     return {**library().addresses, **memory.imports()}
 
 
@@ -76,7 +76,7 @@ def library() -> Library:
     given |= {"Py_None": id(None), "Py_False": id(False), "zero": id(0)}
     given["handler"] = id(memory.handler())
     text = _TEXT.read_text().replace("LARGE", str(memory.LARGE)) + _slot_table()
-    return compile_module(text, _EXPORTS, given)
+    return memory.immortal(compile_module(text, _EXPORTS, given))
 
 
 def _slot_table() -> str:

@@ -117,6 +117,7 @@ class Executor:
         self.profile = Profile([value.name for value in graph.inputs])
         self.interpreted_calls = 0
         self.generic_calls = 0
+        self._dropped_calls = 0
         self._compiler = compiler
         self._generic: GenericForm | None = None
         self._not_specialized = ""
@@ -248,7 +249,11 @@ class Executor:
             self._is_retired = True
             dropped, self.versions = self.versions, ()
         for version in dropped:
-            self.on_retire(version)
+            self._drop(version)
+
+    def _drop(self, version: Version) -> None:
+        self.on_retire(version)
+        self._dropped_calls += version.calls
 
     def _request_version(
         self, layouts: tuple[Layout, ...], arguments: Sequence[Any], settings: config.Config
@@ -296,7 +301,7 @@ class Executor:
         self.versions = versions[:kept]
         self.on_version(version)
         for dropped in versions[kept:]:
-            self.on_retire(dropped)
+            self._drop(dropped)
 
     def _make_generic(self) -> None:
         """Make the form for all layouts, unless it is there."""
@@ -344,7 +349,7 @@ class Executor:
     @property
     def calls(self) -> int:
         """Calls so far."""
-        own = self.interpreted_calls + self.generic_calls
+        own = self.interpreted_calls + self.generic_calls + self._dropped_calls
         return own + sum(version.calls for version in self.versions)
 
     @property
