@@ -107,6 +107,24 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocate:
+    """Memory for the output, which other nodes write."""
+
+    output: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A strided copy to element `index` of a dimension of the target, which is `count` long."""
+
+    target: Value
+    part: Part
+    step: int
+    count: int
+    index: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Multiply:
     """Products of matrices. `bias` is copied into the output first, and added to.
 
@@ -145,7 +163,7 @@ class Nothing:
     """The node is known when compiling."""
 
 
-Action = View | Select | Run | Copy | Multiply | Item | Length | Nothing
+Action = View | Select | Run | Copy | Allocate | Store | Multiply | Item | Length | Nothing
 
 
 @dataclass
@@ -178,7 +196,7 @@ def fresh_values(action: Action) -> Sequence[Value]:
     """The values whose memory an action writes."""
     if isinstance(action, Run):
         return action.results
-    return (action.output,) if isinstance(action, Copy | Multiply) else ()
+    return (action.output,) if isinstance(action, Copy | Multiply | Allocate) else ()
 
 
 class Planner:
@@ -272,10 +290,10 @@ class Planner:
         planned = _BY_KIND.get(node.kind)
         if planned is not None:
             action = planned(self, node)
+        elif node.op is not None and node.op.full_name in _BY_ROW:
+            action = _BY_ROW[node.op.full_name](self, node)
         elif node.op is None or node.op.schema.is_mutable:
             raise Unsupported(_no_form(node))
-        elif node.op.full_name in _BY_ROW:
-            action = _BY_ROW[node.op.full_name](self, node)
         elif node.op.full_name in ITEMS:
             action = self.item(node)
         elif node.op.full_name in CREATIONS:
@@ -471,6 +489,25 @@ class Planner:
         return Copy(node.output, tuple(copies))
 
 
+    def allocated(self, node: Node) -> Action:
+        """A tensor that later nodes write."""
+        self.define(node.output, form_of(self.called(node)))
+        return Allocate(node.output)
+
+    def stored(self, node: Node) -> Action:
+        """An element of such a tensor."""
+        target, dim, index, item = node.inputs
+        form, given = self.form(target), self.form(item)
+        axis = dim.constant()
+        if axis is None or not 0 <= axis < len(form.shape):
+            raise Unsupported(_no_form(node))
+        shape = form.shape[:axis] + form.shape[axis + 1 :]
+        if given.shape != shape or given.dtype is not form.dtype:
+            raise Unsupported(_no_form(node))
+        written = form.strides[:axis] + form.strides[axis + 1 :]
+        part = Part(0, item, shape, written, given.strides)
+        return Store(target, part, form.strides[axis], form.shape[axis], index)
+
     def product(self, node: Node) -> Action:
         """A matrix product."""
         assert node.op is not None
@@ -555,5 +592,7 @@ _BY_ROW: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
+    "jit::buffer": Planner.allocated,
+    "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),
 }

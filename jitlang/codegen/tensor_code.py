@@ -23,6 +23,7 @@ from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.rows import kernel_of
 from .actions import (
     Action,
+    Allocate,
     Copy,
     Item,
     Length,
@@ -31,6 +32,7 @@ from .actions import (
     Plan,
     Run,
     Select,
+    Store,
     View,
     fresh_values,
 )
@@ -203,6 +205,12 @@ class TensorEmitter(HostEmitter):
             target = self.begin(action.output)
             for part in action.parts:
                 self.copy_part(target, part)
+        elif isinstance(action, Allocate):
+            self.begin(action.output)
+        elif isinstance(action, Store):
+            place = self.checked_index(node, action)
+            target = self.b.gep(self.load(action.target), [self.b.mul(place, I64(action.step))])
+            self.copy_part(target, action.part)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
         elif isinstance(action, Item):
@@ -213,22 +221,27 @@ class TensorEmitter(HostEmitter):
             self.store(node.output, I64(action.count))
 
     def select(self, node: Node, action: Select) -> None:
-        """A view at a computed index, which is checked."""
+        """A view at a computed index."""
+        place = self.checked_index(node, action)
+        offset = self.b.add(self.b.mul(place, I64(action.step)), I64(action.offset))
+        self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
+
+    def checked_index(self, node: Node, action: Select | Store) -> ll.Value:
+        """An index counted from the front; one out of range raises."""
         index = self.load(action.index)
         count = I64(action.count)
         is_negative = self.b.icmp_signed("<", index, I64(0))
         place = self.b.select(is_negative, self.b.add(index, count), index)
         with self.b.if_then(self.b.icmp_unsigned(">=", place, count), likely=False):
             self.raising(node, self.out_of_range(node, action), index)
-        offset = self.b.add(self.b.mul(place, I64(action.step)), I64(action.offset))
-        self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
+        return place
 
-    def out_of_range(self, node: Node, action: Select) -> Callable[..., Any]:
+    def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
         """Raises what the reference kernel raises for an index."""
         assert node.op is not None
+        if isinstance(action, Store) or node.kind != "aten::select":
+            return lambda index: ([None] * action.count)[index]
         kernel = kernel_of(node.op, np)
-        if node.kind != "aten::select":
-            return lambda index: kernel([None] * action.count, index)
         form = self.plan.forms[action.source]
         shadow = np.broadcast_to(np.empty((), form.dtype.numpy), form.shape)
         dim = node.inputs[1].constant()
