@@ -322,6 +322,37 @@ def test_a_recurrent_cell() -> None:
     check(recurrent, *given, exact=False)
 
 
+def over_time(xs: Tensor, state: Pair, w: Tensor) -> tuple[Tensor, Pair]:
+    outputs: list[Tensor] = []
+    for x in xs.unbind(0):
+        state = cell(x, state, w)
+        outputs.append(state[0])
+    return jl.stack(outputs), state
+
+
+def cell(x: Tensor, state: Pair, w: Tensor) -> Pair:
+    h, c = state
+    i, g = (x + h @ w).chunk(2, 1)
+    c = c * i.sigmoid() + g.tanh()
+    return c.tanh(), c
+
+
+def last_columns(xs: Tensor, w: Tensor) -> Tensor:
+    rows: list[Tensor] = []
+    h = jl.zeros(2, 3)
+    for t in range(xs.size(0)):
+        h = (xs[-1 - t] + h @ w).tanh()
+        rows.append(h)
+    return jl.cat(rows, 1)
+
+
+def test_lists_over_time_are_buffers() -> None:
+    given = (jl.randn(9, 2, 6), (jl.randn(2, 3), jl.randn(2, 3)), jl.randn(3, 6))
+    version = check(over_time, *given, exact=False)
+    assert not version.graph.find("prim::ListUnpack", "jit::append", "aten::stack")
+    check(last_columns, jl.randn(5, 2, 3), jl.randn(3, 3), exact=False)
+
+
 # Guards -------------------------------------------------------------------------------------------
 
 
