@@ -20,6 +20,7 @@ from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
+from ..ir.opdef import Effect
 from ..ir.types import TensorType
 from ..ops.rows import kernel_of
 from ..tensor import Tensor
@@ -558,6 +559,8 @@ def is_view(node: Node) -> bool:
     if len(node.outputs) != 1 or not node.inputs or not is_tensor(node.inputs[0]):
         return False
     returned = node.op.schema.returns[0]
+    if node.op.effect in (Effect.RANDOM, Effect.IO) or returned.type is ty.ANY:
+        return False  # dropout, or whatever a method of NumPy's may do
     return returned.alias is not None or returned.element_alias is not None
 
 

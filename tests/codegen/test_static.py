@@ -568,3 +568,20 @@ def test_native_code_does_what_python_does(name: str) -> None:
             continue
         harness.assert_same_outcome(actual, expected)
     assert static.native or name not in NATIVE
+
+
+@jl.script
+def dropped(x: Tensor) -> Tensor:
+    return jl.dropout(x * 2.0, 0.5, True)
+
+
+@jl.script
+def spread(x):  # type: ignore[no-untyped-def]
+    return (x * 2.0).std(axis=1)
+
+
+@pytest.mark.parametrize("function", [dropped, spread], ids=lambda f: f.__name__)
+def test_what_only_may_return_its_argument_is_no_view(function: Any) -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    with pytest.raises(Unsupported):
+        compiled(function, jl.from_numpy(x) if function is dropped else x)
