@@ -14,6 +14,7 @@ BENCH   := $(BENCH_VENV)/bin/python
 PIP_INSTALL  := -m pip install --quiet --disable-pip-version-check
 TORCH        := torch==2.13.0
 PYTEST_FLAGS ?= -q
+BENCH_FLAGS  ?=
 
 .PHONY: help demo test lint interop bench clean
 
@@ -22,7 +23,7 @@ help:
 	@echo "make test     the test suite"
 	@echo "make lint     ruff and mypy"
 	@echo "make interop  the same programs through real torch (downloads $(TORCH))"
-	@echo "make bench    the benchmarks"
+	@echo "make bench    against torch, JAX, numba (downloads them); BENCH_FLAGS='--quick --only lstm'"
 	@echo "make clean    remove the environments"
 
 demo: $(VENV)/run.stamp
@@ -39,7 +40,7 @@ interop: $(INTEROP_VENV)/run.stamp
 	$(INTEROP) -m pytest -m interop $(PYTEST_FLAGS) tests/interop
 
 bench: $(BENCH_VENV)/run.stamp
-	$(BENCH) -m benchmarks
+	$(BENCH) -m benchmarks $(BENCH_FLAGS)
 
 clean:
 	rm -rf $(VENV) $(INTEROP_VENV) $(BENCH_VENV)
@@ -66,7 +67,11 @@ $(INTEROP_VENV)/run.stamp: pyproject.toml
 	$(INTEROP) $(PIP_INSTALL) -e '.[test]'
 	@touch $@
 
-$(BENCH_VENV)/run.stamp: pyproject.toml
+# A peer that cannot be installed here is left out.
+$(BENCH_VENV)/run.stamp: pyproject.toml benchmarks/requirements.txt
 	$(create_venv)
 	$(BENCH) $(PIP_INSTALL) -e .
+	@grep -v '^#' benchmarks/requirements.txt | while read -r peer; do \
+	  $(BENCH) $(PIP_INSTALL) "$$peer" || echo "not installed: $$peer" >&2; \
+	done
 	@touch $@

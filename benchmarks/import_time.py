@@ -1,24 +1,24 @@
-"""The time of `import jitlang` in a fresh interpreter, beside that of `import numpy` alone.
+"""The time of `import jitlang` in a fresh interpreter, beside that of other libraries.
 
 Children take turns; the interpreter's own start is not counted. The target is a time, not a ratio.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks.harness import in_words, machine, summary
+import numpy as np
+
+from benchmarks.facts import Fact, print_facts
+from benchmarks.installed import is_installed
 
 LIMIT_SECONDS = 0.3
 ROUNDS = 15
-MODULES = ("numpy", "jitlang")
+QUICK_ROUNDS = 5
+MODULES = ("numpy", "jitlang", "numba", "jax", "torch")
 
 CHILD = """
 import time
@@ -37,30 +37,27 @@ def import_seconds(module: str, bytecode: str) -> float:
     return float(done.stdout)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write all samples to PATH")
-    parser.add_argument("--quick", action="store_true", help="a third of the rounds")
-    options = parser.parse_args(arguments)
-    rounds = ROUNDS // 3 if options.quick else ROUNDS
-    samples: dict[str, list[float]] = {module: [] for module in MODULES}
+def samples(rounds: int) -> dict[str, list[float]]:
+    """Seconds of each module's import, children taking turns."""
+    found: dict[str, list[float]] = {name: [] for name in MODULES if is_installed(name)}
     with tempfile.TemporaryDirectory() as bytecode:
         for round_number in range(-1, rounds):
-            for module in MODULES:
+            for module, taken in found.items():
                 seconds = import_seconds(module, bytecode)
                 if round_number >= 0:
-                    samples[module].append(seconds)
-    timings = {module: summary(taken) for module, taken in samples.items()}
-    print(f"import, {rounds} rounds")
-    for module, timing in timings.items():
-        low, high = map(in_words, timing.quartiles)
-        print(f"  {module:<28}{in_words(timing.median):>10}   middle half {low} to {high}")
-    met = timings["jitlang"].median <= LIMIT_SECONDS
-    print(f"  target {LIMIT_SECONDS:g} s: {'met' if met else 'missed'}\n")
-    if options.json is not None:
-        text = json.dumps({"machine": machine(), "seconds": samples, "met": met}, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+                    taken.append(seconds)
+    return found
+
+
+def facts(quick: bool) -> list[Fact]:
+    """The median of each module."""
+    limits = {"jitlang": LIMIT_SECONDS}
+    found = samples(QUICK_ROUNDS if quick else ROUNDS)
+    return [
+        Fact("import", module, float(np.median(taken)), limit=limits.get(module))
+        for module, taken in found.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print_facts(facts(quick="--quick" in sys.argv))

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 import jitlang as jl
-from benchmarks.harness import Arguments, Target, Variant, Workload, run
+from benchmarks.harness import Arguments, Variant, Workload, close, run
+from benchmarks.pool import Pool
+from benchmarks.statistics import Target
 from jitlang import Tensor
 
 
@@ -77,20 +79,14 @@ def add_up(n: int) -> int:
     return total
 
 
-def lstm_inputs(
-    features: int, hidden: int, steps: int, batch: int
-) -> Callable[[np.random.Generator], Arguments]:
+def lstm_inputs(features: int, hidden: int, steps: int, batch: int) -> Callable[[Pool], Arguments]:
     """Draws a sequence, an initial state and weights, all float32."""
-    bound = hidden**-0.5
+    state = (batch, hidden), (batch, hidden)
+    weights = (features, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,)
 
-    def draw(rng: np.random.Generator) -> Arguments:
-        def uniform(*shape: int) -> np.ndarray:
-            return rng.uniform(-bound, bound, shape).astype(np.float32)
-
-        xs = rng.standard_normal((steps, batch, features), dtype=np.float32)
-        state = uniform(batch, hidden), uniform(batch, hidden)
-        weights = uniform(features, 4 * hidden), uniform(hidden, 4 * hidden), uniform(4 * hidden)
-        return xs, *state, *weights
+    def draw(pool: Pool) -> Arguments:
+        others = [pool.normal(*shape, scale=hidden**-0.5) for shape in (*state, *weights)]
+        return pool.normal(steps, batch, features), *others
 
     return draw
 
@@ -113,7 +109,7 @@ def interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> Workload:
+def lstm(features: int, hidden: int, batch: int, limit: float) -> Workload:
     steps = 64
     variants = {
         "split": Variant(lstm_by_split),
@@ -122,19 +118,18 @@ def lstm(features: int, hidden: int, batch: int, rounds: int, limit: float) -> W
         "arrays": Variant(interpreted(jl.script(lstm_by_slices))),
         "compiled": Variant(lstm_of_tensors, as_tensors, as_arrays),
     }
-    targets = [Target(name, "slices", limit) for name in ("tensors", "arrays", "compiled")]
-    targets.insert(0, Target("tensors", "split", limit))
+    targets = [Target(name, ("slices",), limit) for name in ("tensors", "arrays", "compiled")]
+    targets.insert(0, Target("tensors", ("split",), limit))
     return Workload(
         name=f"LSTM {features}/{hidden}, {steps} steps, batch {batch}",
         variants=variants,
         inputs=lstm_inputs(features, hidden, steps, batch),
         targets=targets,
-        rounds=rounds,
-        tolerance=1e-4,
+        check=close(1e-4),
     )
 
 
-def additions(rounds: int, limit: float) -> Workload:
+def additions(limit: float) -> Workload:
     return Workload(
         name="100,000 scalar additions",
         variants={
@@ -142,18 +137,17 @@ def additions(rounds: int, limit: float) -> Workload:
             "script": Variant(interpreted(jl.script(add_up))),
             "compiled": Variant(jl.script(add_up)),
         },
-        inputs=lambda rng: (100_000 + int(rng.integers(1000)),),
-        targets=[Target(name, "python", limit) for name in ("script", "compiled")],
-        rounds=rounds,
+        inputs=lambda pool: (100_000 + int(pool.rng.integers(1000)),),
+        targets=[Target(name, ("python",), limit) for name in ("script", "compiled")],
     )
 
 
 def main() -> None:
     run(
         [
-            lstm(128, 256, batch=32, rounds=100, limit=1.1),
-            lstm(16, 32, batch=1, rounds=1000, limit=1.5),
-            additions(rounds=200, limit=3.0),
+            lstm(128, 256, batch=32, limit=1.1),
+            lstm(16, 32, batch=1, limit=1.5),
+            additions(limit=3.0),
         ]
     )
 
