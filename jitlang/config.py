@@ -63,6 +63,9 @@ class Config:
     max_specializations: int = _flag(64, "signatures of one function kept compiled")
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")
+    max_hoisted_bytes: int = _flag(
+        256 << 20, "size of one product of a whole sequence, held for the steps of a loop"
+    )
     max_nesting: int = _flag(60, "block depth after which the interpreter outlines a routine")
     cache_dir: str = _flag(
         "",

@@ -36,9 +36,10 @@ from dataclasses import dataclass, field
 from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.builder import Builder
-from ..ir.graph import LOOP, Graph, Node, Value
+from ..ir.graph import Graph, Node, Value
 from ..ir.types import TensorType
 from .alias import AliasAnalysis
+from .loops import certain_trips
 from .ranges import Range, Ranges, find_ranges
 
 LIST = "prim::ListConstruct"
@@ -275,7 +276,7 @@ def _collect(
             stores.append(_Store(node, node.inputs[1], start, list(counters)))
             start += 1
         elif node.blocks and any(inner in appends for inner in node.walk()):
-            trips = _certain_trips(node)
+            trips = certain_trips(node)
             if trips is None:
                 return None
             (body,) = node.blocks
@@ -290,16 +291,6 @@ def _collect(
             start += trips * per_trip
         node = node.next
     return start
-
-
-def _certain_trips(node: Node) -> int | None:
-    """How often a loop runs its body, where that is certain: nothing ends it early."""
-    if node.kind != LOOP:
-        return None
-    trips, go, again = node.inputs[0], node.inputs[1], node.blocks[0].outputs[0]
-    if go.constant() is not True or again.constant() is not True or not trips.is_constant:
-        return None
-    return max(int(trips.constant()), 0)
 
 
 def _fitting(

@@ -124,18 +124,23 @@ class _Merger:
         return all(self._is_same(a, b) for a, b in zip(earlier.outputs, later.outputs, strict=True))
 
     def _is_same(self, earlier: Value, later: Value) -> bool:
-        places = self.analysis.places(later)
-        if not places or later.node.kind == CONSTANT:
-            return True
-        if later.node.op is None:
-            return not isinstance(later.type, ty.TupleType) or not _is_told_apart(later)
-        if not ty.is_tensor(later.type):
+        if not may_stand_for_many(later, self.analysis):
             return False
-        if self.analysis.is_written(earlier) or self.analysis.is_written(later):
-            return False
-        # A view has no memory of its own: what is seen of it is its base's.
-        is_view = later.node.op.schema.returns[later.offset].alias is not None
-        return not _is_told_apart(later) and (is_view or not self.analysis.escapes(later))
+        is_tensor = ty.is_tensor(later.type) and later.node.op is not None
+        return not (is_tensor and self.analysis.is_written(earlier))
+
+
+def may_stand_for_many(value: Value, analysis: AliasAnalysis) -> bool:
+    """Whether nobody can tell the result of one run of a pure node from those of several."""
+    if not analysis.places(value) or value.node.kind == CONSTANT:
+        return True
+    if value.node.op is None:
+        return not isinstance(value.type, ty.TupleType) or not _is_told_apart(value)
+    if not ty.is_tensor(value.type) or analysis.is_written(value):
+        return False
+    # A view has no memory of its own: what is seen of it is its base's.
+    is_view = value.node.op.schema.returns[value.offset].alias is not None
+    return not _is_told_apart(value) and (is_view or not analysis.escapes(value))
 
 
 def _is_told_apart(value: Value) -> bool:

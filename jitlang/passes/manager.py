@@ -23,6 +23,8 @@ from ..ir.verifier import verify
 from .dissolve_lists import dissolve_lists
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
+from .hoist_invariants import hoist_invariants
+from .hoist_products import hoist_products
 from .inline import inline_calls
 from .peephole import simplify_nodes
 from .pipelines import PIPELINES
@@ -41,6 +43,8 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "lists": dissolve_lists,
+    "licm": hoist_invariants,
+    "hoist-products": hoist_products,
 }
 """All passes by their short names."""
 

@@ -41,6 +41,11 @@ SPECIALIZE: tuple[str, ...] = (
     *REFINE,
     *REFINE,
     "sizes",
+    # Weights that a loop transposes in every trip are the same for the whole sequence once they
+    # are moved out of it.
+    "licm",
+    "hoist-products",
+    *CLEAN_UP,
 )
 
 PIPELINES: dict[str, tuple[str, ...]] = {
