@@ -19,20 +19,24 @@ def _floats_only(name: str) -> Any:
     return not_implemented(f"{name}_cpu", *refused[: 2 if name == "silu" else 3])
 
 
+_NO_CLAMP = {
+    Category.COMPLEX: NotImplementedError("clamp is not supported for complex types"),
+}
+
 pointwise(
     "aten::relu(Tensor self) -> Tensor",
     lambda m, x: m.maximum(x, 0),
     grad=lambda m, g, r, x: (m.select(r > 0, g, g * 0),),
     rejects={
         Category.BOOL: RuntimeError("Boolean inputs not supported for relu"),
-        Category.COMPLEX: NotImplementedError("clamp is not supported for complex types"),
+        **_NO_CLAMP,
     },
 )
 pointwise(
     "aten::relu6(Tensor self) -> Tensor",
     lambda m, x: m.minimum(m.maximum(x, 0), 6),
     grad=lambda m, g, r, x: (m.select((x > 0) & (x < 6), g, g * 0),),
-    rejects={Category.BOOL: RuntimeError("Boolean inputs not supported for relu6")},
+    rejects={Category.BOOL: RuntimeError("Boolean inputs not supported for relu6"), **_NO_CLAMP},
     method=None,
 )
 pointwise(
@@ -90,7 +94,7 @@ pointwise(
 pointwise(
     "aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
     lambda m, x, alpha, scale, inner: m.select(
-        x > 0, x * scale, m.expm1(x * inner) * (alpha * scale)
+        x < 0, m.expm1(x * inner) * (alpha * scale), x * scale
     ),
     rejects=_floats_only("elu"),
     factors=("alpha", "scale", "input_scale"),
@@ -100,7 +104,7 @@ pointwise(
     "aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
     lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
     grad=lambda m, g, r, x, low, high: (m.select((x > low) & (x < high), g, g * 0),),
-    rejects={Category.BOOL: RuntimeError("Bool inputs not supported for hardtanh")},
+    rejects={Category.BOOL: RuntimeError("Bool inputs not supported for hardtanh"), **_NO_CLAMP},
     strict_scalars=True,
     factors=("min_val", "max_val"),
     method=None,
@@ -169,7 +173,7 @@ for _name, _schema, _body, _factors in (
     (
         "hardshrink",
         "Scalar lambd=0.5",
-        lambda m, x, bound: m.select((x >= -bound) & (x <= bound), x * 0, x),
+        lambda m, x, bound: m.select((x >= -bound) & (x <= bound), m.constant(0, x), x),
         ("lambd",),
     ),
     (

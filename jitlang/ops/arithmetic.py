@@ -90,7 +90,8 @@ pointwise(
 
 def _logaddexp(m: Any, x: Any, y: Any) -> Any:
     if m.dtype_of(x).is_complex:
-        return m.log(m.exp(x) + m.exp(y))
+        larger, smaller = m.maximum(x, y), m.minimum(x, y)
+        return larger + m.log(1 + m.exp(smaller - larger))
     larger = m.maximum(x, y)
     # Equal infinities would give inf - inf.
     return m.select(m.eq(abs(x), INF) & m.eq(x, y), x, larger + m.log1p(m.exp(-abs(x - y))))
@@ -107,7 +108,7 @@ pointwise(
 
 def _logit(m: Any, x: Any, eps: float | None) -> Any:
     if eps is not None:
-        x = m.minimum(m.maximum(x, eps), 1 - eps)
+        x = m.select(x < eps, eps, m.select(x > 1 - eps, 1 - eps, x))
     return m.log(x / (1 - x))
 
 

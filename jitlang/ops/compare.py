@@ -160,6 +160,9 @@ pointwise(
 
 
 def _isclose(xp: Any, x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     if x.dtype != y.dtype:
         raise RuntimeError(f"{x.dtype.name} did not match {y.dtype.name}")
     wide = [

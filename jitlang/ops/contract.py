@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .. import dtypes
 from ..ir.types import Type
+from .reduce import not_supported
 from .rows import op
 from .rules import compute_dtype, made, result_dtype, tensor_at, wrap_dim, wrap_dims
 from .strides import broadcast_shape
@@ -71,7 +73,6 @@ def _tensordot(xp: Any, a: Any, b: Any, dims_self: Sequence[int], dims_other: Se
     return xp.tensordot(a, b, (first, second)).astype(dtype, copy=False)
 
 
-
 def _inner(xp: Any, a: Any, b: Any) -> Any:
     if a.ndim == 0 or b.ndim == 0:
         dtype = result_dtype((a, b))
@@ -86,14 +87,17 @@ def _inner(xp: Any, a: Any, b: Any) -> Any:
 
 
 def _kron(xp: Any, a: Any, b: Any) -> Any:
-    dtype = result_dtype((a, b))
-    return xp.kron(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+    dtype = dtypes.promote_types(dtypes.from_numpy(a.dtype), dtypes.from_numpy(b.dtype)).numpy
+    made = xp.kron(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+    return made.astype(dtype, copy=False)  # NumPy takes 0-dim operands for numbers
 
 
 def _cross(xp: Any, a: Any, b: Any, dim: int | None) -> Any:
     if a.ndim != b.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     _alike("cross", (a, b))
+    if a.dtype.kind == "b":
+        raise not_supported("cross", a)
     shape = broadcast_shape(xp, (a, b))
     if dim is None:
         found = [at for at, size in enumerate(shape) if size == 3]

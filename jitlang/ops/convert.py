@@ -29,14 +29,11 @@ def _moved(xp: Any, a: Any, device: Any) -> Any:
 def converted(xp: Any, a: Any, dtype: Any, device: Any, copy: bool) -> Any:
     """The array in another dtype or place; itself where nothing changes, unless `copy`."""
     moved = _moved(xp, a, device)
-    if dtype is None:
-        return moved.copy() if copy and moved is a else moved
-    kind = dtype_of(dtype, dtypes.float32)
-    if a.dtype.kind == "c" and kind.kind != "c" and kind.kind != "b":
-        moved = moved.real
+    kind = a.dtype if dtype is None else dtype_of(dtype, dtypes.float32)
     if moved.dtype == kind:
         return moved.copy() if copy and moved is a else moved
-    return moved.astype(kind)
+    is_real_part = a.dtype.kind == "c" and kind.kind not in "cb"
+    return (moved.real if is_real_part else moved).astype(kind)
 
 
 def _to_dtype(

@@ -90,6 +90,7 @@ def _full(xp: Any, size: Any, value: Any, dtype: Any, layout: Any, device: Any, 
 def _new_full(
     xp: Any, a: Any, size: Any, value: Any, dtype: Any, layout: Any, device: Any, *rest: Any
 ) -> Any:
+    check_sizes("new_full", size)
     kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
     return place(xp, device).full(tuple(size), as_dtype(value, kind), kind)
 
@@ -109,8 +110,9 @@ def as_dtype(value: Any, kind: Any) -> Any:
         low, high = _BOUNDS[kind.name]
         real = value.real if isinstance(value, complex) else value
         number = int(real) if math.isfinite(real) else None
-        # An unsigned type takes what its signed twin would: -1 is 255.
-        if number is None or not (low if low < 0 else -high) <= number <= high:
+        # An unsigned type takes the ints of its signed twin: -1 is 255.
+        low_is_zero = low == 0 and isinstance(real, float)
+        if number is None or not (low if low < 0 or low_is_zero else -high) <= number <= high:
             raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
         return number if number >= low else number + high + 1
     if isinstance(value, complex) and kind.kind != "c":
@@ -247,6 +249,9 @@ def arange(xp: Any, start: Any, end: Any, step: Any, dtype: Any, device: Any = N
     """
     floats = any(isinstance(v, float) for v in (start, end, step))
     kind = dtype_of(dtype, dtypes.default_dtype() if floats else dtypes.int64)
+    if floats and kind == "int64" and all(map(math.isfinite, (start, end, step))):
+        start, end, step = int(start), int(end), int(step)
+        floats = False
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if floats and not (math.isfinite(start) and math.isfinite(end)):
@@ -420,11 +425,16 @@ def tensor_from(xp: Any, data: Any, dtype: Any, device: Any = None) -> Any:
     if kind.kind in "iu":
         values = [as_dtype(v, kind) if not hasattr(v, "dtype") else v for v in _leaves(plain)]
         return where.array(values, dtype=kind).reshape(shape)
+    if kind.kind not in "bc" and _inferred(plain).is_complex:
+        return where.array(plain, dtype="complex128").real.astype(kind).reshape(shape)
     return where.array(plain, dtype=kind).reshape(shape)
 
 
 def _tensor(xp: Any, data: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Any:
-    return tensor_from(xp, data, dtype, device)
+    made = tensor_from(xp, data, dtype, device)
+    if requires_grad and dtypes.from_numpy(made.dtype).category < dtypes.Category.FLOATING:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return made
 
 
 def _data_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from .. import dtypes
 from ..dtypes import DType, int64
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
+from .creation import as_dtype
 from .rows import op
 from .rules import (
     HIDDEN,
@@ -231,6 +233,8 @@ def copy_into(xp: Any, a: Any, source: Any) -> Any:
         RuntimeError: the shapes do not fit, or several elements of `a` are one place in memory.
     """
     refuse_overlap(a)
+    if getattr(source, "ndim", 0) > a.ndim:  # NumPy would drop leading sizes of one
+        _explain_broadcast(a, source)
     try:
         a[...] = source
     except ValueError:
@@ -284,7 +288,7 @@ op(
 for _kind in ("int", "float"):
     op(
         f"aten::copy_.{_kind}(Tensor(a!) self, {_kind} other) -> Tensor(a!)",
-        impl=copy_into,
+        impl=lambda xp, a, number: copy_into(xp, a, as_dtype(number, a.dtype)),
         infer=written_type,
         function=None,
     )
@@ -294,11 +298,11 @@ for _kind in ("int", "float"):
 
 
 def _masked_select(xp: Any, a: Any, mask: Any) -> Any:
-    if mask.dtype.kind != "b" and mask.dtype != "uint8":
+    if mask.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     if mask.shape != a.shape:
         a, mask = _broadcast_pair(xp, a, mask)
-    return a[mask.astype(bool, copy=False)]
+    return a[mask]
 
 
 def _broadcast_pair(xp: Any, a: Any, b: Any) -> Any:
@@ -320,6 +324,11 @@ def _masked_scatter(xp: Any, a: Any, mask: Any, source: Any) -> Any:
     if mask.dtype.kind != "b":
         raise RuntimeError(
             f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
+    if source.dtype != a.dtype:
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same dtypes but got "
+            f"{dtypes.from_numpy(a.dtype)} and {dtypes.from_numpy(source.dtype)}"
         )
     a, mask = _broadcast_pair(xp, a, mask)
     result = a.copy()
@@ -442,7 +451,13 @@ def _take(xp: Any, a: Any, index: Any) -> Any:
 def _take_along_dim(xp: Any, a: Any, indices: Any, dim: int | None) -> Any:
     if dim is None:
         return _take(xp, a, indices.reshape((-1,)))
-    return xp.take_along_axis(a, indices, wrap_dim(dim, a.ndim))
+    axis = wrap_dim(dim, a.ndim)
+    if indices.ndim != a.ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            f"but got {a.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    return xp.take_along_axis(a, indices, axis)
 
 
 def _like_index(types: Sequence[Type], constants: Sequence[Any]) -> Type:

@@ -227,6 +227,8 @@ def _narrow(xp: Any, a: Any, dim: int, start: Any, length: int) -> Any:
     if a.ndim == 0:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     at = wrap_dim(dim, a.ndim)
+    if not isinstance(start, int) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     begin = int(start)
     size = a.shape[at]
     if length < 0:

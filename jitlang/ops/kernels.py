@@ -186,9 +186,9 @@ def _cast(
     if value is None or role is Role.OPTION:
         return None
     if role is Role.MASK:
-        return None if value.dtype == np.bool_ else _mask_operand
+        return None if value.dtype == np.bool_ else _mask_operand(argument.name)
     if role is Role.FACTOR:
-        name = argument.name if argument.kwarg_only else ""
+        name = argument.name if argument.kwarg_only or argument.name == "alpha" else ""
         return lambda scalar: _factor_operand(name, scalar, execute, traits.strict_scalars)
     if role is Role.SCALAR and (traits.wide_scalars or execute is computed):
         return lambda scalar: scalar_operand(scalar, execute, traits.strict_scalars)
@@ -203,11 +203,18 @@ def _cast(
     return lambda array: array.astype(rounded).astype(target)
 
 
-def _mask_operand(array: Any) -> Any:
-    if array.dtype == np.uint8:
-        return array != 0
-    dtype = dtypes.from_numpy(array.dtype)
-    raise RuntimeError(f"expected a boolean tensor as mask, but got a tensor with dtype {dtype}")
+def _mask_operand(name: str) -> Callable[[Any], Any]:
+    """Masks are boolean; as a condition of `where` torch takes bytes too."""
+
+    def cast(array: Any) -> Any:
+        if array.dtype == np.uint8 and name == "condition":
+            return array != 0
+        dtype = dtypes.from_numpy(array.dtype)
+        raise RuntimeError(
+            f"expected a boolean tensor as {name}, but got a tensor with dtype {dtype}"
+        )
+
+    return cast
 
 
 def _factor_operand(name: str, scalar: Any, execute: DType, strict: bool) -> Any:
@@ -383,8 +390,13 @@ def check_writable(target: Any) -> None:
     Raises:
         RuntimeError: several elements share one place in memory.
     """
-    if 0 in target.strides and any(
-        stride == 0 and size > 1 for stride, size in zip(target.strides, target.shape, strict=True)
+    if (
+        target.size
+        and 0 in target.strides
+        and any(
+            stride == 0 and size > 1
+            for stride, size in zip(target.strides, target.shape, strict=True)
+        )
     ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a"

@@ -443,6 +443,7 @@ def _clamp(m: Any, x: Any, low: Any, high: Any) -> Any:
 
 
 _NO_CLAMP = not_implemented("clamp_cpu", Category.BOOL, Category.COMPLEX)
+_NO_COMPLEX_CLAMP = not_implemented("clamp_cpu", Category.COMPLEX)
 pointwise(
     "aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
     _clamp,
@@ -451,14 +452,14 @@ pointwise(
 pointwise(
     "aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     _clamp,
-    rejects=_NO_CLAMP,
+    rejects=_NO_COMPLEX_CLAMP,
 )
 for _suffix, _declared in (("", "Scalar"), (".Tensor", "Tensor")):
     pointwise(
         f"aten::clamp_min{_suffix}(Tensor self, {_declared} min) -> Tensor",
         lambda m, x, low: m.maximum(x, low),
         grad=lambda m, g, r, x, low: (m.select(x >= low, g, g * 0), m.select(x >= low, g * 0, g)),
-        rejects=_NO_CLAMP,
+        rejects=_NO_COMPLEX_CLAMP if _suffix else _NO_CLAMP,
     )
     pointwise(
         f"aten::clamp_max{_suffix}(Tensor self, {_declared} max) -> Tensor",
@@ -467,7 +468,7 @@ for _suffix, _declared in (("", "Scalar"), (".Tensor", "Tensor")):
             m.select(x <= high, g, g * 0),
             m.select(x <= high, g * 0, g),
         ),
-        rejects=_NO_CLAMP,
+        rejects=_NO_COMPLEX_CLAMP if _suffix else _NO_CLAMP,
     )
 for _name, _choose in (
     ("maximum", lambda m, x, y: m.maximum(x, y)),

@@ -28,6 +28,7 @@ from .generator import (
 )
 from .rows import op
 from .rules import HIDDEN, made, same_type, tensor_at, written_type
+from .strides import broadcast_shape, expand
 
 # Draws into new tensors ---------------------------------------------------------------------------
 
@@ -106,6 +107,25 @@ for _name, _draw in (("rand", _rand), ("randn", _randn)):
     )
 
 
+def _check_bounds(kind: Any, low: int, high: int) -> None:
+    """Refuse to draw integers that a dtype does not have.
+
+    Raises:
+        RuntimeError: the dtype is complex, or does not hold `low` or `high - 1`.
+    """
+    if kind.kind == "c":
+        raise RuntimeError(
+            "check_random_bounds handles only integral, floating-point and boolean types"
+        )
+    least, most = (0, 1) if kind.kind == "b" else (-(2**63), 2**63 - 1)
+    if kind.kind in "iu":
+        least, most = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+    for name, number in (("from", low), ("to - 1", high - 1)):
+        if not least <= number <= most:
+            found = dtypes.from_numpy(kind).name
+            raise RuntimeError(f"{name} is out of bounds for {found}")
+
+
 def _randint(bounds: int, has_generator: bool) -> Any:
     def impl(xp: Any, *args: Any) -> Any:
         low, high = (0, args[0]) if bounds == 1 else args[:2]
@@ -113,6 +133,7 @@ def _randint(bounds: int, has_generator: bool) -> Any:
         generator, dtype, _, device, _ = rest if has_generator else (None, *rest)
         check_sizes("randint", size)
         kind = dtype_of(dtype, dtypes.int64)
+        _check_bounds(kind, low, high)
         return integers(place(xp, device), low, high, size, generator).astype(kind, copy=False)
 
     return impl
@@ -148,6 +169,7 @@ def _randint_like(bounds: int) -> Any:
         low, high = (0, args[0]) if bounds == 1 else args[:2]
         dtype, _, device, *_ = args[bounds:]
         kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
+        _check_bounds(kind, low, high)
         return integers(place(xp, device), low, high, a.shape, None).astype(kind)
 
     return impl
@@ -219,16 +241,20 @@ def _bernoulli_p(xp: Any, a: Any, p: float, generator: Generator | None) -> Any:
 
 def _bernoulli_into(xp: Any, a: Any, p: Any, generator: Generator | None) -> Any:
     _check_probability(p)
-    a[...] = uniform(xp, a.shape, generator) < (p if hasattr(p, "dtype") else np.float32(p))
+    limit = expand(xp, p, a.shape) if hasattr(p, "dtype") else np.float32(p)
+    a[...] = uniform(xp, a.shape, generator) < limit
     return a
 
 
 def _uniform_into(xp: Any, a: Any, low: float, high: float, generator: Generator | None) -> Any:
     _refuse_integers(a.dtype)
-    if low > high:
+    if not low <= high:
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
         )
+    for name, bound in (("from", low), ("to", high)):
+        if math.isinf(bound):
+            raise RuntimeError(f"{name} is out of bounds for {dtypes.from_numpy(a.dtype)}")
     wide = "float64" if a.dtype.itemsize == 8 else "float32"
     drawn = uniform(xp, a.shape, generator).astype(wide)
     scale, shift = drawn.dtype.type(high - low), drawn.dtype.type(low)
@@ -237,8 +263,7 @@ def _uniform_into(xp: Any, a: Any, low: float, high: float, generator: Generator
 
 
 def _normal_into(xp: Any, a: Any, mean: float, std: float, generator: Generator | None) -> Any:
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    _check_deviation(std)
     drawn = _randn(
         xp, a.shape, a.dtype if a.dtype.itemsize > 2 else dtypes.float32.numpy, generator
     )
@@ -246,9 +271,27 @@ def _normal_into(xp: Any, a: Any, mean: float, std: float, generator: Generator 
     return a
 
 
+def _check_deviation(std: Any) -> None:
+    """Refuse standard deviations that are negative, NaN or complex.
+
+    Raises:
+        RuntimeError: so it is.
+    """
+    if not hasattr(std, "dtype"):
+        if not std >= 0:
+            raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+        return
+    if std.dtype.kind == "c":
+        raise RuntimeError("normal expects standard deviation to be non-complex")
+    if not (std >= 0).all():
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+
+
 def _normal(xp: Any, mean: Any, std: Any, generator: Generator | None) -> Any:
     parts = [p for p in (mean, std) if hasattr(p, "dtype")]
-    shape = xp.broadcast_shapes(*(p.shape for p in parts))
+    _refuse_integers(parts[0].dtype)
+    _check_deviation(std)
+    shape = broadcast_shape(xp, parts)
     drawn = standard_normal(xp, shape, generator, parts[0].dtype == dtypes.float64.numpy)
     return (drawn * std + mean).astype(parts[0].dtype)
 
@@ -261,6 +304,13 @@ def _normal_sized(
 
 
 def _exponential_into(xp: Any, a: Any, rate: float, generator: Generator | None) -> Any:
+    if dtypes.from_numpy(a.dtype).category is not dtypes.Category.FLOATING:
+        raise RuntimeError(
+            "Exponential distribution is a continuous probability distribution. dtype must be a "
+            f"floating point but you specified {dtypes.from_numpy(a.dtype).graph_name}"
+        )
+    if not rate > 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
     m: Any = NumpyAlgebra(xp, dtypes.float32)
     a[...] = m.log(np.float32(1) - uniform(xp, a.shape, generator)) * np.float32(-1 / rate)
     return a
@@ -270,7 +320,9 @@ def _random_into(low: Callable[..., tuple[int, int | None]]) -> Any:
     def impl(xp: Any, a: Any, *args: Any) -> Any:
         *bounds, generator = args
         first, last = low(*bounds)
-        a[...] = integers(xp, first, _highest(a) if last is None else last, a.shape, generator)
+        last = _highest(a) if last is None else last
+        _check_bounds(a.dtype, first, last)
+        a[...] = integers(xp, first, last, a.shape, generator)
         return a
 
     return impl
@@ -365,8 +417,17 @@ op(
 def _multinomial(
     xp: Any, a: Any, samples: int, replacement: bool, generator: Generator | None
 ) -> Any:
+    if not 1 <= a.ndim <= 2:
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if a.dtype.kind in "iubc":
+        raise RuntimeError(
+            "multinomial only supports floating-point dtypes for input, got: "
+            f"{dtypes.from_numpy(a.dtype).graph_name}"
+        )
     if samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if not a.size:
+        raise RuntimeError("cannot sample from no categories")
     rows = a.reshape((-1, a.shape[-1])).astype("float64")
     if not (rows >= 0).all() or not xp.isfinite(rows).all():
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
@@ -400,9 +461,18 @@ op(
 # Dropout ------------------------------------------------------------------------------------------
 
 
-def _dropped(xp: Any, a: Any, p: float, shape: Sequence[int]) -> Any:
+def _is_dropping(p: float, train: bool) -> bool:
+    """Whether there is anything to drop.
+
+    Raises:
+        RuntimeError: `p` is no probability.
+    """
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return train and p > 0
+
+
+def _dropped(xp: Any, a: Any, p: float, shape: Sequence[int]) -> Any:
     if p == 1:
         return a * a.dtype.type(0)
     if a.dtype.kind in "iub":
@@ -414,19 +484,19 @@ def _dropped(xp: Any, a: Any, p: float, shape: Sequence[int]) -> Any:
 
 
 def _dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
-    return _dropped(xp, a, p, a.shape) if train and p else a
+    return _dropped(xp, a, p, a.shape) if _is_dropping(p, train) else a
 
 
 def _dropout_into(xp: Any, a: Any, p: float, train: bool) -> Any:
-    if train and p:
+    if _is_dropping(p, train):
         a[...] = _dropped(xp, a, p, a.shape)
     return a
 
 
 def _feature_dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
-    if not train or not p:
+    if not _is_dropping(p, train):
         return a
-    if a.ndim < 2:
+    if a.ndim < 2 and p < 1:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     return _dropped(xp, a, p, (*a.shape[:2], *(1,) * (a.ndim - 2)))
 

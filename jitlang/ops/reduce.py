@@ -147,6 +147,11 @@ def _nanmean(xp: Any, a: Any, dim: Dims, keepdim: bool, dtype: Any) -> Any:
             "nanmean(): expected input to have floating point or complex dtype but got "
             f"{own.graph_name}"
         )
+    if dtypes.from_numpy(dtype_of(dtype, own)).category < Category.FLOATING:
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating "
+            "point or complex dtype."
+        )
     total = _nansum(xp, a, dim, keepdim, dtype)
     axes = axes_of(a, dim)
     count = xp.sum(~xp.isnan(a), axis=axes, keepdims=keepdim)

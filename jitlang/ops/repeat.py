@@ -8,6 +8,7 @@ from typing import Any
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .join import joined_element
+from .reduce import not_supported
 from .rows import op
 from .rules import (
     Sizes,
@@ -62,6 +63,8 @@ def _repeat_interleave(
     else:
         at = wrap_dim(dim, a.ndim)
     if not isinstance(repeats, int):
+        if repeats.dtype.kind not in "iu":
+            raise not_supported("repeat_interleave_cpu", repeats)
         if repeats.ndim > 1 or (repeats.size not in (1, a.shape[at])):
             raise RuntimeError("repeats must have the same size as input along dim")
         if repeats.size and repeats.min() < 0:
@@ -69,7 +72,13 @@ def _repeat_interleave(
         repeats = repeats.reshape((-1,)) if repeats.size != 1 else int(repeats.reshape(())[()])
     elif repeats < 0:
         raise RuntimeError("repeats can not be negative")
-    return xp.repeat(a, repeats, at)
+    made = xp.repeat(a, repeats, at)
+    if output_size is not None and made.shape[at] != output_size:
+        raise RuntimeError(
+            f"repeat_interleave: Invalid output_size, expected {made.shape[at]} but got "
+            f"{output_size}"
+        )
+    return made
 
 
 def _flip(xp: Any, a: Any, dims: Sequence[int]) -> Any:
@@ -106,10 +115,19 @@ def _rot90(xp: Any, a: Any, k: int, dims: Sequence[int]) -> Any:
 
 
 def _meshgrid(xp: Any, tensors: Sequence[Any], indexing: str = "ij") -> list[Any]:
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
+    if any(a.ndim > 1 for a in tensors):
+        shapes = ", ".join(str([*a.shape]) for a in tensors)
+        raise RuntimeError(
+            f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {shapes}"
+        )
+    if any(a.dtype != tensors[0].dtype for a in tensors):
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     flat = [a.reshape((-1,)) for a in tensors]
     return [*xp.meshgrid(*flat, indexing=indexing, copy=True)]
 

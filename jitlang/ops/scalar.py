@@ -10,6 +10,7 @@ result type from the types of their arguments; they are checked where that resul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -290,7 +291,9 @@ _PYTHON_NUMBERS = (int, float, complex, bool)
 
 def _int_of(xp: Any, a: Any) -> int:
     number = number_of(a)
-    if isinstance(number, complex):
+    if isinstance(number, complex) or (
+        math.isfinite(number) and not -(2.0**63) <= number < 2.0**63
+    ):
         raise RuntimeError("value cannot be converted to type int64_t without overflow")
     return int(number)
 
@@ -382,9 +385,16 @@ def _implicit(what: str, kinds: tuple[type, ...]) -> Any:
     return impl
 
 
+def _integer_of(xp: Any, a: Any) -> int:
+    if a.dtype.kind == "b":
+        raise RuntimeError("Cannot input a tensor of type Bool as an integral argument")
+    number: int = _implicit("scalar", (int,))(xp, a)
+    return number
+
+
 op(
     "aten::IntImplicit(Tensor a) -> int",
-    impl=_implicit("scalar", (int,)),
+    impl=_integer_of,
     **HIDDEN,
 )
 op(

@@ -13,6 +13,7 @@ from .rows import op
 from .rules import (
     compute_dtype,
     made,
+    result_dtype,
     retyped,
     tensor_at,
     wide,
@@ -46,10 +47,10 @@ def _running_extremum(name: str) -> Callable[..., Any]:
             return a.copy(), xp.zeros((), "int64")
         values = getattr(xp, name).accumulate(wide(a), axis=axis)
         places = xp.arange(a.shape[axis]).reshape((-1,) + (1,) * (a.ndim - 1 - axis))
-        # The position is that of the last element which equals the extremum so far; the first NaN
-        # stays.
-        isnan = values != values
-        fresh = xp.where(isnan, isnan & ~xp.roll(isnan, 1, axis), wide(a) == values)
+        # The position is that of the last element which equals the extremum so far, or of the last
+        # NaN.
+        given = wide(a)
+        fresh = (given == values) | (given != given)
         if a.shape[axis]:
             head = (slice(None),) * axis + (slice(0, 1),)
             fresh[head] = True
@@ -86,13 +87,31 @@ for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
 # Differences --------------------------------------------------------------------------------------
 
 
+def _fits_along(axis: int, part: Any, a: Any) -> bool:
+    """Whether two arrays agree in all sizes but one."""
+    return part.ndim == a.ndim and all(
+        mine == own or at == axis
+        for at, (mine, own) in enumerate(zip(part.shape, a.shape, strict=True))
+    )
+
+
 def _diff(xp: Any, a: Any, n: int, dim: int, prepend: Any, append: Any) -> Any:
     if a.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
     axis = wrap_dim(dim, a.ndim)
     joined = [part for part in (prepend, a, append) if part is not None]
-    whole = xp.concatenate(joined, axis) if len(joined) > 1 else a
-    return xp.diff(whole, n, axis) if n else whole.copy()
+    if n == 0:
+        return a.copy()
+    if any(not _fits_along(axis, part, a) for part in joined):
+        raise RuntimeError(
+            "diff expects the shape of tensor to prepend or append to match that of input except "
+            "along the differencing dimension"
+        )
+    dtype = result_dtype(joined)
+    whole = xp.concatenate([part.astype(dtype, copy=False) for part in joined], axis)
+    return xp.diff(whole, n, axis)
 
 
 op(

@@ -53,6 +53,10 @@ def _source(name: str, a: Any, index: Any, source: Any) -> Any:
         return source.reshape((-1,))[:0]
     if max(source.ndim, 1) != max(index.ndim, 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+    if index.size > source.size:
+        raise RuntimeError(
+            f"Expected index {[*index.shape]} to be no larger size than src {[*source.shape]}"
+        )
     if source.ndim == 0 or index.ndim == 0:
         return source.reshape((-1,))[: index.size]
     for d in range(index.ndim):
@@ -72,20 +76,22 @@ def _combine(xp: Any, target: Any, key: Any, values: Any, reduce: str) -> None:
         raise RuntimeError("reduce argument must be either add or multiply.")
 
 
-def _scatter(xp: Any, a: Any, dim: int, index: Any, source: Any, reduce: str = "") -> Any:
+def _scatter(xp: Any, a: Any, dim: int, index: Any, source: Any, reduce: str | None = None) -> Any:
     target, key = _target(xp, "scatter", a, dim, index)
     values = _source("scatter", a, index, source)
-    if reduce:
+    if reduce is not None:
         _combine(xp, target, key, values, reduce)
     else:
         target[key] = values
     return a
 
 
-def _scatter_value(xp: Any, a: Any, dim: int, index: Any, value: Any, reduce: str = "") -> Any:
+def _scatter_value(
+    xp: Any, a: Any, dim: int, index: Any, value: Any, reduce: str | None = None
+) -> Any:
     target, key = _target(xp, "scatter", a, dim, index)
     number = as_dtype(value, a.dtype)
-    if reduce:
+    if reduce is not None:
         _combine(xp, target, key, a.dtype.type(number), reduce)
     else:
         target[key] = number
@@ -132,6 +138,11 @@ def _index_add(xp: Any, a: Any, dim: int, index: Any, source: Any, alpha: Any) -
     target, key = _slices(xp, "index_add", a, dim, index)
     if source.dtype != a.dtype:
         raise RuntimeError("index_add_(): self and source must have the same scalar type")
+    if a.ndim and not source.ndim:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {[*a.shape]} source.shape = []"
+        )
     values = source if alpha == 1 else source * a.dtype.type(alpha)
     _fit(xp, target, key, values)
     xp.add.at(target, key, values)
@@ -144,6 +155,11 @@ def _index_copy(xp: Any, a: Any, dim: int, index: Any, source: Any) -> Any:
         raise RuntimeError(
             "index_copy_(): self and source expected to have the same dtype, but got (self) "
             f"{a.dtype} and (source) {source.dtype}"
+        )
+    if not source.ndim and index.size != 1:
+        raise IndexError(
+            "index_copy_(): When source is scalar, index should have one element (got "
+            f"{index.size})"
         )
     _fit(xp, target, key, source)
     target[key] = source

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .. import dtypes
 from ..arrays import Size
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
@@ -41,9 +42,20 @@ def _size_at(xp: Any, a: Any, dim: int) -> int:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions") from None
 
 
+def strides_of(array: Any) -> tuple[int, ...]:
+    """Strides in elements; those of an empty array are as if it were contiguous, as in torch."""
+    if array.size:
+        return tuple([stride // array.itemsize for stride in array.strides])
+    strides: list[int] = []
+    step = 1
+    for size in reversed(array.shape):
+        strides.insert(0, step)
+        step *= max(size, 1)
+    return tuple(strides)
+
+
 def _strides(xp: Any, a: Any) -> tuple[int, ...]:
-    width = a.dtype.itemsize
-    return tuple([stride // width for stride in a.strides])
+    return strides_of(a)
 
 
 def _is_contiguous(xp: Any, a: Any, memory_format: int = 0) -> bool:
@@ -157,7 +169,14 @@ def _reshaped_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | Non
 
 
 def _view_dtype(xp: Any, a: Any, dtype: Any) -> Any:
-    return a.view(dtype.numpy)
+    try:
+        return a.view(dtype.numpy)
+    except ValueError:
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {dtype.itemsize // a.itemsize} to view "
+            f"{dtypes.from_numpy(a.dtype).graph_name} as {dtype.graph_name} (different element "
+            f"sizes), but got {[*a.shape]}"
+        ) from None
 
 
 def _flatten(xp: Any, a: Any, start_dim: int, end_dim: int) -> Any:
@@ -238,7 +257,7 @@ op(
 op("aten::unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", impl=_unflatten)
 op(
     "aten::ravel(Tensor(a) self) -> Tensor(a)",
-    impl=lambda xp, a: a.reshape((-1,)),
+    impl=lambda xp, a: xp.ascontiguousarray(a).reshape((-1,)),
     infer=sizes_rule(lambda t, c: (static_numel(t.sizes),)),
 )
 
@@ -316,6 +335,8 @@ def _permuted_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | Non
 
 def _matrix_transpose(conjugate: bool, name: str) -> Any:
     def impl(xp: Any, a: Any) -> Any:
+        if a.ndim == 0:
+            return xp.conj(a) if conjugate and a.dtype.kind == "c" else a[...]
         if a.ndim < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. Got "

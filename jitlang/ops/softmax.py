@@ -54,7 +54,7 @@ def _logsumexp(xp: Any, a: Any, dim: Sequence[int], keepdim: bool) -> Any:
     if x.size == 0:
         return xp.full(xp.sum(x, axis=axes, keepdims=keepdim).shape, -float("inf"), kind)
     with xp.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        top = xp.max(x, axis=axes, keepdims=True)
+        top = xp.max(x.real, axis=axes, keepdims=True)
         top = xp.where(xp.isinf(top), x.dtype.type(0), top)
         found = xp.log(xp.sum(xp.exp(x - top), axis=axes, keepdims=True)) + top
     return (found if keepdim else found.squeeze(axes)).astype(kind, copy=False)

@@ -135,6 +135,15 @@ op(
 def _searchsorted(
     xp: Any, sequence: Any, values: Any, out_int32: bool, right: bool, side: str | None, sorter: Any
 ) -> Any:
+    if side not in (None, "left", "right"):
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
+    if sorter is not None and sorter.dtype != "int64":
+        raise RuntimeError(
+            "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
+            f"{dtypes.from_numpy(sorter.dtype).graph_name}"
+        )
     where = "right" if right or side == "right" else "left"
     kind = "int32" if out_int32 else "int64"
     if sequence.ndim == 1:
@@ -148,15 +157,19 @@ def _searchsorted(
         )
     if sorter is not None:
         sequence = xp.take_along_axis(sequence, sorter, -1)
+    if not sequence.size or not values.size:
+        return xp.zeros(values.shape, kind)
     rows = sequence.reshape((-1, sequence.shape[-1]))
     wanted = values.reshape((-1, values.shape[-1]))
     found = [xp.searchsorted(row, want, where) for row, want in zip(rows, wanted, strict=True)]
-    return xp.stack(found).reshape(values.shape).astype(kind) if found else values.astype(kind)
+    return xp.stack(found).reshape(values.shape).astype(kind)
 
 
 def _bincount(xp: Any, a: Any, weights: Any, minlength: int) -> Any:
     if a.ndim != 1 or a.dtype.kind not in "iu" or (a.size and a.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
     counted = xp.bincount(a, weights, minlength)
     return counted if weights is None or weights.dtype == "float32" else counted.astype("float64")
 
@@ -165,7 +178,7 @@ _UNIQUE = "bool sorted=True, bool return_inverse=False, bool return_counts=False
 
 
 def _unique(xp: Any, a: Any, sorted: bool, return_inverse: bool, return_counts: bool) -> Any:
-    values, inverse, counts = xp.unique(a, return_inverse=True, return_counts=True)
+    values, inverse, counts = xp.unique(a, return_inverse=True, return_counts=True, equal_nan=False)
     nothing = xp.empty(0, "int64")
     return (
         values,
@@ -219,6 +232,9 @@ for _name in ("tril", "triu"):
 
 def _triangle_indices(name: str) -> Callable[..., Any]:
     def impl(xp: Any, row: int, col: int, offset: int, dtype: Any, *rest: Any) -> Any:
+        for kind, length in (("row", row), ("col", col)):
+            if length < 0:
+                raise RuntimeError(f"{kind} must be non-negative, got {length}")
         both = getattr(xp, f"{name}_indices")(row, offset, col)
         return xp.stack(both).astype(dtype_of(dtype, dtypes.int64))
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import Category, DType
+from ..ir.opdef import OPS
 from ..ir.types import TensorType, Type
 from .creation import dtype_of, keyword_dtype
 from .reduce import Dims, axes_of, pair_rule, reduction_rule
-from .rows import op
+from .rows import kernel_of, op
 from .rules import compute_dtype, tensor_at, wrap_dim
 
 # Variance -----------------------------------------------------------------------------------------
@@ -106,7 +107,23 @@ def vector_norm(xp: Any, a: Any, order: Any, dim: Dims, keepdim: bool, dtype: An
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
             f"{own.graph_name}"
         )
-    kind = dtypes.to_real(dtypes.from_numpy(dtype_of(dtype, own))).numpy
+    wanted = dtypes.from_numpy(dtype_of(dtype, own))
+    if wanted.category < Category.FLOATING:
+        raise RuntimeError(
+            "norm(): the desired output dtype should be either floating point or complex. Got "
+            f"{wanted.graph_name} instead."
+        )
+    if dtype is not None and wanted.is_complex != own.is_complex:
+        raise RuntimeError(
+            "linalg.vector_norm: dtype should be complex for complex inputs and real for real "
+            f"inputs, but got {wanted.graph_name}"
+        )
+    if dtypes.promote_types(wanted, own) is not wanted:
+        raise RuntimeError(
+            f"linalg.vector_norm: the dtype of the input ({own.graph_name}) should be convertible "
+            f"without narrowing to the specified dtype ({wanted.graph_name})"
+        )
+    kind = dtypes.to_real(wanted).numpy
     axes = axes_of(a, dim)
     size = xp.abs(a).astype(compute_dtype(kind), copy=False)
     if (math.isinf(order) or order < 0) and any(a.shape[axis] == 0 for axis in axes):
@@ -174,9 +191,17 @@ op(
     infer=_norm_type(2, 3, 4),
     method=None,
 )
+
+
+def _difference(xp: Any, a: Any, b: Any) -> Any:
+    row = OPS.find("aten::sub.Tensor")
+    assert row is not None
+    return kernel_of(row, xp)(a, b, 1)
+
+
 op(
     "aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
-    impl=lambda xp, a, b, p: vector_norm(xp, a - b, p, None, False),
+    impl=lambda xp, a, b, p: vector_norm(xp, _difference(xp, a, b), p, None, False),
 )
 
 

@@ -101,11 +101,20 @@ def _as_strided(
     Raises:
         RuntimeError: the view would leave the memory of `a`, or `a` is not contiguous.
     """
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if min(stride, default=0) < 0:
+        raise RuntimeError(
+            "as_strided: Negative strides are not supported at the moment, got strides: "
+            f"{[*stride]}"
+        )
+    if min(size, default=0) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {[*size]}")
     if not a.flags.c_contiguous:
         raise RuntimeError("as_strided needs a contiguous tensor")
     start = offset or 0
     last = start + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if 0 not in size and (start < 0 or last >= a.size or min(stride, default=0) < 0):
+    if 0 not in size and (start < 0 or last >= a.size):
         raise RuntimeError(
             f"setStorage: sizes {[*size]}, strides {[*stride]}, storage offset {start} are out of "
             f"bounds for storage of {a.size} elements"
@@ -158,6 +167,8 @@ def _unfold(xp: Any, a: Any, dimension: int, size: int, step: int) -> Any:
         raise RuntimeError(
             f"maximum size for tensor at dimension {at} is {length} but size is {size}"
         )
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     if a.ndim == 0:

@@ -18,6 +18,7 @@ import numpy as np
 from .. import arrays, dtypes
 from ..arrays import Device, Size
 from ..dtypes import DType
+from ..ops.shape import strides_of
 from . import text
 
 
@@ -371,18 +372,6 @@ def unbox(tensor: Tensor) -> Any:
 def rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
     """Rebuild a pickled tensor."""
     return _fill(object.__new__(cls), array, requires_grad)
-
-
-def strides_of(array: Any) -> tuple[int, ...]:
-    """Strides in elements; those of an empty array are as if it were contiguous, as in torch."""
-    if array.size:
-        return tuple(stride // array.itemsize for stride in array.strides)
-    strides: list[int] = []
-    step = 1
-    for size in reversed(array.shape):
-        strides.insert(0, step)
-        step *= max(size, 1)
-    return tuple(strides)
 
 
 def python_scalar(element: Any) -> Any:

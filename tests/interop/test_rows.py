@@ -12,20 +12,17 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
+import torch
 
 import jitlang.ops  # noqa: F401
+from crossing import BFLOAT16, to_numpy, to_torch
 from jitlang import dtypes
-from jitlang.dtypes import DType
 from jitlang.ir.opdef import OPS
 from jitlang.ir.schema import parse_schema
 from jitlang.ops.rows import kernel_of
 
-torch = pytest.importorskip("torch")
-
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {
     "float16": 2e-3,
     "bfloat16": 2e-2,
@@ -87,41 +84,7 @@ def inputs() -> dict[str, np.ndarray]:
 INPUTS = inputs()
 
 
-# Crossing over
-# --------------------------------------------------------------------------------------
-
-
-def to_torch(value: Any) -> Any:
-    """The same argument for torch: equal values, and strides where torch allows them."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = np.asarray(value)
-        if value.dtype == BFLOAT16:
-            return torch.from_numpy(value.astype("float32")).to(torch.bfloat16)
-        if any(stride < 0 for stride in value.strides):
-            return torch.from_numpy(value.copy())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.from_numpy(value)
-    if isinstance(value, DType):
-        return getattr(torch, value.name)
-    if isinstance(value, list):
-        return [to_torch(v) for v in value]
-    return value
-
-
-def to_numpy(value: Any) -> Any:
-    """What torch returned, with arrays for tensors."""
-    if isinstance(value, torch.Tensor):
-        if value.dtype is torch.bfloat16:
-            return value.view(torch.int16).numpy().view(BFLOAT16)
-        return value.resolve_conj().numpy()
-    if isinstance(value, list | tuple):
-        return (
-            type(value)(to_numpy(v) for v in value)
-            if type(value) in (list, tuple)
-            else [*map(to_numpy, value)]
-        )
-    return value
+# Calling torch ------------------------------------------------------------------------------------
 
 
 def torch_function(full_name: str) -> Callable[..., Any]:
