@@ -45,6 +45,7 @@ VIEWS = frozenset((
     "aten::slice.Tensor", "aten::select.int", "aten::unsqueeze", "aten::squeeze.dim", "aten::t",
     "aten::transpose.int", "aten::permute", "aten::numpy_T", "aten::narrow", "aten::expand",
     "aten::chunk", "aten::split", "aten::split.Tensor", "aten::split.sizes", "aten::unbind.int",
+    "jit::numpy_index",
 ))  # fmt: skip
 """Rows that only move the index: their reference kernels return views."""
 

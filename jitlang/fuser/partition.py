@@ -21,7 +21,7 @@ to be known about a tensor; what is known keeps out what would be refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -50,6 +50,12 @@ _ALONE = frozenset((
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""
+_OVERLAPPING = frozenset((
+    "aten::slice.Tensor", "aten::narrow", "aten::t", "aten::transpose.int", "aten::permute",
+    "aten::numpy_T", "jit::numpy_index",
+))  # fmt: skip
+"""Views that may show what other readers see too: each computes it anew."""
+_INDEX = "jit::numpy_index"
 _HELPERS = frozenset((CONSTANT, "prim::ListConstruct"))
 _UNPACK = "prim::ListUnpack"
 _NUMBERS = (ty.INT, ty.FLOAT, ty.BOOL, ty.NUMBER)
@@ -160,7 +166,7 @@ class _Partition:
         inside = [self.group_of.get(reader) is group for reader in self.readers(node)]
         if _is_index_map(node) and not all(inside):
             return False
-        if any(_spreads(reader) for reader in self.readers(node)) and not _is_index_map(node):
+        if not _is_index_map(node) and _is_computed_anew(list(self.readers(node))):
             return False
         return not self.analysis.has_writers_between(node.inputs, node, group.last)
 
@@ -181,6 +187,8 @@ def is_fusible(node: Node) -> bool:
         return _has_plain_operands(node)
     if name in CASTS:
         return _changes_dtype(node)
+    if name == _INDEX and not _slices(node):
+        return False
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
     is_known = all(map(_is_constant, node.inputs[1:]))
@@ -192,8 +200,19 @@ def _is_index_map(node: Node) -> bool:
     return node.kind == _UNPACK or (node.op is not None and node.op.full_name in VIEWS)
 
 
-def _spreads(node: Node) -> bool:
-    return node.op is not None and node.op.full_name in _SPREADING
+def _is_computed_anew(readers: Sequence[Node]) -> bool:
+    """Whether a kernel would compute a value more than once for these readers."""
+    names = [node.op.full_name for node in readers if node.op is not None]
+    overlapping = not _OVERLAPPING.isdisjoint(names) and len(set(readers)) > 1
+    return overlapping or not _SPREADING.isdisjoint(names)
+
+
+def _slices(node: Node) -> bool:
+    """A subscript of slices, numbers and new dimensions, which is a view with dimensions."""
+    key = node.inputs[1].constant()
+    if not isinstance(key, str) or "s" not in key:
+        return False
+    return all(v.type in (ty.INT, ty.NONE) for v in node.inputs[2:])
 
 
 def _is_single_list(node: Node) -> bool:

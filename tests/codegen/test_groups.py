@@ -229,14 +229,15 @@ VIEWS = {
     "select": "%y : Tensor = aten::select(%p, %d, %one)",
     "transpose": "%y : Tensor = aten::transpose(%p, %d, %zero)",
     "expand": "%y : Tensor = aten::expand(%p, %shape, %k)",
+    "numpy_index": "%y : Tensor = jit::numpy_index(%p, %key, %one, %n, %two, %one)",
 }
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_views_of_computed_values(name):
     lines = (
-        LAST, NO, "%one : int = prim::Constant[value=1]()",
-        "%zero : int = prim::Constant[value=0]()",
+        LAST, NO, NONE, '%key : str = prim::Constant[value="(si)"]()',
+        "%one : int = prim::Constant[value=1]()", "%zero : int = prim::Constant[value=0]()",
         "%two : int = prim::Constant[value=2]()",
         "%shape : int[] = prim::ListConstruct(%two, %d, %d)",
         "%p0 : Tensor = aten::add(%x, %b, %one)", "%p : Tensor = aten::exp(%p0)",
