@@ -29,6 +29,7 @@ from .fused import FusedKernel, decides_form
 from .launch import Launch
 from .multiplying import PRODUCTS, RANKS, Factors, choose_product
 from .product import Product
+from .reference import Given, ReferenceCall
 
 CAST = "prim::unchecked_cast"
 TUPLE = "prim::TupleConstruct"
@@ -160,11 +161,26 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """The row's reference kernel, called in Python with arrays over the tensors' memory.
+
+    Attributes:
+        function: takes the inputs, then the outputs, and says whether it could fill these.
+        inputs: tensors and numbers.
+        outputs: tensors in row-major order.
+    """
+
+    function: Callable[..., bool]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """The node is known when compiling."""
 
 
-Action = View | Select | Run | Copy | Allocate | Store | Multiply | Item | Length | Nothing
+Action = View | Select | Run | Copy | Allocate | Store | Multiply | Item | Length | Call | Nothing
 
 
 @dataclass
@@ -197,6 +213,8 @@ def fresh_values(action: Action) -> Sequence[Value]:
     """The values whose memory an action writes."""
     if isinstance(action, Run):
         return action.results
+    if isinstance(action, Call):
+        return action.outputs
     return (action.output,) if isinstance(action, Copy | Multiply | Allocate) else ()
 
 
@@ -302,7 +320,7 @@ class Planner:
         elif is_view(node):
             action = self.view(node)
         else:
-            raise Unsupported(_no_form(node))
+            action = self.call(node)
         self.found.actions[node] = action
 
     def constant(self, node: Node) -> Action:
@@ -437,6 +455,32 @@ class Planner:
             raise Unsupported(f"{node.kind} of a fraction")
         return Item(node.inputs[0])
 
+    def call(self, node: Node) -> Action:
+        """A row without native code, whose results have known sizes."""
+        assert node.op is not None
+        if node.op.effect is not Effect.NONE or not all(map(is_tensor, node.outputs)):
+            raise Unsupported(_no_form(node))
+        for output in node.outputs:
+            type_ = output.type
+            assert isinstance(type_, TensorType)
+            sizes = type_.sizes
+            if type_.dtype is None or sizes is None or None in sizes:
+                raise Unsupported(_no_form(node))
+            self.define(output, contiguous(type_.dtype, tuple(n for n in sizes if n is not None)))
+        inputs: list[Value] = []
+        template = [self.place(value, inputs) for value in node.inputs]
+        function = ReferenceCall(node, template)
+        return Call(function, tuple(inputs), tuple(node.outputs))
+
+    def place(self, value: Value, inputs: list[Value]) -> Any:
+        """How an argument is given to a reference kernel; what is not known joins the inputs."""
+        if value in self.found.displays:
+            return [self.place(element, inputs) for element in self.found.displays[value]]
+        if value in self.found.forms or (value.type in _NUMBERS and not value.is_constant):
+            inputs.append(value)
+            return Given(len(inputs) - 1)
+        return self.given(value)
+
     # Groups and copies --------------------------------------------------------------------------
 
     def group(self, node: Node) -> Action:
@@ -489,7 +533,6 @@ class Planner:
             place += size
         return Copy(node.output, tuple(copies))
 
-
     def allocated(self, node: Node) -> Action:
         """A tensor that later nodes write."""
         self.define(node.output, form_of(self.called(node)))
@@ -537,8 +580,14 @@ class Planner:
 def _loop_around(node: Node, value: Value) -> Node | None:
     """The outermost loop around a node in which a value does not change."""
     loops = [owner for owner in node.ancestry() if owner.kind == LOOP and owner is not node]
-    fixed = [loop for loop in loops if value.node not in set(loop.walk()) and not any(
-        block.param_node is value.node for inner in loop.walk() for block in inner.blocks)]
+    fixed = [
+        loop
+        for loop in loops
+        if value.node not in set(loop.walk())
+        and not any(
+            block.param_node is value.node for inner in loop.walk() for block in inner.blocks
+        )
+    ]
     return fixed[-1] if fixed else None
 
 

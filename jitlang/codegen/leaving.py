@@ -1,9 +1,9 @@
 """What becomes of the tensors that a native function returns.
 
-A tensor that the function computes is written into an array of its own and returned; a view of one
-is a view of that array. What a loop or a branch left in the function's memory is copied into a new
-array, which nobody can tell from it as long as no other result lies in the same memory. An argument
-is returned itself.
+A tensor that the function computes is written into an array of its own and returned; a view of one,
+or of an argument, is a view of that array. What a loop or a branch left in the function's memory is
+copied into a new array, which nobody can tell from it as long as no other result lies in the same
+memory. An argument is returned itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..ir import types as ty
 from ..ir.graph import LOOP, Graph, Node, Value
 from ..ir.types import TensorType
 from .actions import Plan, is_tensor
-from .storage import Buffer, Storage
+from .storage import Storage
 
 
 class Way(Enum):
@@ -31,7 +31,9 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How one tensor leaves. `owner` is the fresh value in whose array an ARRAY or VIEW lies."""
+    """How one tensor leaves. `owner` is the fresh value or argument in whose array an ARRAY or VIEW
+    lies.
+    """
 
     way: Way
     owner: Value | None = None
@@ -66,7 +68,7 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
         if not plan.forms[value].is_dense:
             raise Unsupported("a result is a view of what a loop or a branch has left")
     for found in exits.values():
-        if found.owner is not None:
+        if found.owner in storage.buffers:
             storage.keep(found.owner)
     return Leaving(exits, frozenset(_loops_of(copied, graph, storage)))
 
@@ -85,14 +87,17 @@ def _tensors(value: Value, plan: Plan) -> Iterator[Value]:
 def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     if value.node is graph.block.param_node:
         return Exit(Way.ARGUMENT)
-    arguments: set[Buffer] = set()
-    for given in graph.inputs:
-        arguments |= storage.roots.get(given, frozenset())
     roots = storage.roots.get(value)
     if roots is None:
         raise Unsupported("a result that is never computed")
-    if roots & arguments:
-        raise Unsupported("a view of an argument is returned")
+    arguments = [v for v in graph.inputs if storage.roots.get(v, frozenset()) & roots]
+    if arguments:
+        (argument, *others) = arguments
+        # A row that had nothing to do gives its argument itself, others a view that looks like it.
+        may_be_same = plan.forms[value] == plan.forms[argument]
+        if others or len(roots) != 1 or may_be_same:
+            raise Unsupported("a result may be an argument")
+        return Exit(Way.VIEW, argument)
     owners = [v for v, buffer in storage.buffers.items() if buffer in roots]
     if len(roots) != 1 or not owners or owners[0].node.block is not graph.block:
         return Exit(Way.COPY)

@@ -24,8 +24,8 @@ from llvmlite import ir as ll
 
 from ..ir import types as ty
 from ..ir.graph import LOOP, Block, Graph, Node, Value
+from ..tensor import Tensor, box
 from ..values import make_tuple
-from . import MISS, objects
 from .actions import LIST, Plan
 from .forms import Form
 from .guards import ConstantGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
@@ -107,25 +107,6 @@ class NativeEmitter(TensorEmitter):
             slot = self.entry.alloca(POINTER)
             self.released = slot
             self.release_gil()
-
-    def missing(self, *, releases: bool) -> ll.Block:
-        """A block that returns MISS; `releases`: after giving back what is owned."""
-        block = self.function.append_basic_block("miss")
-        builder, self.b = self.b, ll.IRBuilder(block)
-        if releases:
-            self.take_gil()
-            self.release_all(self.b)
-        marker = self.object(MISS)
-        self.b.call(self.declare("Py_IncRef", ll.FunctionType(VOID, [POINTER])), [marker])
-        self.b.ret(marker)
-        self.b = builder
-        return block
-
-    def unless(self, condition: ll.Value, target: ll.Block) -> None:
-        """Go to the block unless the condition holds."""
-        following = self.b.append_basic_block("fits")
-        self.b.cbranch(condition, following, target)
-        self.b.position_at_end(following)
 
     def test(self, guard: Guard, given: ll.Value) -> None:
         """Test an argument, and take what is in it."""
@@ -223,7 +204,7 @@ class NativeEmitter(TensorEmitter):
         """An array for each result that is computed in place or copied."""
         exits = self.frame.leaving.exits
         owners = [e.owner if e.way is not Way.COPY else v for v, e in exits.items()]
-        for value in dict.fromkeys(v for v in owners if v is not None):
+        for value in dict.fromkeys(v for v in owners if v is not None and v not in self.given):
             slot = self.results[value] = self.owned_object()
             array = self.checked_object(self.new_array(self.plan.forms[value]))
             self.b.store(array, slot)
@@ -270,10 +251,6 @@ class NativeEmitter(TensorEmitter):
         before = builder.atomic_rmw("xchg", self.cell(), left, "seq_cst")
         free = self.declare("free", ll.FunctionType(VOID, [POINTER]))
         builder.call(free, [builder.inttoptr(before, POINTER)])
-
-    def helper(self, name: str, result: ll.Type, parameters: list[ll.Type]) -> Any:
-        """A function over objects."""
-        return self.imported(name, objects.imports()[name], result, parameters)
 
     # Out ----------------------------------------------------------------------------------------
 
@@ -342,26 +319,37 @@ class NativeEmitter(TensorEmitter):
         return self.wrapped(value, array, POINTER(None))
 
     def leaving_view(self, value: Value, owner: Value) -> ll.Value:
-        """A view of a result, or of what would be one if it left too."""
+        """A view of an argument, a result, or what would be one if it left too."""
         form = self.plan.forms[value]
-        array = self.b.load(self.results[owner])
-        start, end = (self.b.ptrtoint(p, I64) for p in (self.arrays[owner], self.load(value)))
+        is_given = owner in self.given
+        array = self.given[owner][1] if is_given else self.b.load(self.results[owner])
+        first = self.load(owner) if is_given else self.arrays[owner]
+        start, end = (self.b.ptrtoint(pointer, I64) for pointer in (first, self.load(value)))
         make = self.helper(
             "jitlang_new_view", POINTER, [POINTER, I64, POINTER, I64, POINTER, POINTER]
         )
         layout = (I64(len(form.shape)), self.words(form.shape), self.words(form.strides))
-        made = self.b.call(
-            make, [array, self.b.sub(end, start), self.object(form.dtype.numpy), *layout]
-        )
+        distance = self.b.sub(end, start)
+        made = self.b.call(make, [array, distance, self.object(form.dtype.numpy), *layout])
         made = self.checked_object(made)
         if self.gives_array(value):
             return self.wrapped(value, made, POINTER(None))
+        if is_given:
+            return self.view_of_argument(self.given[owner][0], made)
         if owner not in self.left:
             slot = self.left[owner] = self.owned_object()
             self.python("Py_IncRef", array)
             whole = self.wrapped(owner, array, POINTER(None))
             self.b.store(self.checked_object(whole), slot)
         return self.wrapped(value, made, self.b.load(self.left[owner]))
+
+    def view_of_argument(self, argument: ll.Value, array: ll.Value) -> ll.Value:
+        """A tensor that knows whose memory it shares. The reference to the array is taken over."""
+        vector = self.b.bitcast(self.vector([argument, array]), POINTER.as_pointer())
+        callee = self.object(_view_of)
+        made = self.python("PyObject_Vectorcall", callee, vector, I64(2), POINTER(None))
+        self.python("Py_DecRef", array)
+        return made
 
     def gives_array(self, value: Value) -> bool:
         return self.frame.gives_arrays or ty.is_array(value.type)
@@ -379,6 +367,10 @@ class NativeEmitter(TensorEmitter):
         made = self.python("PyObject_Vectorcall", callee, vector, I64(1), POINTER(None))
         self.python("Py_DecRef", array)
         return self.checked_object(made)
+
+
+def _view_of(source: Tensor, array: Any) -> Tensor:
+    return box(array, source if source._base is None else source._base)
 
 
 def _scalar_of(array: Any) -> Any:

@@ -178,6 +178,14 @@ failed:
   ret ptr null
 }
 
+define ptr @jitlang_wrap(ptr %data, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+  call void @Py_IncRef(ptr %descr)
+  %nd32 = trunc i64 %nd to i32
+  ; aligned and writable
+  %made = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %descr, i32 %nd32, ptr %dims, ptr %strides, ptr %data, i32 1280, ptr null)
+  ret ptr %made
+}
+
 define ptr @jitlang_new_view(ptr %base, i64 %offset, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
 entry:
   %start = call ptr @jitlang_data(ptr %base)

@@ -15,6 +15,8 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
     ptr jitlang_new_array(ptr descr, i64 nd, ptr dims, ptr strides)
         A new array; strides are NULL (C order) or those of a permutation of C order. The memory of
         large ones comes from a cache (`memory.py`).
+    ptr jitlang_wrap(ptr data, ptr descr, i64 nd, ptr dims, ptr strides)
+        An array over memory that it does not keep alive: for calls that let go of it at once.
     ptr jitlang_new_view(ptr array, i64 offset, ptr descr, i64 nd, ptr dims, ptr strides)
         A new array over the memory of another, `offset` bytes behind its first element; writable
         where that one is.
@@ -49,6 +51,7 @@ from .llvm import Library, compile_module
 _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
+    "jitlang_wrap",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
 _ARRAY_FUNCTIONS = {

@@ -13,7 +13,7 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
 from ..passes.manager import run_passes
 from . import objects
-from .actions import Plan, Planner, UnsupportedGroup, touches_tensors
+from .actions import Call, Multiply, Plan, Planner, Run, UnsupportedGroup, touches_tensors
 from .entry import builtin_function
 from .forms import Form
 from .guards import Guard, guard_inputs, tensor_guards
@@ -93,6 +93,7 @@ def _frame(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> 
     _refuse_callbacks(graph)
     forms = {guard.value: guard.form for guard in tensor_guards(guards)}
     plan = _plan(graph, forms)
+    _refuse_nothing_but_calls(plan)
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
     storage.place()
@@ -110,6 +111,13 @@ def _plan(graph: Graph, forms: dict[Value, Form]) -> Plan:
             if sum(node.op is not None for node in reason.group.attributes[SUBGRAPH].walk()) < 2:
                 raise
             dissolve_group(reason.group)
+
+
+def _refuse_nothing_but_calls(plan: Plan) -> None:
+    """Calls of kernels cost what they cost in the interpreter."""
+    kinds = {type(action) for action in plan.actions.values()}
+    if Call in kinds and not kinds & {Run, Multiply}:
+        raise Unsupported("it only calls kernels")
 
 
 def _refuse_callbacks(graph: Graph) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..ir.graph import IF, LOOP, Block, Graph, Node, Value
-from .actions import Multiply, Plan, Run, Select, View, fresh_values, is_tensor
+from .actions import Call, Copy, Multiply, Plan, Run, Select, View, fresh_values, is_tensor
 
 ALIGNMENT = 64
 _FAR = 1 << 60
@@ -203,8 +203,10 @@ def _read_values(node: Node, plan: Plan) -> Iterable[Value]:
     """What a node reads, elements of lists included."""
     yield from node.inputs
     action = plan.actions.get(node)
-    for part in getattr(action, "parts", ()):
-        yield part.source
+    if isinstance(action, Copy):
+        yield from (part.source for part in action.parts)
+    if isinstance(action, Call):
+        yield from action.inputs
 
 
 def _place(buffers: list[Buffer]) -> int:

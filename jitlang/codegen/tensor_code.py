@@ -9,7 +9,8 @@ the pointers change places.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -21,9 +22,11 @@ from ..errors import attach_script_stack
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.rows import kernel_of
+from . import MISS, objects
 from .actions import (
     Action,
     Allocate,
+    Call,
     Copy,
     Item,
     Length,
@@ -38,13 +41,15 @@ from .actions import (
 )
 from .copying import emit_copy
 from .host import I32, POINTER, POLL_INTERVAL, VOID, HostEmitter
-from .launch import Call, Place
+from .launch import Call as KernelCall
+from .launch import Place
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
 from .threads import parallel_address
 
 _POLL_NANOSECONDS = 10_000_000
 """How long the trips between two looks at signals may take together, roughly."""
+CALL_NANOSECONDS = 3000.0
 _FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
 
 
@@ -81,6 +86,10 @@ class TensorEmitter(HostEmitter):
         self.addresses[name] = address
         return self.declare(name, ll.FunctionType(result, parameters))
 
+    def helper(self, name: str, result: ll.Type, parameters: list[ll.Type]) -> Any:
+        """A function over objects."""
+        return self.imported(name, objects.imports()[name], result, parameters)
+
     def words(self, numbers: Sequence[int]) -> ll.Value:
         """A constant table of 64-bit words, as a pointer; NULL for none."""
         if not numbers:
@@ -102,6 +111,25 @@ class TensorEmitter(HostEmitter):
         """Where a buffer of the block begins."""
         return self.advanced(self.memory, buffer.offset)
 
+    def unless(self, condition: ll.Value, target: ll.Block) -> None:
+        """Go to the block unless the condition holds."""
+        following = self.b.append_basic_block("fits")
+        self.b.cbranch(condition, following, target)
+        self.b.position_at_end(following)
+
+    def missing(self, *, releases: bool) -> ll.Block:
+        """A block that returns MISS; `releases`: after giving back what is owned."""
+        block = self.function.append_basic_block("miss")
+        builder, self.b = self.b, ll.IRBuilder(block)
+        if releases:
+            self.take_gil()
+            self.release_all(self.b)
+        marker = self.object(MISS)
+        self.b.call(self.declare("Py_IncRef", ll.FunctionType(VOID, [POINTER])), [marker])
+        self.b.ret(marker)
+        self.b = builder
+        return block
+
     def raising(self, node: Node, raiser: Callable[..., Any], *given: ll.Value) -> None:
         """Leave with the exception that a Python function raises."""
 
@@ -112,15 +140,15 @@ class TensorEmitter(HostEmitter):
                 attach_script_stack(error, [*node.callstack, node.span])
                 raise
 
-        vector = self.entry.alloca(POINTER, size=max(len(given), 1))
-        for index, value in enumerate(given):
-            boxed = self.checked_object(self.box(value))
-            self.b.store(boxed, self.b.gep(vector, [I64(index)]))
-        callee = self.object(with_stack)
-        made = self.python("PyObject_Vectorcall", callee, vector, I64(len(given)), POINTER(None))
-        for index in range(len(given)):
-            self.python("Py_DecRef", self.b.load(self.b.gep(vector, [I64(index)])))
-        self.checked_object(made)
+        with self.gil():
+            boxed = [self.checked_object(self.box(value)) for value in given]
+            vector = self.vector(boxed) if boxed else POINTER(None)
+            arguments = self.b.bitcast(vector, POINTER.as_pointer())
+            callee, count = self.object(with_stack), I64(len(given))
+            made = self.python("PyObject_Vectorcall", callee, arguments, count, POINTER(None))
+            for each in boxed:
+                self.python("Py_DecRef", each)
+            self.checked_object(made)
 
     # Values -------------------------------------------------------------------------------------
 
@@ -213,6 +241,8 @@ class TensorEmitter(HostEmitter):
             self.copy_part(target, action.part)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
+        elif isinstance(action, Call):
+            self.call(node, action)
         elif isinstance(action, Item):
             made = self.item(action.source, node.output.type)
             is_boxed = node.output.type is ty.NUMBER
@@ -274,6 +304,45 @@ class TensorEmitter(HostEmitter):
             return self.b.sitofp(value, DOUBLE)
         return self.b.icmp_signed("!=", value, I64(0)) if wanted is ty.BOOL else value
 
+    # Calls --------------------------------------------------------------------------------------
+
+    def call(self, node: Node, action: Call) -> None:
+        """Call a reference kernel; where it does not give what was planned, the function gives up."""
+        self.called_back.append(node)
+        for value in action.outputs:
+            self.begin(value)
+        with self.gil():
+            given = [self.as_object(value) for value in (*action.inputs, *action.outputs)]
+            vector = self.b.bitcast(self.vector(given), POINTER.as_pointer())
+            callee, count = self.object(action.function), I64(len(given))
+            made = self.python("PyObject_Vectorcall", callee, vector, count, POINTER(None))
+            for each in given:
+                self.python("Py_DecRef", each)
+            self.checked_object(made)
+            went_well = self.python("PyObject_IsTrue", made)
+            self.python("Py_DecRef", made)
+        self.unless(self.b.icmp_signed(">", went_well, I32(0)), self.missing(releases=True))
+
+    def as_object(self, value: Value) -> ll.Value:
+        """A new reference to a number, or to an array over a tensor's memory."""
+        loaded = self.load(value)
+        form = self.plan.forms.get(value)
+        if form is None:
+            return self.checked_object(self.box(loaded))
+        wrap = self.helper("jitlang_wrap", POINTER, [POINTER, POINTER, I64, POINTER, POINTER])
+        layout = (I64(len(form.shape)), self.words(form.shape), self.words(form.strides))
+        made = self.b.call(wrap, [loaded, self.object(form.dtype.numpy), *layout])
+        return self.checked_object(made)
+
+    @contextmanager
+    def gil(self) -> Iterator[None]:
+        """Hold the GIL for a while."""
+        self.take_gil()
+        released, self.released = self.released, None
+        yield
+        self.released = released
+        self.release_gil()
+
     # Products -----------------------------------------------------------------------------------
 
     def multiply(self, node: Node, action: Multiply) -> None:
@@ -322,7 +391,7 @@ class TensorEmitter(HostEmitter):
         self,
         node: Node,
         action: Run,
-        call: Call,
+        call: KernelCall,
         temporaries: Sequence[Buffer],
         scratch: Buffer | None,
     ) -> None:
@@ -382,6 +451,8 @@ def nanoseconds(action: Action | None) -> float:
     """What an action may take, roughly."""
     if isinstance(action, Run):
         return sum(50 + call.nanoseconds for call in action.launch.calls)
+    if isinstance(action, Call):
+        return CALL_NANOSECONDS
     if isinstance(action, Multiply):
         return 50 + action.nanoseconds
     if isinstance(action, Copy):

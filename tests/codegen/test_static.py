@@ -156,12 +156,52 @@ def test_views_of_results_share_their_memory() -> None:
     np.testing.assert_array_equal(row.numpy(), x.numpy()[1] * 2 + 1)
 
 
-def view_of_argument(x: Tensor) -> Tensor:
-    return x.t()
+def views_of_arguments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x.t(), x + 1, x[1:]
 
 
-def test_views_of_arguments_are_left_to_the_general_code() -> None:
-    assert "view of an argument" in refused(view_of_argument, jl.randn(2, 3))
+def test_views_of_arguments_share_their_memory() -> None:
+    x = jl.randn(3, 4)
+    version = check(views_of_arguments, x)
+    turned, _, rest = version.function(x)
+    assert turned._base is rest._base is x
+    turned[0, 2] = 7.0
+    assert x[2, 0].item() == rest[1, 0].item() == 7.0
+    part = jl.randn(5, 4)[:3]
+    assert version.function(part)[0]._base is part._base
+    on_arrays, _, _ = compiled(jl.script(views_of_arguments), x.numpy())
+    assert on_arrays.function(x.numpy())[0].base is not None
+
+
+def perhaps_itself(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.contiguous(), x + 1
+
+
+def test_results_that_may_be_an_argument_are_left_to_the_general_code() -> None:
+    assert "may be an argument" in refused(perhaps_itself, jl.randn(2, 3))
+
+
+def calling(x: Tensor, n: int) -> Tensor:
+    for _ in range(n):
+        x = x.cumsum(0) * 0.5 + jl.sort(x, 1)[0]
+    return x
+
+
+def test_rows_without_native_code_are_called() -> None:
+    version, graph, inputs = compiled(jl.script(calling), jl.randn(3, 4), 3)
+    wanted = assemble(graph, exact=True)(*inputs)
+    assert_same(version.function(*inputs), wanted, exact=True)
+    assert {node.kind for node in version.callbacks} == {"aten::cumsum", "aten::sort"}
+
+
+def test_where_a_called_row_fails_the_general_code_says_why() -> None:
+    def picked(x: Tensor, i: Tensor) -> Tensor:
+        return (x * 2).gather(0, i) + 1
+
+    x, good, bad = jl.randn(3), jl.tensor([2, 0]), jl.tensor([0, 3])
+    version, _, _ = compiled(jl.script(picked), x, good)
+    assert version.function(x, good).shape == (2,)
+    assert version.function(x, bad) is MISS
 
 
 def joined(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

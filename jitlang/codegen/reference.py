@@ -1,0 +1,72 @@
+"""Reference kernels as native code calls them: into memory that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arrays import ignore_float_errors, restore_float_errors
+from ..ir import types as ty
+from ..ir.graph import Node
+from ..ops.arrays import READINGS
+from ..ops.rows import kernel_of
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument that comes with the call, by its place among the inputs."""
+
+    place: int
+
+
+class ReferenceCall:
+    """The kernel of a node's row.
+
+    `call(*inputs, *outputs)` computes the row and copies its results into the outputs. It returns
+    False where a result is not what was planned or the kernel raises; whoever runs the general code
+    then finds out what there is to say.
+    """
+
+    def __init__(self, node: Node, template: Sequence[Any]) -> None:
+        self.kernel = _kernel(node)
+        self.template = template
+        self.results = len(node.outputs)
+
+    def __call__(self, *given: Any) -> bool:
+        token = ignore_float_errors()
+        try:
+            found = self.kernel(*(_filled(place, given) for place in self.template))
+        except Exception:
+            return False
+        finally:
+            restore_float_errors(token)
+        results = [found] if self.results == 1 else list(found)
+        return all(map(_stored, results, given[-self.results :]))
+
+
+def _kernel(node: Node) -> Callable[..., Any]:
+    assert node.op is not None
+    reading = READINGS.get(node.op.full_name)
+    if reading is not None and any(ty.is_array(value.type) for value in node.inputs):
+        return partial(reading, np)
+    return kernel_of(node.op, np)
+
+
+def _filled(place: Any, given: Sequence[Any]) -> Any:
+    if isinstance(place, Given):
+        return given[place.place]
+    return [_filled(each, given) for each in place] if isinstance(place, list) else place
+
+
+def _stored(result: Any, target: Any) -> bool:
+    """Copy a result that is as planned."""
+    array = np.asarray(result)
+    is_planned = array.dtype == target.dtype and array.shape == target.shape
+    if not is_planned or not array.flags.c_contiguous:
+        return False
+    np.copyto(target, array)
+    return True
