@@ -307,7 +307,7 @@ class TensorEmitter(HostEmitter):
     # Calls --------------------------------------------------------------------------------------
 
     def call(self, node: Node, action: Call) -> None:
-        """Call a reference kernel. The function gives up where it does not give what was planned."""
+        """Call a reference kernel; the function gives up where that gives another layout."""
         self.called_back.append(node)
         for value in action.outputs:
             self.begin(value)
