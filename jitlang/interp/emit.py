@@ -23,6 +23,7 @@ from ..tensor.dispatch import MAY_RETURN_SELF
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
+from .profile import FlowCounts
 from .representation import (
     find_objects,
     gives_raw,
@@ -44,18 +45,33 @@ WRAPPED = "(({0}) + 0x8000000000000000 & 0xFFFFFFFFFFFFFFFF) - 0x800000000000000
 
 
 def emit(
-    graph: Graph, program: Program, assemble: Callable[[Graph], Callable[..., Any]]
+    graph: Graph,
+    program: Program,
+    assemble: Callable[[Graph], Callable[..., Any]],
+    flow: FlowCounts | None = None,
 ) -> Emitted:
-    """Write a graph's instructions as Python; `assemble` makes the graphs it calls runnable."""
-    return _Emitter(graph, program, assemble).run()
+    """Write a graph's instructions as Python.
+
+    Args:
+        graph: the graph, and `program` its instructions.
+        program: the instructions.
+        assemble: makes the graphs that it calls runnable.
+        flow: counts branches and trips, where it is given.
+    """
+    return _Emitter(graph, program, assemble, flow).run()
 
 
 class _Emitter:
     def __init__(
-        self, graph: Graph, program: Program, assemble: Callable[[Graph], Callable[..., Any]]
+        self,
+        graph: Graph,
+        program: Program,
+        assemble: Callable[[Graph], Callable[..., Any]],
+        flow: FlowCounts | None,
     ) -> None:
         self.graph = graph
         self.assemble = assemble
+        self.flow = flow
         self.program = program
         self.objects = find_objects(graph)
         self.names: dict[str, Any] = dict(support.NAMES)
@@ -339,8 +355,18 @@ class _Emitter:
             self.write(f"{writes} = {called}" if writes else called, instruction.node)
             self.begin(name, reads)
         self.open_regions.append(instruction)
+        counters = None if self.flow is None else self.flow.add(instruction.node)
+        self.count(counters, 0, instruction.node)
         self.open_functions[-1].open(header, self.take_blame() or instruction.node)
+        self.count(counters, 1, instruction.node)
         self.release(instruction.releases, instruction.node)
+
+    def count(self, counters: int | None, number: int, node: Node) -> None:
+        """Count that control passes here; nothing of that line can fail."""
+        if self.flow is None or counters is None:
+            return
+        name = self.name("counts", self.flow.counts)
+        self.open_functions[-1].write(f"{name}[{counters + number}] += 1", node)
 
     def end(self, instruction: Instruction) -> None:
         self.open_functions[-1].close(instruction.node)

@@ -26,13 +26,13 @@ from .. import background, config
 from ..background import compiling
 from ..codegen import MISS, compile_static
 from ..fuser.plan import Unsupported
-from ..ir.graph import Graph, Node
+from ..ir.graph import IF, LOOP, Graph, Node
 from .callback import callback_of, describe_callback
 from .explain import Explanation, VersionExplanation, groups_of, node_count
 from .generic import GenericForm, interpreted, make_generic
 from .layout import Layout, first_difference, is_plain, layouts_of
 from .machine import Routine, assemble
-from .profile import Profile
+from .profile import FlowCounts, Profile
 
 MAX_WATCHED = 32
 """Layouts that are counted in search of one worth a static version."""
@@ -123,7 +123,9 @@ class Executor:
         self._not_specialized = ""
         self._failures: list[str] = []
         self._is_retired = False
+        self._flow = FlowCounts()
         self._routines: dict[bool, Routine] = {}
+        self._counting: Routine | None = None
 
     # Calls --------------------------------------------------------------------------------------
 
@@ -184,7 +186,7 @@ class Executor:
             if self.interpreted_calls < settings.num_profiled_runs:
                 self._on(Event.CALLED)
                 self.interpreted_calls += 1
-                return self.interpreter()(*inputs)
+                return self._watched()(*inputs)
             self._on(Event.PROFILED)
         else:
             self.profile.missed(self._refusal(layouts))
@@ -211,7 +213,7 @@ class Executor:
             self._request_generic(settings)
         if self._generic is None:
             self.interpreted_calls += 1
-            return self.interpreter()(*inputs)
+            return self._watched()(*inputs)
         self.generic_calls += 1
         return self._generic.function(*inputs)
 
@@ -336,6 +338,15 @@ class Executor:
             found = self._routines[exact] = assemble(self.graph, exact=exact)
         return found
 
+    def _watched(self) -> Routine:
+        """The interpreter's form that counts branches and trips, where there are any."""
+        if self._counting is None:
+            has_flow = any(node.kind in (IF, LOOP) for node in self.graph.walk())
+            self._counting = (
+                assemble(self.graph, flow=self._flow) if has_flow else self.interpreter()
+            )
+        return self._counting
+
     def graph_for(self, arguments: Sequence[Any]) -> Graph:
         """The graph that runs for arguments like these, compiled if need be."""
         self.compile(arguments)
@@ -365,6 +376,8 @@ class Executor:
             calls=self.calls,
             interpreted=self.interpreted_calls,
             versions=[self._explain_version(version) for version in self.versions],
+            seen=self.profile.seen(),
+            flow=self._flow.lines(),
             form=generic.form if generic is not None else None,
             generic_calls=self.generic_calls,
             reason=generic.reason if generic is not None else "",

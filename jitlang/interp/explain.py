@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH
@@ -13,6 +14,10 @@ from .generic import Form
 
 if TYPE_CHECKING:
     from .executor import Phase
+
+
+MAX_SEEN = 8
+"""Layouts that an explanation shows."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Explanation:
         phase: the current phase.
         calls: calls so far.
         interpreted: how many of them the interpreter served.
+        seen: how often which layouts of arguments were seen before native code took them.
+        flow: how often branches were taken and loops went round while the interpreter ran.
         versions: the static versions, most recently used first.
         form: how the form for all layouts runs, or None where it was not needed yet.
         generic_calls: how many calls that form served.
@@ -69,6 +76,8 @@ class Explanation:
     phase: Phase
     calls: int
     interpreted: int
+    seen: Mapping[str, int]
+    flow: Sequence[str]
     versions: Sequence[VersionExplanation]
     form: Form | None
     generic_calls: int
@@ -82,6 +91,10 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"phase: {self.phase.value} after {self.calls} calls"]
+        lines += [f"seen {n} times: {what}" for what, n in islice(self.seen.items(), MAX_SEEN)]
+        if len(self.seen) > MAX_SEEN:
+            lines.append(f"seen: {len(self.seen) - MAX_SEEN} other layouts")
+        lines += self.flow
         if self.not_specialized:
             lines.append(f"not specialized: {self.not_specialized}")
         for version in self.versions:

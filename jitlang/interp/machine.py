@@ -37,6 +37,7 @@ from ..ops.broadcast import as_torch_error
 from ..tensor import Tensor
 from .emit import emit
 from .linearize import Instruction, linearize
+from .profile import FlowCounts
 from .representation import holds_tensor
 from .text import Emitted, Kernel
 
@@ -52,14 +53,16 @@ class Routine:
         filename: the name under which tracebacks and `linecache` know the source.
     """
 
-    def __init__(self, graph: Graph, *, exact: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, *, exact: bool = False, flow: FlowCounts | None = None
+    ) -> None:
         program = linearize(graph)
         self.instructions: list[Instruction] = program.instructions
         self.exact = exact
         # NumPy's floating-point warnings are for arrays; torch's tensors give none.
         self._has_tensors = any(map(_holds_tensor, graph.walk()))
         self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
-        self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact))
+        self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact), flow)
         self._code: CodeType = compile(self.source, self.filename, "exec")
         self._host = self._bind(np)
         self._device: FunctionType | None = None
@@ -147,18 +150,19 @@ def script_stack(node: Node) -> Iterator[SourceSpan | None]:
     yield node.span
 
 
-def assemble(graph: Graph, *, exact: bool = False) -> Routine:
+def assemble(graph: Graph, *, exact: bool = False, flow: FlowCounts | None = None) -> Routine:
     """Make a graph ready to run.
 
     Args:
         graph: the graph; later changes to it do not show.
         exact: pointwise rows use jitlang's own elementary functions (the reference for other
         tiers).
+        flow: counts branches and trips of loops, where it is given.
 
     Raises:
         NotImplementedError: an operator has no kernel.
     """
-    return Routine(graph, exact=exact)
+    return Routine(graph, exact=exact, flow=flow)
 
 
 def _holds_tensor(node: Node) -> bool:

@@ -1,4 +1,5 @@
-"""What an executor learns of its calls: their layouts, and why native code refused them.
+"""What an executor learns of its calls: their layouts, which way they went, and why native code
+refused them.
 
 Counters are for reading and for deciding when to compile. Threads count without a lock, so a count
 may fall behind by a few where calls race.
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
+from ..ir.graph import IF, Node
 from .layout import Layout
 
 MAX_REASONS = 32
@@ -49,3 +51,40 @@ class Profile:
         """Count a refusal."""
         known = reason in self.misses or len(self.misses) < MAX_REASONS
         self.misses[reason if known else OTHER] += 1
+
+    def seen(self) -> dict[str, int]:
+        """How often which arguments were seen, for reading."""
+        return {
+            ", ".join(f"{name}: {part}" for name, part in zip(self.names, key, strict=True)): count
+            for key, count in self.layouts.items()
+        }
+
+
+class FlowCounts:
+    """How often branches were taken and loops went round, while the interpreter was watched.
+
+    Attributes:
+        counts: for each node how often it was reached, then how often its first block ran.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.counts: list[int] = []
+
+    def add(self, node: Node) -> int:
+        """Counters for a node; where they begin in `counts`."""
+        self.nodes.append(node)
+        self.counts += (0, 0)
+        return len(self.counts) - 2
+
+    def lines(self) -> list[str]:
+        """The counts of what was reached, for reading."""
+        pairs = zip(self.nodes, self.counts[::2], self.counts[1::2], strict=True)
+        return [_flow_line(node, reached, ran) for node, reached, ran in pairs if reached]
+
+
+def _flow_line(node: Node, reached: int, ran: int) -> str:
+    place = f" at {node.span}" if node.span is not None else ""
+    if node.kind == IF:
+        return f"branch{place}: taken {ran} of {reached} times"
+    return f"loop{place}: {ran} trips in {reached} runs"

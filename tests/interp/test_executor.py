@@ -250,6 +250,8 @@ def test_explanation_reads_well() -> None:
         call(run, *shape)
     assert str(run.explain()).splitlines() == [
         "phase: specialized after 4 calls",
+        "seen 3 times: x: Tensor float32 (2, 3), strides (12, 4)",
+        "seen 1 times: x: Tensor float32 (3, 2), strides (8, 4)",
         "static version: 1 calls",
         "  x: Tensor float32 (2, 3), strides (12, 4)",
         "  guard: its layouts",
@@ -297,3 +299,25 @@ def test_a_miss_says_what_differs(given: Any, compiled: Any, reason: str) -> Non
     run.compile([compiled])
     run.run([given], config.current())
     assert list(run.explain().misses) == [reason]
+
+
+def test_branches_and_trips_are_counted_while_profiling() -> None:
+    def walk(n: int, x: Tensor | None) -> int:
+        total = 0
+        for i in range(n):
+            if i % 3 == 0:
+                total += 1
+            while total > 100:
+                total -= 1
+        if x is not None:
+            total += 1
+        return total
+
+    fn = jl.script(walk)
+    assert [fn(10, None) for _ in range(4)] == [walk(10, None)] * 4
+    found = fn.explain()
+    counts = [line.partition(": ")[2] for line in found.flow]
+    expected = ["20 trips in 2 runs", "taken 8 of 20 times", "0 trips in 20 runs"]
+    assert counts == [*expected, "taken 0 of 2 times"]
+    assert all("test_executor.py" in line for line in found.flow)
+    assert found.seen == {"n: int, x: None": 3}
