@@ -45,35 +45,69 @@ done:
 }
 declare i64 @llvm.smin.i64(i64, i64)
 
+; A worker that has nothing to do looks for the next job for a while before it sleeps. `seen` is the
+; last job it has looked at. Sleepers are counted before they look a last time, and callers read the
+; count after they have published, so no job is missed.
 define void @worker() {
 entry:
   %start = getelementptr i64, ptr @pool, i64 15
   %finished = getelementptr i64, ptr @pool, i64 19
   %pstate = getelementptr i64, ptr @pool, i64 1
   %ptickets = getelementptr i64, ptr @pool, i64 3
-  br label %sleep
+  %phelpers = getelementptr i64, ptr @pool, i64 23
+  %pserial = getelementptr i64, ptr @pool, i64 24
+  %psleepers = getelementptr i64, ptr @pool, i64 25
+  br label %prepare
+prepare:
+  %seen = phi i64 [ -1, %entry ], [ %serial, %look ], [ %done, %rest ]
+  %counted = atomicrmw add ptr %psleepers, i64 1 seq_cst, align 8
+  %now = load atomic i64, ptr %pserial seq_cst, align 8
+  %is_new = icmp ne i64 %now, %seen
+  br i1 %is_new, label %rise, label %sleep
 sleep:
   %woken = call i32 @sem_wait(ptr %start)
   %interrupted = icmp ne i32 %woken, 0
-  br i1 %interrupted, label %sleep, label %look
+  br i1 %interrupted, label %sleep, label %rise
+rise:
+  %uncounted = atomicrmw sub ptr %psleepers, i64 1 seq_cst, align 8
+  br label %look
 look:
+  %last = phi i64 [ %seen, %rise ], [ %last, %enter ], [ %done, %idle ]
+  %serial = load atomic i64, ptr %pserial seq_cst, align 8
   %state = load atomic i64, ptr %pstate seq_cst, align 8
+  %is_other = icmp ne i64 %serial, %last
   %is_open = icmp slt i64 %state, 0
-  br i1 %is_open, label %enter, label %sleep
+  %number = and i64 %state, 9223372036854775807
+  %allowed = load atomic i64, ptr %phelpers monotonic, align 8
+  %has_place = icmp slt i64 %number, %allowed
+  %is_free = and i1 %is_open, %has_place
+  %enters = and i1 %is_other, %is_free
+  br i1 %enters, label %enter, label %prepare
 enter:
   %inside = add i64 %state, 1
   %swap = cmpxchg ptr %pstate, i64 %state, i64 %inside seq_cst seq_cst, align 8
   %entered = extractvalue { i64, i1 } %swap, 1
   br i1 %entered, label %join, label %look
 join:
+  %done = load atomic i64, ptr %pserial seq_cst, align 8
   %ticket = atomicrmw add ptr %ptickets, i64 1 seq_cst, align 8
   call void @work(i64 %ticket)
   %before = atomicrmw sub ptr %pstate, i64 1 seq_cst, align 8
   %is_last = icmp eq i64 %before, 1
-  br i1 %is_last, label %tell, label %sleep
+  br i1 %is_last, label %tell, label %idle
 tell:
   %told = call i32 @sem_post(ptr %finished)
-  br label %sleep
+  br label %idle
+idle:
+  %turn = phi i64 [ 0, %join ], [ 0, %tell ], [ %turn1, %rest ]
+  %next = load atomic i64, ptr %pserial monotonic, align 8
+  %is_next = icmp ne i64 %next, %done
+  br i1 %is_next, label %look, label %rest
+rest:
+  call void @relax()
+  %turn1 = add i64 %turn, 1
+  %patient = icmp slt i64 %turn1, SPINS
+  br i1 %patient, label %idle, label %prepare
 }
 
 define i32 @parallel(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes) {
@@ -128,10 +162,15 @@ publish:
   %pstatus = getelementptr i64, ptr @pool, i64 4
   store atomic i64 0, ptr %pstatus seq_cst, align 8
   store atomic i64 -9223372036854775808, ptr %pstate seq_cst, align 8
+  %pserial = getelementptr i64, ptr @pool, i64 24
+  %published = atomicrmw add ptr %pserial, i64 1 seq_cst, align 8
+  %psleepers = getelementptr i64, ptr @pool, i64 25
+  %sleepers = load atomic i64, ptr %psleepers seq_cst, align 8
+  %woken = call i64 @llvm.smin.i64(i64 %sleepers, i64 %workers)
   br label %wake
 wake:
   %i = phi i64 [ 0, %publish ], [ %i1, %waking ]
-  %more = icmp slt i64 %i, %workers
+  %more = icmp slt i64 %i, %woken
   br i1 %more, label %waking, label %join
 waking:
   %posted = call i32 @sem_post(ptr %start)
@@ -139,6 +178,19 @@ waking:
   br label %wake
 join:
   call void @work(i64 0)
+  br label %linger
+linger:
+  %turn = phi i64 [ 0, %join ], [ %turn1, %lingering ]
+  %busy = load atomic i64, ptr %pstate monotonic, align 8
+  %all_left = icmp eq i64 %busy, -9223372036854775808
+  %impatient = icmp sge i64 %turn, SPINS
+  %ends = or i1 %all_left, %impatient
+  br i1 %ends, label %shut, label %lingering
+lingering:
+  call void @relax()
+  %turn1 = add i64 %turn, 1
+  br label %linger
+shut:
   %before = atomicrmw and ptr %pstate, i64 9223372036854775807 seq_cst, align 8
   %inside = and i64 %before, 9223372036854775807
   %nobody = icmp eq i64 %inside, 0
