@@ -11,8 +11,6 @@ and rows into blocks that stay in the second. Each element of C is the same sum 
 wherever its tile lies, so threads, which take panels and blocks of rows in turn, do not show in the
 result.
 
-Small outputs over operands that are contiguous along k are written as dot products instead.
-
     void product(ptr a, ptr b, ptr c, ptr scratch)
     void pack(ptr b, ptr packed)
 
@@ -21,76 +19,35 @@ Packed operands and scratch memory may lie anywhere: their sizes leave room to a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ..dtypes import DType
-from .assembler import WIDE, Assembler, Lane, constant, integer, register_type, suffix
-from .llvm import HostTarget
+from .assembler import WIDE, Lane, integer
+from .matrix import ALIGNMENT, PACK_HEADER, ProductSpec, Shape, StripWriter, Sums, Visit
 
-ALIGNMENT = 64
 PANEL_BYTES = 32 << 10
 """A block of a panel: most of a first cache."""
+DIRECT_BYTES = 256 << 10
+DIRECT_DEPTH = 32
+"""A larger B that is read where it lies is read by so many of its rows, for all of C: each row is
+on other pages, and the processor follows only so many streams.
+"""
 ROWS_BYTES = 512 << 10
 """A block of rows of A: half of a second cache, or less."""
 SUMS = 8
 """Sums that must be under way for the latency of a multiply-add not to show."""
 FEW_ROWS = 4
-"""Up to so many rows B is read once and the speed is that of its memory."""
-
-
-@dataclass(frozen=True)
-class ProductSpec:
-    """C[m, n] = A[m, k] @ B[k, n], or C += where `accumulate`.
-
-    Strides are in elements, of any sign; those of C are `(any, 1)`. dtype is float32 or float64.
-    """
-
-    dtype: DType
-    m: int
-    n: int
-    k: int
-    a_strides: tuple[int, int]
-    b_strides: tuple[int, int]
-    c_strides: tuple[int, int]
-    accumulate: bool = False
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions."""
-        return 2 * self.m * self.n * self.k
-
-    def normalized(self) -> ProductSpec:
-        """The same product, strides of dimensions with one element as if all were contiguous."""
-        (a0, a1), (b0, b1), (c0, _) = self.a_strides, self.b_strides, self.c_strides
-        if self.k == 1:
-            a1, b0 = 1, max(self.n, 1)
-        if self.m == 1:
-            a0, c0 = max(self.k, 1), max(self.n, 1)
-        if self.n == 1:
-            b1 = 1
-        return replace(self, a_strides=(a0, a1), b_strides=(b0, b1), c_strides=(c0, 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What products are written for: bytes of a vector, registers, fused multiply-add."""
-
-    vector_bytes: int
-    registers: int
-    has_fma: bool
-
-    def lanes(self, dtype: DType) -> int:
-        """Elements of a vector."""
-        return self.vector_bytes // dtype.itemsize
-
-
-def shape_of(target: HostTarget) -> Shape:
-    """The shape for a processor."""
-    is_wide = target.has("avx512f")
-    return Shape(target.vector_bytes, 32 if is_wide else 16, target.has("fma"))
+"""Up to so many rows the speed is that of reading B, and of the memory that it is in."""
+DEPTH_MULTIPLE = 16
+SQUARE = 4
+"""Rows and columns that are transposed at a time: larger squares take LLVM longer than they save.
+"""
+COLUMNS_HEADER = (
+    "define internal void @columns(ptr %source, ptr noalias %packed, i64 %columns, i64 %count) "
+    f"noinline {WIDE}"
+)
 
 
 class Source(Enum):
@@ -109,7 +66,7 @@ class Tiling:
         source: where tiles read B.
         lanes: elements of a vector.
         vectors: vectors of a row of a tile; a panel is `lanes * vectors` wide.
-        rows: rows of a tile at most; all tiles have nearly as many.
+        tiles: tiles of a panel; all have nearly as many rows.
         chains: sums that an element is computed as, each over every so-manieth of k.
         unroll: steps of k written one after the other.
         depth: steps of k in a block.
@@ -119,7 +76,7 @@ class Tiling:
     source: Source
     lanes: int
     vectors: int
-    rows: int
+    tiles: int
     chains: int
     unroll: int
     depth: int
@@ -139,38 +96,40 @@ def tiling_of(spec: ProductSpec, shape: Shape, is_packed: bool) -> Tiling:
         shape: what it is written for.
         is_packed: whether B has been packed before.
     """
-    lanes = min(shape.lanes(spec.dtype), _power_of_two(spec.n))
-    needed = -(-spec.n // lanes)
-    most_rows = 8 if shape.registers == 32 else 6
-    if spec.m <= FEW_ROWS:
-        vectors = min(needed, SUMS if spec.m == 1 else SUMS // 2)
-        vectors = min(vectors, (shape.registers - 2) // (spec.m + 1))
-    else:
-        vectors = min(needed, 2)
-    tiles = -(-spec.m // most_rows)
+    size = spec.dtype.itemsize
+    lanes = shape.lanes(spec.dtype, spec.n)
+    vectors = min(-(-spec.n // lanes), _most_vectors(spec, shape))
+    tiles = -(-spec.m // (8 if shape.registers == 32 else 6))
     rows = -(-spec.m // tiles)
     chains = max(1, min(SUMS // (rows * vectors), spec.k)) if tiles == 1 else 1
-    source = _source(spec, tiles, is_packed)
-    size = spec.dtype.itemsize
     depth = spec.k
-    if tiles > 2:
-        depth = max(PANEL_BYTES // (lanes * vectors * size), 64)
-        depth = _balanced(spec.k, depth, 8)
-    height = max(ROWS_BYTES // (min(depth, spec.k) * rows * size), 1)
+    source = Source.DIRECT if spec.b_strides[1] == 1 and tiles == 1 else Source.SCRATCH
+    source = Source.PACKED if is_packed else source
+    if source is Source.DIRECT and spec.k * spec.n * size > DIRECT_BYTES:
+        depth = min(depth, DIRECT_DEPTH)
+    elif tiles > 2:
+        depth = _depth(spec.k, PANEL_BYTES // (lanes * vectors * size))
+    height = _balanced(tiles, max(ROWS_BYTES // (depth * rows * size), 1), 1)
     unroll = max(chains, min(16 // (rows * vectors), 4), 1)
-    if depth < spec.k and (spec.k % unroll or depth % unroll):
+    if tiles > 1 and depth < spec.k and (spec.k % unroll or depth % unroll):
         unroll = 1
-    return Tiling(source, lanes, vectors, rows, chains, unroll, depth, _balanced(tiles, height, 1))
+    return Tiling(source, lanes, vectors, tiles, chains, unroll, depth, height)
 
 
-def _source(spec: ProductSpec, tiles: int, is_packed: bool) -> Source:
-    if is_packed:
-        return Source.PACKED
-    return Source.DIRECT if spec.b_strides[1] == 1 and tiles <= 2 else Source.SCRATCH
+def _most_vectors(spec: ProductSpec, shape: Shape) -> int:
+    """Vectors of a row of a tile: with few rows, as many as registers hold and latency needs."""
+    if spec.m > FEW_ROWS:
+        return 2
+    needed = SUMS if spec.m == 1 else SUMS // 2
+    return min(needed, (shape.registers - 2) // (spec.m + 1))
 
 
-def _power_of_two(at_least: int) -> int:
-    return 1 << (at_least - 1).bit_length()
+def _depth(k: int, most: int) -> int:
+    """The size of blocks of k, none of which is shorter than a square."""
+    depth = _balanced(k, max(most, 4 * DEPTH_MULTIPLE), DEPTH_MULTIPLE)
+    while depth < k and 0 < k % depth < DEPTH_MULTIPLE:
+        depth += DEPTH_MULTIPLE
+    return min(depth, k)
 
 
 def _balanced(total: int, most: int, multiple: int) -> int:
@@ -180,408 +139,285 @@ def _balanced(total: int, most: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-class ProductWriter:
-    """Writes the functions of one product that is cut into tiles."""
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """Some steps of k in one panel of one block of rows, added to what is in C or not."""
 
-    def __init__(self, spec: ProductSpec, tiling: Tiling, shape: Shape) -> None:
-        self.spec = spec
+    block: Lane
+    panel: Lane
+    columns: int
+    start: Lane
+    count: Lane
+    is_added: bool
+
+
+class GemmWriter(StripWriter):
+    """Writes a product that is cut into tiles; its strips are panels."""
+
+    def __init__(self, spec: ProductSpec, shape: Shape, tiling: Tiling) -> None:
+        super().__init__(spec, shape, spec.n, tiling.width, -(-tiling.tiles // tiling.height))
         self.tiling = tiling
-        self.shape = shape
-        self.a = Assembler()
-        self.element = register_type(spec.dtype)
-        self.size = spec.dtype.itemsize
-        self.tiles = -(-spec.m // tiling.rows)
-        self.blocks = -(-self.tiles // tiling.height)
-        self.whole_panels, self.edge = divmod(spec.n, tiling.width)
-        self.panels = self.whole_panels + (self.edge > 0)
-
-    # What callers need ----------------------------------------------------------------------------
-
-    @property
-    def units(self) -> int:
-        """Pieces of work that may be done by any thread."""
-        return self.blocks * self.panels
+        self.b = Lane("%b", "ptr")
+        self.own = Lane("%scratch", "ptr")
 
     @property
     def packed_bytes(self) -> int:
         """Size of a packed B."""
-        return self.panels * self.spec.k * self.tiling.width * self.size + ALIGNMENT
-
-    def chunk(self, pieces: int) -> int:
-        """Units of one of at most so many pieces."""
-        return -(-self.units // pieces)
+        return self.strips * self.spec.k * self.width * self.a.size + ALIGNMENT
 
     def scratch_bytes(self, pieces: int) -> int:
         """Size of the scratch memory of a product that is split in at most so many pieces."""
-        if self.tiling.source is not Source.SCRATCH:
-            return 0
-        return pieces * self.panel_bytes + ALIGNMENT
+        is_needed = self.tiling.source is Source.SCRATCH
+        return pieces * self.panel_bytes + ALIGNMENT if is_needed else 0
 
     @property
     def panel_bytes(self) -> int:
         """Size of a block of a panel, rounded up to the alignment."""
-        size = min(self.tiling.depth, self.spec.k) * self.tiling.width * self.size
-        return -(-size // ALIGNMENT) * ALIGNMENT
+        return -(-self.tiling.depth * self.width * self.a.size // ALIGNMENT) * ALIGNMENT
 
-    # Functions ------------------------------------------------------------------------------------
+    # Strips ---------------------------------------------------------------------------------------
 
-    def text(self, pieces: int) -> str:
-        """The module of `product`, split in at most so many pieces, and of `pack` where tiles
-        read a packed B.
-        """
-        functions = [self.parallel_functions(pieces) if pieces > 1 else self.function()]
-        if self.tiling.source is Source.PACKED:
-            functions.append(self.pack_function())
-        return module(functions)
+    def begin(self, piece: Lane) -> None:
+        """Where B and the scratch memory of a piece are."""
+        a, b, scratch = self.a, Lane("%b", "ptr"), Lane("%scratch", "ptr")
+        self.b = a.aligned(b) if self.tiling.source is Source.PACKED else b
+        if self.tiling.source is Source.SCRATCH:
+            self.own = a.moved(a.aligned(scratch), (piece, self.panel_bytes // a.size))
 
-    def function(self) -> str:
-        """`product` for one thread."""
-        b, own = self.operand_b(Lane("%b", "ptr")), self.aligned(Lane("%scratch", "ptr"))
-        with self.each(self.blocks) as block:
-            with self.each(self.whole_panels) as panel:
-                self.unit(block, panel, self.tiling.width, b, own)
-            if self.edge:
-                self.unit(block, integer(self.whole_panels), self.edge, b, own)
-        return self.finished(PRODUCT_HEADER, "void")
-
-    def parallel_functions(self, pieces: int) -> str:
-        """`product` for all threads, and the piece of it that the pool calls."""
-        a, chunk = self.a, self.chunk(pieces)
-        begin, end, arrays = Lane("%begin", "i64"), Lane("%end", "i64"), Lane("%arrays", "ptr")
-        own = self.aligned(Lane("%scratch", "ptr"))
-        piece = a.binary("udiv", begin, integer(chunk))
-        own = a.offset(own, a.mul(piece, integer(self.panel_bytes)))
-        a.write(f"%a = load ptr, {arrays}")
-        a.write(f"%c = load ptr, {a.offset(arrays, integer(16))}")
-        b = self.operand_b(a.load(a.offset(arrays, integer(8)), "ptr"))
-        with a.loop(begin, end) as unit:
-            block = a.binary("udiv", unit, integer(self.panels))
-            panel = a.binary("urem", unit, integer(self.panels))
-            if self.whole_panels:
-                with a.when(a.compare("ult", panel, integer(self.whole_panels))):
-                    self.unit(block, panel, self.tiling.width, b, own)
-            if self.edge:
-                with a.when(a.compare("eq", panel, integer(self.whole_panels))):
-                    self.unit(block, panel, self.edge, b, own)
-        return self.finished(PIECE_HEADER, "i32 0") + parallel_call(self.units, chunk)
-
-    def pack_function(self) -> str:
-        """`pack`."""
-        packed = self.aligned(Lane("%packed", "ptr"))
-        stride = self.spec.k * self.tiling.width
-        depth = integer(self.spec.k)
-        with self.each(self.whole_panels) as panel:
-            place = self.moved(packed, [(panel, stride)])
-            self.pack(Lane("%b", "ptr"), panel, integer(0), depth, place, self.tiling.width)
-        if self.edge:
-            panel = integer(self.whole_panels)
-            place = self.moved(packed, [(panel, stride)])
-            self.pack(Lane("%b", "ptr"), panel, integer(0), depth, place, self.edge)
-        return self.finished(PACK_HEADER, "void")
-
-    def finished(self, header: str, result: str) -> str:
-        """The text of what was written so far; the next function begins afresh."""
-        self.a.write(f"ret {result}")
-        text = self.a.function(header)
-        self.a = Assembler()
-        return text
-
-    def aligned(self, pointer: Lane) -> Lane:
-        """The next place that is aligned."""
-        a = self.a
-        up = a.offset(pointer, integer(ALIGNMENT - 1))
-        name = "llvm.ptrmask.p0.i64"
-        return a.call(name, [up, integer(-ALIGNMENT)], "ptr")
-
-    def operand_b(self, b: Lane) -> Lane:
-        return self.aligned(b) if self.tiling.source is Source.PACKED else b
-
-    # Units ----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def each(self, count: int) -> Iterator[Lane]:
-        """What is written inside is run for 0, 1 ... below a count."""
-        if count == 1:
-            yield integer(0)
+    def passes(self, strips: Callable[[Visit], None]) -> None:
+        """All strips at once, or for some rows of B after the other."""
+        a, spec, depth = self.a, self.spec, self.tiling.depth
+        if self.tiling.source is not Source.DIRECT or depth == spec.k:
+            strips(self.strip)
             return
-        with self.a.loop(integer(0), integer(count)) as index:
-            yield index
 
-    def unit(self, block: Lane, panel: Lane, columns: int, b: Lane, own: Lane) -> None:
+        def add(block: Lane, panel: Lane, columns: int) -> None:
+            self.slab(Slab(block, panel, columns, start, count, True))
+
+        if not spec.accumulate:
+            strips(self.clear)
+        rest = spec.k % depth
+        count = integer(depth)
+        with a.loop(integer(0), integer(spec.k - rest), depth) as start:
+            strips(add)
+        if rest:
+            start, count = integer(spec.k - rest), integer(rest)
+            strips(add)
+
+    def strip(self, block: Lane, number: Lane, columns: int) -> None:
         """One panel of C in one block of rows."""
         a, spec, depth = self.a, self.spec, self.tiling.depth
-        if depth >= spec.k:
-            added = Lane("true", "i1") if spec.accumulate else None
-            self.slab(block, panel, columns, integer(0), integer(spec.k), b, own, added)
+        whole = Slab(block, number, columns, integer(0), integer(spec.k), spec.accumulate)
+        if depth == spec.k:
+            self.slab(whole)
             return
+        if not spec.accumulate:
+            self.clear(block, number, columns)
         with a.loop(integer(0), integer(spec.k), depth) as start:
             left = a.sub(integer(spec.k), start)
             count = a.call("llvm.smin.i64", [left, integer(depth)], "i64")
-            is_later = a.compare("ne", start, integer(0))
-            added = Lane("true", "i1") if spec.accumulate else is_later
-            self.slab(block, panel, columns, start, count, b, own, added)
+            self.slab(replace(whole, start=start, count=count, is_added=True))
 
-    def slab(
-        self, block: Lane, panel: Lane, columns: int, start: Lane, count: Lane,
-        b: Lane, own: Lane, added: Lane | None,
-    ) -> None:  # fmt: skip
-        """`count` steps of k from `start` on, over all rows of a block, in one panel."""
-        a, spec, width = self.a, self.spec, self.tiling.width
-        if self.tiling.source is Source.SCRATCH:
-            self.pack(b, panel, start, count, own, columns)
-            rows_of_b = own
-        elif self.tiling.source is Source.PACKED:
-            row = a.add(a.mul(panel, integer(spec.k)), start)
-            rows_of_b = a.offset(b, a.mul(row, integer(width * self.size)))
-        else:
-            rows_of_b = self.moved(b, [(panel, width), (start, spec.b_strides[0])])
-        height = self.tiling.height
-        base, extra = divmod(spec.m, self.tiles)
-        first = a.mul(block, integer(height))
-        last = integer(self.tiles)
-        if self.blocks > 1:
-            last = a.call("llvm.smin.i64", [a.add(first, integer(height)), last], "i64")
+    def clear(self, block: Lane, number: Lane, columns: int) -> None:
+        """Write zeros into one panel of C in one block of rows."""
+        a, lanes = self.a, self.tiling.lanes
+        first, last = (self.first_row(tile) for tile in self.tiles(block))
+        with a.loop(first, last) as row:
+            place = self.place(number, row)
+            for column in range(0, columns, lanes):
+                vector = a.moved(place, (column, 1))
+                a.store_lanes(a.zeros(lanes), vector, columns - column)
 
-        def write(row: Lane, rows: int) -> None:
-            x = self.moved(
-                Lane("%a", "ptr"), [(row, spec.a_strides[0]), (start, spec.a_strides[1])]
-            )
-            z = self.moved(Lane("%c", "ptr"), [(row, spec.c_strides[0]), (panel, width)])
-            self.tile(rows, columns, count, x, rows_of_b, z, added)
-
-        if self.tiles == 1:
-            write(integer(0), spec.m)
+    def slab(self, slab: Slab) -> None:
+        """All tiles of a slab."""
+        a, spec = self.a, self.spec
+        rows_of_b = self.rows_of_b(slab)
+        base, extra = divmod(spec.m, self.tiling.tiles)
+        if self.tiling.tiles == 1:
+            self.tile(slab, integer(0), spec.m, rows_of_b)
             return
+        first, last = self.tiles(slab.block)
         if extra:
-            with a.loop(first, a.call("llvm.smin.i64", [last, integer(extra)], "i64")) as number:
-                write(a.mul(number, integer(base + 1)), base + 1)
-        with a.loop(a.call("llvm.smax.i64", [first, integer(extra)], "i64"), last) as number:
-            write(a.add(a.mul(number, integer(base)), integer(extra)), base)
+            end = a.call("llvm.smin.i64", [last, integer(extra)], "i64")
+            with a.loop(first, end) as number:
+                self.tile(slab, self.first_row(number), base + 1, rows_of_b)
+            first = a.call("llvm.smax.i64", [first, integer(extra)], "i64")
+        with a.loop(first, last) as number:
+            self.tile(slab, self.first_row(number), base, rows_of_b)
 
-    def moved(self, pointer: Lane, steps: Sequence[tuple[Lane, int]]) -> Lane:
-        """A pointer moved by so many elements: the sum of index times stride."""
-        a, known = self.a, 0
-        for index, stride in steps:
-            if index.is_constant:
-                known += int(index.text) * stride * self.size
-            else:
-                pointer = a.offset(pointer, a.mul(index, integer(stride * self.size)))
-        return a.offset(pointer, integer(known)) if known else pointer
+    def tiles(self, block: Lane) -> tuple[Lane, Lane]:
+        """The number of the first tile of a block, and of the first after it."""
+        a, height, last = self.a, integer(self.tiling.height), integer(self.tiling.tiles)
+        if self.blocks == 1:
+            return integer(0), last
+        first = a.mul(block, height)
+        return first, a.call("llvm.smin.i64", [a.add(first, height), last], "i64")
+
+    def first_row(self, tile: Lane) -> Lane:
+        """Where a tile begins. The first tiles have a row more than the others."""
+        a = self.a
+        base, extra = divmod(self.spec.m, self.tiling.tiles)
+        row = a.mul(tile, integer(base))
+        if not extra:
+            return row
+        return a.add(row, a.call("llvm.smin.i64", [tile, integer(extra)], "i64"))
+
+    def place(self, panel: Lane, row: Lane) -> Lane:
+        """Where a row of a panel is in C."""
+        return self.a.moved(Lane("%c", "ptr"), (row, self.spec.c_strides[0]), (panel, self.width))
+
+    def rows_of_b(self, slab: Slab) -> Lane:
+        """Where the first of B's rows is, as tiles read them."""
+        a, spec = self.a, self.spec
+        if self.tiling.source is Source.DIRECT:
+            return a.moved(self.b, (slab.panel, self.width), (slab.start, spec.b_strides[0]))
+        if self.tiling.source is Source.PACKED:
+            stride = self.width * spec.k
+            return a.moved(self.b, (slab.panel, stride), (slab.start, self.width))
+        self.pack(slab, self.own)
+        return self.own
 
     # Tiles ----------------------------------------------------------------------------------------
 
-    def tile(
-        self, rows: int, columns: int, count: Lane, x: Lane, y: Lane, z: Lane, added: Lane | None
-    ) -> None:
-        """One tile: x and y point to its rows of A and to its columns of B, z to its place in C."""
-        a, lanes, chains = self.a, self.tiling.lanes, self.tiling.chains
-        vectors = -(-columns // lanes)
-        zero = a.splat(constant(0.0, self.spec.dtype), lanes)
-        sums = [
-            [[a.slot(self.element, lanes, zero) for _ in range(vectors)] for _ in range(rows)]
-            for _ in range(chains)
-        ]
-        unroll = self.tiling.unroll
-        whole = count
+    def tile(self, slab: Slab, row: Lane, rows: int, y: Lane) -> None:
+        """One tile: so many rows from `row` on; y points to the rows of B."""
+        a, spec, tiling = self.a, self.spec, self.tiling
+        x = a.moved(Lane("%a", "ptr"), (row, spec.a_strides[0]), (slab.start, spec.a_strides[1]))
+        vectors = -(-slab.columns // tiling.lanes)
+        sums = a.sums(rows, vectors, tiling.chains, tiling.lanes)
+        count, rest = slab.count, 0
         if count.is_constant:
-            whole = integer(int(count.text) // unroll * unroll)
-        with self.steps(whole, unroll) as index:
-            self.unrolled(index, unroll, columns, x, y, sums)
-        if count.is_constant:
-            self.unrolled(whole, int(count.text) % unroll, columns, x, y, sums)
-        for row in range(rows):
-            place = self.moved(z, [(integer(row), self.spec.c_strides[0])])
-            self.store_row(
-                place, columns, [[c[row][v] for c in sums] for v in range(vectors)], added
-            )
+            rest = int(count.text) % tiling.unroll
+            count = integer(int(count.text) - rest)
+        with self.steps(count) as index:
+            self.terms(slab, index, tiling.unroll, x, y, sums)
+        self.terms(slab, count, rest, x, y, sums)
+        z = self.place(slab.panel, row)
+        for number, line in enumerate(sums):
+            self.store_row(slab, a.moved(z, (number, spec.c_strides[0])), line)
 
     @contextmanager
-    def steps(self, count: Lane, unroll: int) -> Iterator[Lane]:
-        if count.is_constant and int(count.text) == unroll:
+    def steps(self, count: Lane) -> Iterator[Lane]:
+        """Runs what is written inside for every `unroll` steps of k."""
+        if count.text == str(self.tiling.unroll):
             yield integer(0)
             return
-        with self.a.loop(integer(0), count, unroll) as index:
+        with self.a.loop(integer(0), count, self.tiling.unroll) as index:
             yield index
 
-    def unrolled(
-        self, index: Lane, count: int, columns: int, x: Lane, y: Lane,
-        sums: list[list[list[Lane]]],
-    ) -> None:  # fmt: skip
-        """`count` steps of k from `index` on."""
+    def terms(self, slab: Slab, index: Lane, count: int, x: Lane, y: Lane, sums: Sums) -> None:
+        """`count` steps of k from `index` on; x points to the tile's rows of A."""
         a, spec, tiling = self.a, self.spec, self.tiling
         is_direct = tiling.source is Source.DIRECT
-        stride = spec.b_strides[0] if is_direct else tiling.width
-        x = self.moved(x, [(index, spec.a_strides[1])])
-        y = self.moved(y, [(index, stride)])
+        stride = spec.b_strides[0] if is_direct else self.width
+        x = a.moved(x, (index, spec.a_strides[1]))
+        y = a.moved(y, (index, stride))
         for step in range(count):
-            row = self.moved(y, [(integer(step), stride)])
-            found = [
-                self.load(row, v, columns - v * tiling.lanes if is_direct else tiling.lanes)
-                for v in range(-(-columns // tiling.lanes))
-            ]
-            for number, own in enumerate(sums[step % tiling.chains]):
-                place = self.moved(
-                    x, [(integer(number), spec.a_strides[0]), (integer(step), spec.a_strides[1])]
-                )
-                factor = a.splat(a.load(place, self.element, 1, self.size), tiling.lanes)
-                for total, vector in zip(own, found, strict=True):
-                    so_far = a.load(total, self.element, tiling.lanes)
-                    a.store(multiply_add(a, factor, vector, so_far, self.shape), total)
+            found = []
+            for v in range(len(sums[0])):
+                left = slab.columns - v * tiling.lanes if is_direct else tiling.lanes
+                place = a.moved(y, (step, stride), (v, tiling.lanes))
+                found.append(a.load_lanes(place, tiling.lanes, left))
+            for row, line in enumerate(sums):
+                place = a.moved(x, (row, spec.a_strides[0]), (step, spec.a_strides[1]))
+                factor = a.broadcast(place, tiling.lanes)
+                for vector, chains in zip(found, line, strict=True):
+                    a.multiply_add(factor, vector, chains[step % tiling.chains])
 
-    def store_row(
-        self, place: Lane, columns: int, sums: list[list[Lane]], added: Lane | None
-    ) -> None:
+    def store_row(self, slab: Slab, place: Lane, line: list[list[Lane]]) -> None:
         """Write a row of a tile, or add it to what is there."""
         a, lanes = self.a, self.tiling.lanes
-        totals = [self.total(chains) for chains in sums]
-        if added is not None and added.text != "true":
-            slots = [a.slot(self.element, lanes, total) for total in totals]
-            with a.when(added):
-                for v, slot in enumerate(slots):
-                    old = self.load(place, v, columns - v * lanes)
-                    a.store(a.binary("fadd", old, totals[v]), slot)
-            totals = [a.load(slot, self.element, lanes) for slot in slots]
-        elif added is not None:
-            totals = [
-                a.binary("fadd", self.load(place, v, columns - v * lanes), total)
-                for v, total in enumerate(totals)
-            ]
-        for v, total in enumerate(totals):
-            self.store(total, place, v, columns - v * lanes)
-
-    def total(self, chains: list[Lane]) -> Lane:
-        """The sum of what the chains hold, in pairs."""
-        values = [self.a.load(slot, self.element, self.tiling.lanes) for slot in chains]
-        while len(values) > 1:
-            pairs = [
-                self.a.binary("fadd", *values[i : i + 2]) for i in range(0, len(values) - 1, 2)
-            ]
-            values = pairs + values[len(pairs) * 2 :]
-        return values[0]
-
-    # Memory ---------------------------------------------------------------------------------------
-
-    def load(self, row: Lane, vector: int, left: int) -> Lane:
-        """A vector of a row with `left` elements from there on; zero beyond them."""
-        lanes = self.tiling.lanes
-        return load_vector(self.a, self.vector_place(row, vector), self.element, lanes, left)
-
-    def store(self, value: Lane, row: Lane, vector: int, left: int) -> None:
-        """Write a vector of a row, as far as there are `left` elements."""
-        a, lanes = self.a, self.tiling.lanes
-        place = self.vector_place(row, vector)
-        if left >= lanes:
-            a.store(value, place, self.size)
-            return
-        name = f"llvm.masked.store.{suffix(self.element, lanes)}.p0"
-        a.run(name, [value, place, integer(self.size, 32), first_lanes(left, lanes)])
-
-    def vector_place(self, row: Lane, vector: int) -> Lane:
-        return self.a.offset(row, integer(vector * self.tiling.lanes * self.size))
+        for v, chains in enumerate(line):
+            left = slab.columns - v * lanes
+            vector_place = a.moved(place, (v, lanes))
+            total = a.total(chains, lanes)
+            if slab.is_added:
+                total = a.binary("fadd", a.load_lanes(vector_place, lanes, left), total)
+            a.store_lanes(total, vector_place, left)
 
     # Packing --------------------------------------------------------------------------------------
 
-    def pack(
-        self, b: Lane, panel: Lane, start: Lane, count: Lane, packed: Lane, columns: int
-    ) -> None:
-        """Write `count` rows of a panel of B, from row `start` on, one after the other."""
-        a, spec, tiling = self.a, self.spec, self.tiling
-        step, stride = spec.b_strides
-        source = self.moved(b, [(panel, tiling.width * stride), (start, step)])
-        if stride == 1:
-            with a.loop(integer(0), count) as index:
-                row = self.moved(source, [(index, step)])
-                place = self.moved(packed, [(index, tiling.width)])
-                for v in range(tiling.vectors):
-                    left = max(columns - v * tiling.lanes, 0)
-                    a.store(self.load(row, v, left), self.vector_place(place, v), self.size)
+    def extra_functions(self) -> list[str]:
+        """`pack`, where tiles read a packed B, and what it uses."""
+        source, functions = self.tiling.source, []
+        if source is Source.PACKED:
+            functions.append(self.pack_function())
+        if source is not Source.DIRECT and self.spec.b_strides[1] != 1:
+            functions.append(self.columns_function())
+        return functions
+
+    def pack_function(self) -> str:
+        """`pack`."""
+        a, spec = self.a, self.spec
+        self.b = Lane("%b", "ptr")
+        packed = a.aligned(Lane("%packed", "ptr"))
+        panel_size = spec.k * self.width
+        none, depth = integer(0), integer(spec.k)
+        if self.whole:
+            with a.each(self.whole) as panel:
+                slab = Slab(none, panel, self.width, none, depth, False)
+                self.pack(slab, a.moved(packed, (panel, panel_size)))
+        if self.edge:
+            slab = Slab(none, integer(self.whole), self.edge, none, depth, False)
+            self.pack(slab, a.moved(packed, (self.whole, panel_size)))
+        return self.finished(PACK_HEADER, "void")
+
+    def pack(self, slab: Slab, packed: Lane) -> None:
+        """Write the rows of B that a slab reads one after the other, as far as tiles read them."""
+        a, lanes = self.a, self.tiling.lanes
+        step, stride = self.spec.b_strides
+        source = a.moved(self.b, (slab.panel, self.width * stride), (slab.start, step))
+        if stride != 1:
+            a.write(f"call void @columns({source}, {packed}, i64 {slab.columns}, {slab.count})")
             return
-        with a.loop(integer(0), integer(columns)) as column:
-            self.pack_column(self.moved(source, [(column, stride)]), column, count, packed)
-        if columns < tiling.width:
-            with a.loop(integer(columns), integer(tiling.width)) as column:
-                self.pack_column(None, column, count, packed)
+        with a.loop(integer(0), slab.count) as index:
+            row, place = a.moved(source, (index, step)), a.moved(packed, (index, self.width))
+            for column in range(0, slab.columns, lanes):
+                vector = a.load_lanes(a.moved(row, (column, 1)), lanes, slab.columns - column)
+                a.store(vector, a.moved(place, (column, 1)), a.size)
 
-    def pack_column(self, source: Lane | None, column: Lane, count: Lane, packed: Lane) -> None:
-        """Write one column of a panel; zeros where it has no source."""
+    def columns_function(self) -> str:
+        """`columns`, which packs a panel whose rows are not contiguous, some columns at a time.
+        Those beyond the last, up to a vector's end, repeat it: tiles compute with them, but do not
+        store the result. (What lay there before may be denormal, and slow to compute with.)
+        """
+        a, side = self.a, min(SQUARE, self.tiling.lanes)
+        columns, count = Lane("%columns", "i64"), Lane("%count", "i64")
+        step, stride = self.spec.b_strides
+        up = a.add(columns, integer(self.tiling.lanes - 1))
+        padded = a.binary("and", up, integer(-self.tiling.lanes))
+        with a.loop(integer(0), padded, side) as first:
+            last = a.sub(columns, integer(1))
+            numbers = [
+                a.call("llvm.smin.i64", [a.add(first, integer(n)), last], "i64")
+                for n in range(side)
+            ]
+            sources = [a.moved(Lane("%source", "ptr"), (number, stride)) for number in numbers]
+            place = a.moved(Lane("%packed", "ptr"), (first, 1))
+            if step != 1:
+                self.pack_rows(sources, place, count)
+            elif self.spec.k < side:
+                self.pack_square(sources, place, integer(0), self.spec.k)
+            else:
+                # The last square lies over the one before it, as far as it has to.
+                end = a.sub(count, integer(side))
+                with a.loop(integer(0), count, side) as row:
+                    row = a.call("llvm.smin.i64", [row, end], "i64")
+                    self.pack_square(sources, place, row, side)
+        return self.finished(COLUMNS_HEADER, "void")
+
+    def pack_rows(self, sources: list[Lane], place: Lane, count: Lane) -> None:
+        """Rows of some columns, element by element."""
         a = self.a
-        place = self.moved(packed, [(column, 1)])
-        value = constant(0.0, self.spec.dtype)
         with a.loop(integer(0), count) as index:
-            if source is not None:
-                found = self.moved(source, [(index, self.spec.b_strides[0])])
-                value = a.load(found, self.element, 1, self.size)
-            a.store(value, self.moved(place, [(index, self.tiling.width)]), self.size)
+            for column, source in enumerate(sources):
+                element = a.moved(source, (index, self.spec.b_strides[0]))
+                value = a.load(element, a.element, 1, a.size)
+                a.store(value, a.moved(place, (index, self.width), (column, 1)), a.size)
 
-
-PRODUCT_HEADER = (
-    f"define void @product(ptr %a, ptr %b, ptr noalias %c, ptr noalias %scratch) {WIDE}"
-)
-PIECE_HEADER = (
-    "define internal i32 @piece(i64 %begin, i64 %end, ptr %arrays, ptr %sizes, ptr %strides, "
-    f"ptr %scalars, ptr noalias %scratch) {WIDE}"
-)
-
-
-PACK_HEADER = f"define void @pack(ptr %b, ptr noalias %packed) {WIDE}"
-
-
-def module(functions: Sequence[str]) -> str:
-    """Functions with one declaration of each that they call."""
-    lines = "".join(functions).splitlines()
-    declared = dict.fromkeys(line for line in lines if line.startswith("declare "))
-    return "\n".join([*declared, *(line for line in lines if line not in declared), ""])
-
-
-def parallel_call(units: int, chunk: int) -> str:
-    """`product` as a call of the pool with `piece`."""
-    return f"""
-declare i32 @parallel(ptr, i64, i64, ptr, ptr, ptr, ptr, ptr, i64)
-{PRODUCT_HEADER} {{
-  %arrays = alloca [3 x ptr]
-  store ptr %a, ptr %arrays
-  %second = getelementptr i8, ptr %arrays, i64 8
-  store ptr %b, ptr %second
-  %third = getelementptr i8, ptr %arrays, i64 16
-  store ptr %c, ptr %third
-  %status = call i32 @parallel(ptr @piece, i64 {units}, i64 {chunk}, ptr %arrays, \
-ptr null, ptr null, ptr null, ptr %scratch, i64 0)
-  ret void
-}}
-"""
-
-
-def first_lanes(count: int, lanes: int) -> Lane:
-    """A mask."""
-    listed = ", ".join(f"i1 {'true' if lane < count else 'false'}" for lane in range(lanes))
-    return Lane(f"<{listed}>", "i1", lanes)
-
-
-def load_vector(a: Assembler, place: Lane, element: str, lanes: int, left: int) -> Lane:
-    """A vector of which `left` lanes are in memory; the others are zero."""
-    size = 4 if element == "float" else 8
-    zero = Lane("zeroinitializer", element, lanes)
-    if left <= 0:
-        return zero
-    if left >= lanes:
-        return a.load(place, element, lanes, size)
-    name = f"llvm.masked.load.{suffix(element, lanes)}.p0"
-    return a.call(name, [place, integer(size, 32), first_lanes(left, lanes), zero], element, lanes)
-
-
-def multiply_add(a: Assembler, x: Lane, y: Lane, z: Lane, shape: Shape) -> Lane:
-    """x * y + z, rounded once where the processor can."""
-    if shape.has_fma:
-        return a.call(f"llvm.fma.{suffix(x.element, x.lanes)}", [x, y, z], x.element, x.lanes)
-    return a.binary("fadd", a.binary("fmul", x, y), z)
-
-
-def zeros_text(spec: ProductSpec) -> str:
-    """The module of a product without terms: C is zero, or stays as it is."""
-    a, size = Assembler(), spec.dtype.itemsize
-    if not spec.accumulate:
-        with a.loop(integer(0), integer(spec.m)) as row, a.loop(integer(0), integer(spec.n)) as n:
-            place = a.offset(Lane("%c", "ptr"), a.mul(row, integer(spec.c_strides[0] * size)))
-            a.store(constant(0.0, spec.dtype), a.offset(place, a.mul(n, integer(size))), size)
-    a.write("ret void")
-    return a.function(PRODUCT_HEADER)
+    def pack_square(self, sources: list[Lane], place: Lane, row: Lane, rows: int) -> None:
+        """Rows of some columns that are contiguous, as many as these or fewer."""
+        a = self.a
+        found = [a.load_lanes(a.moved(source, (row, 1)), len(sources), rows) for source in sources]
+        for number, vector in enumerate(a.transposed(found)[:rows]):
+            a.store(vector, a.moved(place, (row, self.width), (number, self.width)), a.size)

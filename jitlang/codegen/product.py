@@ -14,17 +14,10 @@ from functools import lru_cache
 from ..dtypes import float32, float64
 from .assembler import constant, register_type
 from .blas import MAX_SIZE, PLAIN, ROW_MAJOR, TRANSPOSED, Gemm, find_gemm
-from .gemm import (
-    FEW_ROWS,
-    PRODUCT_HEADER,
-    ProductSpec,
-    ProductWriter,
-    Shape,
-    shape_of,
-    tiling_of,
-    zeros_text,
-)
+from .dots import DotsWriter, are_dots
+from .gemm import FEW_ROWS, GemmWriter, tiling_of
 from .llvm import compile_module, host
+from .matrix import ProductSpec, Shape, product_header, shape_of, zeros_text
 from .threads import parallel_address, thread_count
 
 PARALLEL_FLOPS = 2_000_000
@@ -34,6 +27,10 @@ several times what waking a worker takes.
 PARALLEL_BYTES = 2 << 20
 """With few rows it is the size of B that decides."""
 PIECES_PER_THREAD = 4
+SMALL_BYTES = 2 << 10
+"""A B of that size is as quick to read where it lies."""
+LARGE = 512
+"""Products of which all sizes are above this need what BLAS does and tiles do not: A packed too."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,8 @@ def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
 @lru_cache(maxsize=1024)
 def _product_for(spec: ProductSpec, is_reused: bool, threads: int, shape: Shape) -> Product:
     if not spec.flops:
-        return _empty(spec)
-    gemm = find_gemm(spec.dtype) if is_for_blas(spec, is_reused) else None
+        return _empty(spec, shape)
+    gemm = find_gemm(spec.dtype) if is_for_blas(spec) else None
     if gemm is not None:
         return _blas(spec, gemm)
     return generated(spec, is_reused and packing_pays(spec), threads, shape)
@@ -97,15 +94,13 @@ def _product_for(spec: ProductSpec, is_reused: bool, threads: int, shape: Shape)
 
 
 def packing_pays(spec: ProductSpec) -> bool:
-    """Whether a B that is reused should be packed: not where tiles read it just as well."""
-    return spec.b_strides[1] != 1 or spec.n * spec.k * spec.dtype.itemsize > 16 << 10
+    """Whether a B that is reused should be packed: it is aligned then, and in the order of use."""
+    return spec.b_strides[1] != 1 or spec.n * spec.k * spec.dtype.itemsize > SMALL_BYTES
 
 
-def is_for_blas(spec: ProductSpec, is_reused: bool) -> bool:
+def is_for_blas(spec: ProductSpec) -> bool:
     """Whether BLAS takes the layout of a product and is the faster way."""
-    if spec.m <= FEW_ROWS or spec.flops < 1_000_000 or is_reused:
-        return False
-    if not spec.n <= spec.c_strides[0] <= MAX_SIZE:
+    if min(spec.m, spec.n, spec.k) <= LARGE or not spec.n <= spec.c_strides[0] <= MAX_SIZE:
         return False
     return leading(spec.a_strides, spec.m, spec.k) > 0 < leading(spec.b_strides, spec.k, spec.n)
 
@@ -122,10 +117,15 @@ def leading(strides: tuple[int, int], rows: int, columns: int) -> int:
     return inner if outer == 1 and inner >= rows else 0
 
 
+def is_matrix_vector(spec: ProductSpec) -> bool:
+    """Whether an operand is read so seldom that memory decides the speed."""
+    return min(spec.m, spec.n) <= FEW_ROWS
+
+
 def uses_threads(spec: ProductSpec) -> bool:
     """Whether a product is long enough to be split."""
-    if spec.m <= FEW_ROWS:
-        return spec.k * spec.n * spec.dtype.itemsize >= PARALLEL_BYTES
+    if is_matrix_vector(spec):
+        return spec.k * max(spec.m, spec.n) * spec.dtype.itemsize >= PARALLEL_BYTES
     return spec.flops >= PARALLEL_FLOPS
 
 
@@ -141,26 +141,38 @@ def symbol_of(spec: ProductSpec, kind: str) -> str:
 
 def generated(spec: ProductSpec, is_packed: bool, threads: int, shape: Shape) -> Product:
     """A product made for its sizes; B is packed before where `is_packed`."""
-    writer = ProductWriter(spec, tiling_of(spec, shape, is_packed), shape)
-    pieces = min(threads * PIECES_PER_THREAD, writer.units)
-    if threads == 1 or not uses_threads(spec):
-        pieces = 1
+    writer = writer_of(spec, is_packed, shape)
+    pieces = min(threads * PIECES_PER_THREAD, writer.units) if uses_threads(spec) else 1
+    pieces = pieces if threads > 1 else 1
     imports = {"parallel": parallel_address()} if pieces > 1 else {}
     exports = ["product", "pack"] if is_packed else ["product"]
     library = compile_module(writer.text(pieces), exports, imports, is_kernel=True)
     return Product(
         symbol_of(spec, "packed" if is_packed else "plain"),
         library.addresses["product"],
-        writer.scratch_bytes(pieces),
+        writer.scratch_bytes(pieces) if isinstance(writer, GemmWriter) else 0,
         library.addresses["pack"] if is_packed else 0,
-        writer.packed_bytes if is_packed else 0,
-        "matrix-vector" if spec.m <= FEW_ROWS else "generated",
+        writer.packed_bytes if isinstance(writer, GemmWriter) and is_packed else 0,
+        "matrix-vector" if is_matrix_vector(spec) else "generated",
         library,
     )
 
 
-def _empty(spec: ProductSpec) -> Product:
-    library = compile_module(zeros_text(spec), ["product"], is_kernel=True)
+def writer_of(spec: ProductSpec, is_packed: bool, shape: Shape) -> GemmWriter | DotsWriter:
+    """Who writes a product, and in which roles the operands are."""
+    if is_packed:
+        return GemmWriter(spec, shape, tiling_of(spec, shape, True))
+    if are_dots(spec):
+        return DotsWriter(spec, shape)
+    is_column = spec.n == 1 < spec.m and spec.c_strides[0] == 1 == spec.a_strides[0]
+    turned = spec.transposed().normalized() if is_column else spec
+    writer = GemmWriter(turned, shape, tiling_of(turned, shape, False))
+    writer.is_swapped = is_column
+    return writer
+
+
+def _empty(spec: ProductSpec, shape: Shape) -> Product:
+    library = compile_module(zeros_text(spec, shape), ["product"], is_kernel=True)
     symbol = symbol_of(spec, "plain")
     return Product(symbol, library.addresses["product"], 0, 0, 0, "generated", library)
 
@@ -187,6 +199,6 @@ def blas_text(spec: ProductSpec) -> str:
     )
     parameters = f"i32, i32, i32, i64, i64, i64, {real}, ptr, i64, ptr, i64, {real}, ptr, i64"
     return (
-        f"declare void @gemm({parameters})\n{PRODUCT_HEADER} {{\n"
+        f"declare void @gemm({parameters})\n{product_header()} {{\n"
         f"  call void @gemm({arguments})\n  ret void\n}}\n"
     )
