@@ -8,6 +8,7 @@ depends on the product alone, so that results are reproducible.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,7 +27,10 @@ several times what waking a worker takes.
 """
 PARALLEL_BYTES = 2 << 20
 """With few rows it is the size of B that decides."""
-PIECES_PER_THREAD = 4
+PIECES = 4 * (os.cpu_count() or 1)
+"""How many pieces a product is split in, so that threads that are held up do less of it. The number
+is not that of the threads, which may change after the product has been compiled.
+"""
 SMALL_BYTES = 2 << 10
 """A B of that size is as quick to read where it lies."""
 LARGE = 512
@@ -77,17 +81,18 @@ def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
         raise ValueError(f"the columns of C must be contiguous, found stride {spec.c_strides[1]}")
     # Asked for each time: a forked child has lost its workers.
     parallel_address()
-    return _product_for(spec.normalized(), b_is_reused, thread_count(), shape_of(host()))
+    pieces = PIECES if thread_count() > 1 else 1
+    return _product_for(spec.normalized(), b_is_reused, pieces, shape_of(host()))
 
 
 @lru_cache(maxsize=1024)
-def _product_for(spec: ProductSpec, is_reused: bool, threads: int, shape: Shape) -> Product:
+def _product_for(spec: ProductSpec, is_reused: bool, pieces: int, shape: Shape) -> Product:
     if not spec.flops:
         return _empty(spec, shape)
     gemm = find_gemm(spec.dtype) if is_for_blas(spec) else None
     if gemm is not None:
         return _blas(spec, gemm)
-    return generated(spec, is_reused and packing_pays(spec), threads, shape)
+    return generated(spec, is_reused and packing_pays(spec), pieces, shape)
 
 
 # Choosing -----------------------------------------------------------------------------------------
@@ -139,11 +144,13 @@ def symbol_of(spec: ProductSpec, kind: str) -> str:
     return ".".join([*parts, "add"] if spec.accumulate else parts)
 
 
-def generated(spec: ProductSpec, is_packed: bool, threads: int, shape: Shape) -> Product:
-    """A product made for its sizes; B is packed before where `is_packed`."""
+def generated(spec: ProductSpec, is_packed: bool, pieces: int, shape: Shape) -> Product:
+    """A product made for its sizes; B is packed before where `is_packed`.
+
+    It is split in at most so many pieces, if it is long enough.
+    """
     writer = writer_of(spec, is_packed, shape)
-    pieces = min(threads * PIECES_PER_THREAD, writer.units) if uses_threads(spec) else 1
-    pieces = pieces if threads > 1 else 1
+    pieces = min(pieces, writer.units) if uses_threads(spec) else 1
     imports = {"parallel": parallel_address()} if pieces > 1 else {}
     exports = ["product", "pack"] if is_packed else ["product"]
     library = compile_module(writer.text(pieces), exports, imports, is_kernel=True)

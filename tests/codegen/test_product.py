@@ -156,12 +156,12 @@ def test_blocks_and_threads(m, n, k, layout, is_packed):
     c, _ = result_memory(rng, m, n, np.float32)
     spec = spec_of(a, b, c, True)
     results = []
-    for threads in (1, 2, 3):
+    for threads, pieces in ((1, 1), (2, 8), (3, 5)):
         with config.override(num_threads=threads):
-            product = generated(spec.normalized(), is_packed, threads, SHAPES["host"])
+            product = generated(spec.normalized(), is_packed, pieces, SHAPES["host"])
             assert_product(a, b, product, True, np.random.default_rng(0))
             results.append(np.ones((m, n), np.float32))
-            run(generated(spec_of(a, b, results[-1]), is_packed, threads, SHAPES["host"]),
+            run(generated(spec_of(a, b, results[-1]), is_packed, pieces, SHAPES["host"]),
                 a, b, results[-1])  # fmt: skip
     assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
 
