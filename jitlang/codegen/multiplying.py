@@ -14,8 +14,8 @@ from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import Node, Value
 from .forms import Form
-from .gemm import ProductSpec
 from .launch import merged
+from .matrix import ProductSpec
 from .product import Product, product_for
 
 MAX_BATCHES = 64
