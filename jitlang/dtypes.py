@@ -7,7 +7,7 @@ scalars) or NumPy's (`numpy_result_type`, NEP 50).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import ml_dtypes
@@ -119,6 +119,7 @@ _BY_NUMPY = {d.numpy: d for d in ALL}
 _BY_SCALAR: dict[type, DType] = {bool: bool_, int: int64, float: float32, complex: complex64}
 
 _default = float32
+_watchers: list[Callable[[], None]] = []
 
 
 def default_dtype() -> DType:
@@ -135,7 +136,15 @@ def set_default_dtype(dtype: DType) -> None:
     global _default
     if not isinstance(dtype, DType) or not dtype.is_floating_point:
         raise TypeError(f"set_default_dtype expects a floating dtype, found {dtype!r}")
-    _default = dtype
+    if dtype is not _default:
+        _default = dtype
+        for watcher in _watchers:
+            watcher()
+
+
+def watch_default_dtype(watcher: Callable[[], None]) -> None:
+    """Have a function called whenever the default dtype has changed."""
+    _watchers.append(watcher)
 
 
 def default_complex() -> DType:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from . import config
+from . import config, dtypes
 from .codegen import open_entry
 from .errors import CompileError, ErrorKind, FallbackWarning
 from .frontend.arguments import (
@@ -61,6 +61,15 @@ def _renew_locks() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_locks)
+
+
+def _forget_versions() -> None:
+    """What was compiled holds for the default dtype of its time."""
+    for function in list(_functions):
+        function.forget()
+
+
+dtypes.watch_default_dtype(_forget_versions)
 
 
 @dataclass(eq=False)
@@ -174,6 +183,16 @@ class ScriptFunction:
                 _, oldest = self._versions.popitem(last=False)
                 oldest.executor.retire()
         return version
+
+    def forget(self) -> None:
+        """Drop everything that was compiled; later calls compile anew."""
+        with self._lock:
+            versions = list(self._versions.values())
+            self._versions.clear()
+            self._by_form.clear()
+            self._last = None
+        for version in versions:
+            version.executor.retire()
 
     def _compile(self, given: Mapping[str, Any]) -> _Version:
         with self._lock:

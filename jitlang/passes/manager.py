@@ -31,6 +31,7 @@ from .pipelines import PIPELINES
 from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
+from .settle_dtypes import settle_dtypes
 
 Pass = Callable[[Graph], bool]
 
@@ -42,6 +43,7 @@ PASSES: dict[str, Pass] = {
     "dce": eliminate_dead_code,
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
+    "dtypes": settle_dtypes,
     "lists": dissolve_lists,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,

@@ -36,6 +36,7 @@ SPECIALIZE: tuple[str, ...] = (
     # Runs over an optimised graph whose inputs have the types of the arguments. Tuples go first:
     # lists are not seen through them.
     "tuples",
+    "dtypes",
     "peephole",
     *REFINE,
     *REFINE,

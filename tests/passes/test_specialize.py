@@ -84,3 +84,22 @@ def test_programs_keep_their_results(
             assert isinstance(actual.error, OverflowError), actual
             continue
         harness.assert_same_outcome(actual, expected)
+
+
+def test_a_change_of_the_default_dtype_drops_what_was_compiled_for_it() -> None:
+    @jitlang.script
+    def start(n: int) -> jitlang.Tensor:
+        h = jitlang.zeros(n)
+        for _ in range(3):
+            h = h + 1
+        return h
+
+    found = [start(2).dtype for _ in range(4)]
+    jitlang.set_default_dtype(jitlang.float64)
+    try:
+        changed = [start(2).dtype for _ in range(4)]
+    finally:
+        jitlang.set_default_dtype(jitlang.float32)
+    assert found == [jitlang.float32] * 4
+    assert changed == [jitlang.float64] * 4
+    assert start(2).dtype is jitlang.float32
