@@ -23,6 +23,7 @@ from ..ir.verifier import verify
 from .dissolve_lists import dissolve_lists
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
+from .functionalize_writes import functionalize_writes
 from .hoist_invariants import hoist_invariants
 from .hoist_products import hoist_products
 from .inline import inline_calls
@@ -44,6 +45,7 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "dtypes": settle_dtypes,
+    "functionalize": functionalize_writes,
     "lists": dissolve_lists,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,

@@ -25,9 +25,11 @@ OPTIMIZE: tuple[str, ...] = (
 )
 
 REFINE: tuple[str, ...] = (
-    # Lists dissolve where sizes are known. What was stacked from one has known sizes then, and a
-    # loop over its length a known trip count, for which the next round waits.
+    # Lists dissolve where sizes are known and nobody writes to their items. What was stacked from
+    # one has known sizes then, and a loop over its length a known trip count, for which the next
+    # round waits.
     "sizes",
+    "functionalize",
     "lists",
     *CLEAN_UP,
 )

@@ -61,14 +61,16 @@ def test_every_value_is_of_its_type(graph: Graph, variant: int, shape: tuple[int
             note(repr(error))
 
 
+@pytest.mark.parametrize("name", ["sizes", "functionalize", "specialize"])
 @thorough
 @given(graph=st.one_of(graphs(), writing_graphs()))
-def test_refined_graphs_keep_results_and_effects(graph: Graph) -> None:
+def test_refined_graphs_keep_results_and_effects(name: str, graph: Graph) -> None:
+    note(str(graph))
     before = outcome(lambda *args: evaluate(graph, *args))
     for value, argument in zip(graph.inputs, arguments(0), strict=True):
         if value.type is ty.TENSOR:  # of one shape in both variants of the arguments
             value.type = observed_type(argument, value.type)
-    run_passes(graph, ["sizes"])
+    run_passes(graph, ["peephole", "sizes", name])
     verify(graph)
     assert outcome(lambda *args: evaluate(graph, *args)) == before
 

@@ -1,0 +1,101 @@
+"""Turns writes that nobody else can see into new values.
+
+    graph(%x : Float(4), %y : Float(4)):               graph(%x : Float(4), %y : Float(4)):
+      %a : Float(4) = aten::exp(%x)                      %a : Float(4) = aten::exp(%x)
+      %b : Float(4) = aten::add_(%a, %y, %1)      =>     %b : Float(4) = aten::add(%a, %y, %1)
+      %c : Float(4) = aten::tanh(%a)                     %c : Float(4) = aten::tanh(%b)
+      return (%c)                                        return (%c)
+
+The tensor that is written must be made in the same block, with memory of its own, and until the write
+everybody who reads it must only look at its elements: no view of it is left, and it is in no
+container. Whoever reads it later reads the new value. The row that the write stands for must give the
+dtype and shape that the tensor has, by known types: a write converts and broadcasts where the row does
+not.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from ..ir.graph import Graph, Node, Value, create_node
+from ..ir.matching import conversion, result_types
+from ..ir.opdef import NOT_CONSTANT, OpDef
+from ..ir.types import TensorType, Type
+from ..ops.rows import base_of
+
+
+def functionalize_writes(graph: Graph) -> bool:
+    """Replace in-place pointwise rows on fresh tensors by the rows that they are made of."""
+    changed = False
+    for node in list(graph.walk()):
+        row = base_of(node.op) if node.op is not None else None
+        if row is not None and _is_private(node.inputs[0], node) and _keeps_type(node, row):
+            _replace(node, row)
+            changed = True
+    return changed
+
+
+def _is_private(value: Value, write: Node) -> bool:
+    """Whether nobody but later readers can see what is written to a tensor."""
+    made = value.node
+    if made.block is not write.block or made.op is None or not made.op.schema.returns:
+        return False
+    returned = made.op.schema.returns[value.offset]
+    if returned.alias is not None or not isinstance(returned.type, TensorType):
+        return False
+    others = (use for use in value.uses if use.node is not write)
+    earlier = [use for use in others if not write.is_before(use.node)]
+    return all(_only_looks(use.node, use.index) for use in earlier) and _is_read_once(write, value)
+
+
+def _is_read_once(write: Node, value: Value) -> bool:
+    """Whether the write reads the tensor in one place only, the one that it writes to."""
+    return sum(given is value for given in write.inputs) == 1
+
+
+def _only_looks(node: Node, index: int) -> bool:
+    """Whether a row reads the elements of a tensor and keeps nothing of it."""
+    if node.op is None or index >= len(node.op.schema.arguments):
+        return False
+    argument = node.op.schema.arguments[index]
+    return isinstance(argument.type, TensorType) and argument.alias is None
+
+
+def _keeps_type(node: Node, row: OpDef) -> bool:
+    """Whether the row gives a tensor of the dtype and sizes of the one that is written."""
+    written = node.inputs[0].type
+    if not isinstance(written, TensorType) or written.dtype is None or written.sizes is None:
+        return False
+    if None in written.sizes:
+        return False
+    found = _result_type(node, row)
+    return (
+        isinstance(found, TensorType)
+        and (found.dtype, found.sizes) == (written.dtype, written.sizes)
+        and found.surface is written.surface
+    )
+
+
+def _result_type(node: Node, row: OpDef) -> Type | None:
+    """What the row gives for the inputs of the write."""
+    types = [value.type for value in node.inputs]
+    bindings: dict[str, Type] = {}
+    for argument, type_ in zip(row.schema.arguments, types, strict=True):
+        if conversion(argument, type_, bindings, implicit=True) is None:
+            return None
+    constants = [v.constant() if v.is_constant else NOT_CONSTANT for v in node.inputs]
+    (found,) = result_types(row, bindings, types, constants)
+    return found
+
+
+def _replace(node: Node, row: OpDef) -> None:
+    """Compute a new value, and let everybody who comes later read it."""
+    value = node.inputs[0]
+    made = create_node(row.name, node.inputs, [value.type], op=row, span=node.span)
+    made.callstack = node.callstack
+    result = made.insert_before(node).output
+    result.name = value.name
+    for use in list(value.uses):
+        if node.is_before(use.node):
+            use.node.replace_input(use.index, result)
+    for output in node.outputs:
+        output.replace_all_uses_with(result)
+    node.destroy()
