@@ -63,6 +63,8 @@ class Config:
     max_specializations: int = _flag(64, "signatures of one function kept compiled")
     max_constant_elements: int = _flag(64, "elements of a tensor constant folded by passes")
     max_inline_nodes: int = _flag(100_000, "nodes a graph may reach by inlining")
+    max_unrolled_trips: int = _flag(16, "trips of a loop over a list that are written out")
+    max_unrolled_nodes: int = _flag(2000, "nodes that writing out the trips of a loop may make")
     max_hoisted_bytes: int = _flag(
         256 << 20, "size of one product of a whole sequence, held for the steps of a loop"
     )

@@ -33,6 +33,7 @@ from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
 from .settle_dtypes import settle_dtypes
+from .unroll_loops import unroll_loops
 
 Pass = Callable[[Graph], bool]
 
@@ -47,6 +48,7 @@ PASSES: dict[str, Pass] = {
     "dtypes": settle_dtypes,
     "functionalize": functionalize_writes,
     "lists": dissolve_lists,
+    "unroll": unroll_loops,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,
 }

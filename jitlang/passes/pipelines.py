@@ -41,6 +41,8 @@ SPECIALIZE: tuple[str, ...] = (
     "dtypes",
     "peephole",
     *REFINE,
+    # Trip counts are known now; once the items of lists are, there is more to refine.
+    "unroll",
     *REFINE,
     *REFINE,
     "sizes",
