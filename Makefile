@@ -14,15 +14,17 @@ BENCH   := $(BENCH_VENV)/bin/python
 PIP_INSTALL  := -m pip install --quiet --disable-pip-version-check
 TORCH        := torch==2.13.0
 PYTEST_FLAGS ?= -q
+ULP_FLAGS    ?=
 BENCH_FLAGS  ?=
 
-.PHONY: help demo test lint interop bench clean
+.PHONY: help demo test lint interop bench ulp clean
 
 help:
 	@echo "make demo     script an LSTM, look inside it, run it over a text"
 	@echo "make test     the test suite"
 	@echo "make lint     ruff and mypy"
 	@echo "make interop  the same programs through real torch (downloads $(TORCH))"
+	@echo "make ulp      measure the elementary functions (an hour; goes on where it stopped)"
 	@echo "make bench    against torch, JAX, numba (downloads them); BENCH_FLAGS='--quick --only lstm'"
 	@echo "make clean    remove the environments"
 
@@ -38,6 +40,9 @@ lint: $(VENV)/dev.stamp
 
 interop: $(INTEROP_VENV)/run.stamp
 	$(INTEROP) -m pytest -m interop $(PYTEST_FLAGS) tests/interop
+
+ulp: $(VENV)/dev.stamp
+	PYTHONPATH=tests $(RUN) -m accuracy $(ULP_FLAGS)
 
 bench: $(BENCH_VENV)/run.stamp
 	$(BENCH) -m benchmarks $(BENCH_FLAGS)

@@ -57,14 +57,13 @@ def _gelu(m: Any, x: Any, approximate: str) -> Any:
     """Gaussian error linear units, "Gaussian Error Linear Units (GELUs)", Hendrycks and Gimpel,
     2016.
 
-    (1 + tanh(u)) / 2 is sigmoid(2 u), and (1 + erf(u)) / 2 is erfc(-u) / 2: both stay accurate for
-    negative x, where the sums cancel.
+    (1 + tanh(u)) / 2 is sigmoid(2 u), which stays accurate for negative x, where the sum cancels.
     """
     if approximate == "tanh":
         return m.gated(x, _gelu_tanh_inner(x))
     if approximate != "none":
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return m.normal_cdf(x, x)
+    return m.gelu(x)
 
 
 def _gelu_grad(m: Any, g: Any, r: Any, x: Any, approximate: str) -> Any:

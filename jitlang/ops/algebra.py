@@ -397,11 +397,6 @@ class GraphAlgebra(BuildingAlgebra):
         """By rows."""
         return x * self.combine("sigmoid", z)
 
-    def normal_cdf(self, x: Operand, weight: Operand) -> Operand:
-        """By rows."""
-        cdf: Operand = self.combine("erfc", x * -0.7071067811865476)
-        return cdf * 0.5 * weight
-
     def _number_first(self, name: str, number: Any, values: list[Value]) -> Value:
         """A number on the left, where most rows want a tensor."""
         number_value, tensor = values

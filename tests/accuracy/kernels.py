@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitlang import config
 from jitlang.codegen.fused import FusedKernel
 from jitlang.dtypes import DType
 from jitlang.ir import types as ty
@@ -30,7 +29,7 @@ def _option(measured: Measured, argument: Any) -> Any:
 
 
 def kernel(measured: Measured) -> Callable[..., Any]:
-    """A function of arrays of one shape, computed on the calling thread."""
+    """A function of arrays of one shape."""
     op, graph, inputs = row_of(measured), Graph(), []
     for argument, role in zip(op.schema.arguments, roles_of(op), strict=True):
         if role is Role.TENSOR:
@@ -45,8 +44,7 @@ def kernel(measured: Measured) -> Callable[..., Any]:
     fused = FusedKernel(graph)
 
     def run(*arrays: Any) -> Any:
-        with config.override(num_threads=1):
-            result = fused.native(*arrays)
+        result = fused.native(*arrays)
         assert not fused.fallbacks, fused.fallbacks
         return result
 

@@ -142,8 +142,34 @@ def meter(reference: Reference, arity: int, format: Format) -> Callable[..., Any
     return errors
 
 
+@cache
+def _comparison(format: Format) -> Any:
+    a = Assembler()
+    m = LibmAlgebra(a, "double")
+    with a.loop(integer(0), Lane("%count", "i64")) as index:
+        got = _read(a, Lane("%got", "ptr"), index, format.storage, "double")
+        wanted = _read(a, Lane("%wanted", "ptr"), index, "double", "double")
+        place = a.offset(Lane("%errors", "ptr"), index, "float")
+        a.store(a.cast("fptrunc", _distance(m, got, wanted, format), "float"), place)
+    a.write("ret void")
+    pointers = ", ".join(f"ptr noalias %{name}" for name in ("got", "wanted", "errors"))
+    text = a.function(f"define void @compare({pointers}, i64 %count)")
+    library = compile_module(text, ["compare"])
+    return library.function("compare", None, *(ctypes.c_void_p,) * 3, ctypes.c_int64)
+
+
+def compared(got: Any, wanted: Any, format: Format) -> Any:
+    """Errors of float32 results against float64 numbers, as `meter` counts them."""
+    made = np.empty(got.shape, np.float32)
+    got, wanted = np.ascontiguousarray(got), np.ascontiguousarray(wanted)
+    addresses = [array.ctypes.data for array in (got, wanted, made)]
+    _comparison(format)(*addresses, got.size)
+    return made
+
+
 def _read(a: Assembler, pointer: Lane, index: Lane, storage: str, wide: str) -> Lane:
-    return a.cast("fpext", a.load(a.offset(pointer, index, storage), storage), wide)
+    found = a.load(a.offset(pointer, index, storage), storage)
+    return found if storage == wide else a.cast("fpext", found, wide)
 
 
 def _distance(m: LibmAlgebra, got: Lane, wanted: Lane, format: Format) -> Lane:

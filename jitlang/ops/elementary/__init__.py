@@ -24,7 +24,7 @@ from .exponential import cosh, exp, exp2, expm1, gated, sigmoid, sinh, tanh
 from .inverse import acos, asin, atan, atan2
 from .logarithm import acosh, asinh, atanh, log, log1p, log2, log10
 from .power import hypot, pow
-from .special import erf, erfc, normal_cdf
+from .special import erf, erfc, gelu
 
 __all__ = [
     "acos",
@@ -42,12 +42,12 @@ __all__ = [
     "exp2",
     "expm1",
     "gated",
+    "gelu",
     "hypot",
     "log",
     "log1p",
     "log2",
     "log10",
-    "normal_cdf",
     "pow",
     "sigmoid",
     "sin",

@@ -109,13 +109,14 @@ def erfc(m: Algebra, x: Operand) -> Operand:
     return m.select(size > 0.5, far, 1 - _erf_near(m, x))
 
 
-def normal_cdf(m: Algebra, x: Operand, weight: Operand | None = None) -> Operand:
-    """The share of a standard normal distribution below x, times a weight."""
+def gelu(m: Algebra, x: Operand) -> Operand:
+    """x times the share of a standard normal distribution below x."""
     size = abs(x)
-    one = m.constant(1.0, x) if weight is None else weight
+    near = m.fma(x, polynomial(m, x * x, chosen(m, x, _NORMAL_32, _NORMAL_64)), 0.5) * x
     limited = clamped(m, size, 0.5, chosen(m, x, 15.0, 39.0))
     coefficients = chosen(m, x, _NORMAL_TAIL_32, _NORMAL_TAIL_64)
-    far = _tail(m, limited, 0.5, 3.0, coefficients, weight)
-    far = m.select(x < 0, far, one - far)
-    near = m.fma(x, polynomial(m, x * x, chosen(m, x, _NORMAL_32, _NORMAL_64)), 0.5)
-    return m.select(size > 0.7, far, near if weight is None else near * weight)
+    is_negative = x < 0
+    # What is missing to 0 or to x; a positive x may be infinite.
+    missing = _tail(m, limited, 0.5, 3.0, coefficients, m.select(is_negative, x, -limited))
+    far = m.select(is_negative, missing, x + missing)
+    return m.select(size > 0.7, far, near)

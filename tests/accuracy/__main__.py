@@ -1,0 +1,44 @@
+"""`make ulp`: measure rows and write the table.
+
+    python -m accuracy                    every row, on all float32 numbers
+    python -m accuracy tanh "gelu tanh"   these rows
+    python -m accuracy --chunks 64        on 64 of 1024 chunks of the numbers
+
+Whatever is done is kept: a later run goes on from there, as long as a row's expression is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from jitlang import config, ops
+
+from .points import CHUNKS
+from .references import ROWS
+from .sweep import measure
+from .table import load, store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("rows", nargs="*", help="labels of rows; by default all")
+    parser.add_argument("--chunks", type=int, default=CHUNKS, help="of 1024, of the numbers")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    assert ops
+    known = {row.label: row for row in ROWS}
+    for label in options.rows:
+        if label not in known:
+            parser.error(f"no row {label!r}; rows are {', '.join(known)}")
+    with config.override(num_threads=1):
+        for label in options.rows or known:
+            found = measure(known[label], options.chunks, options.threads, report)
+            store({**load(), label: found})
+
+
+def report(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
