@@ -37,6 +37,13 @@ from .scalar import DOUBLE, I1, I64, LIBRARY, SCALAR_TYPES, NotLowered, Reading,
 POLL_INTERVAL = 1 << 14
 YIELD_INTERVAL = 1 << 7
 UNLIMITED = 2**63 - 1
+MAX_SPECULATED = 8
+"""Operations of a branch that are computed whichever way it goes."""
+_DIVISIONS = frozenset(("aten::floordiv", "aten::remainder"))
+_CHEAP = _DIVISIONS | frozenset(
+    f"aten::{name}"
+    for name in ("add", "sub", "mul", "neg", "eq", "ne", "lt", "le", "gt", "ge", "__not__")
+)
 ENTRY = "jitlang_entry"
 TABLE = "jitlang_table"
 
@@ -403,6 +410,36 @@ class HostEmitter:
             self.clear(value)
 
     def branch(self, node: Node) -> None:
+        """One of two blocks. Where both are short arithmetic, both are computed and one result is
+        taken: a branch that goes either way now and then costs more than that.
+        """
+        if not _is_short_arithmetic(node):
+            self.branch_to_blocks(node)
+            return
+        test = self.load(node.inputs[0])
+        # In either block, whichever way it goes: so the test can be left for last.
+        trouble = self.b.or_(*map(self.speculate, node.blocks))
+        with self.b.if_else(trouble, likely=False) as (rare, usual):
+            with rare:
+                self.branch_to_blocks(node)
+            with usual:
+                for index, target in enumerate(node.outputs):
+                    then, other = (self.load(block.outputs[index]) for block in node.blocks)
+                    self.store(target, self.b.select(test, then, other))
+
+    def speculate(self, block: Block) -> ll.Value:
+        """Compute a block of arithmetic; returns whether the results do not hold."""
+        trouble = I1(0)
+        for node in block.nodes:
+            if node.kind == CONSTANT:
+                continue
+            value, conditions = self.read(node)
+            self.store(node.output, value)
+            for condition in conditions:
+                trouble = self.b.or_(trouble, condition)
+        return trouble
+
+    def branch_to_blocks(self, node: Node) -> None:
         test = self.load(node.inputs[0])
         for value in self.liveness.on_entry.get(node, ()):
             self.clear(value)
@@ -501,23 +538,29 @@ class HostEmitter:
         if op is None or not reads_as_machine_code(node):
             self.give_up(node)
             return
-        names = [a.name for a in op.schema.arguments]
-        loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
-        may_wrap = op.checked_integer and not self.checked
-        checked = not (may_wrap or self.ranges.fits(node))
-        reading = Reading(self.b, loaded, checked, self.declare)
-        value = read_row(reading, op, node.output.type)
-        if not reading.trouble:
+        value, conditions = self.read(node)
+        if not conditions:
             self.store(node.output, value)
             return
-        trouble = reading.trouble[0]
-        for condition in reading.trouble[1:]:
+        trouble = conditions[0]
+        for condition in conditions[1:]:
             trouble = self.b.or_(trouble, condition)
         with self.b.if_else(trouble, likely=False) as (rare, usual):
             with rare:
                 self.call_back(node)
             with usual:
                 self.store(node.output, value)
+
+    def read(self, node: Node) -> tuple[ll.Value, list[ll.Value]]:
+        """The value of a scalar row, and the conditions under which it does not hold."""
+        op = node.op
+        assert op is not None
+        names = [argument.name for argument in op.schema.arguments]
+        loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
+        may_wrap = op.checked_integer and not self.checked
+        checked = not (may_wrap or self.ranges.fits(node))
+        reading = Reading(self.b, loaded, checked, self.declare)
+        return read_row(reading, op, node.output.type), reading.trouble
 
     def give_up(self, node: Node) -> None:
         """Run a node in Python, always."""
@@ -618,6 +661,30 @@ _LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
     "aten::append": HostEmitter.append,
     "aten::len": HostEmitter.length,
 }
+
+
+def _is_short_arithmetic(node: Node) -> bool:
+    """Whether both blocks of a branch are a few cheap operations on numbers."""
+    inside = [each for block in node.blocks for each in block.nodes if each.kind != CONSTANT]
+    results = [value for block in node.blocks for value in block.outputs]
+    if not node.outputs or len(inside) > MAX_SPECULATED:
+        return False
+    are_numbers = all(value.type in SCALAR_TYPES for value in (*results, *node.outputs))
+    are_same = all(
+        value.type is target.type
+        for block in node.blocks
+        for value, target in zip(block.outputs, node.outputs, strict=True)
+    )
+    return are_numbers and are_same and all(map(_is_cheap, inside))
+
+
+def _is_cheap(node: Node) -> bool:
+    """Arithmetic of one or two instructions: divisions only by powers of two."""
+    if node.kind in _DIVISIONS:
+        divisor = node.inputs[1].constant()
+        if type(divisor) is not int or divisor <= 0 or divisor & (divisor - 1):
+            return False
+    return node.kind in _CHEAP and reads_as_machine_code(node)
 
 
 def is_machine_code(node: Node) -> bool:

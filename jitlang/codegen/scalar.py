@@ -184,10 +184,33 @@ def _bits(b: ll.IRBuilder, operator: ast.operator, lhs: ll.Value, rhs: ll.Value)
     return b.or_(lhs, rhs) if isinstance(operator, ast.BitOr) else b.xor(lhs, rhs)
 
 
+def _room(name: str, lhs: ll.Value, rhs: ll.Value) -> tuple[ll.Value, int, int] | None:
+    """For an operation with a constant: the other operand, and between which numbers it must be for
+    the result to fit.
+    """
+    if isinstance(lhs, ll.Constant) and name != "ssub":
+        lhs, rhs = rhs, lhs
+    if isinstance(lhs, ll.Constant) or not isinstance(rhs, ll.Constant):
+        return None
+    constant = rhs.constant
+    if name == "smul":
+        if constant <= 0:
+            return None
+        return lhs, -(-_MIN // constant), _MAX // constant
+    shift = constant if name == "sadd" else -constant
+    return lhs, max(_MIN, _MIN - shift), min(_MAX, _MAX - shift)
+
+
 def _overflowing(reading: Reading, name: str, lhs: ll.Value, rhs: ll.Value) -> ll.Value:
     b = reading.builder
+    plain = {"sadd": b.add, "ssub": b.sub, "smul": b.mul}[name]
     if not reading.checked:
-        plain = {"sadd": b.add, "ssub": b.sub, "smul": b.mul}[name]
+        return plain(lhs, rhs)
+    room = _room(name, lhs, rhs)
+    if room is not None:
+        # Beside the result, which nobody waits for it to be checked, instead of before it.
+        value, low, high = room
+        reading.unless(b.icmp_unsigned(">", b.sub(value, I64(low)), I64(high - low)))
         return plain(lhs, rhs)
     pair_type = ll.LiteralStructType([I64, I1])
     function = reading.declare(
