@@ -8,7 +8,6 @@ from globals and closures) and run. `fn.graph`, `fn.code`, `fn.schema` show what
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import sys
 import threading
@@ -17,12 +16,13 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from . import config, dtypes
 from .codegen import open_entry
 from .errors import CompileError, ErrorKind, FallbackWarning
 from .frontend.arguments import (
+    Binder,
     Bound,
     Key,
     constants_of,
@@ -31,8 +31,8 @@ from .frontend.arguments import (
     key_of,
     take_arguments,
     unwrap,
+    wrapped_places,
 )
-from .frontend.binding import Parameter
 from .frontend.check import check_function
 from .frontend.emitter import Fallback
 from .frontend.function import (
@@ -47,6 +47,7 @@ from .ir.graph import Graph
 from .ir.schema import FunctionSchema
 from .ir.source import to_source
 from .passes.manager import optimize, run_passes
+from .tensor.core import box
 
 if TYPE_CHECKING:
     from .codegen.entry import Entry
@@ -57,7 +58,7 @@ _functions: weakref.WeakSet[ScriptFunction] = weakref.WeakSet()
 def _renew_locks() -> None:
     """A forked child has no thread that would open the locks which others held."""
     for function in _functions:
-        function._lock = threading.RLock()
+        function._renew_locks()
 
 
 os.register_at_fork(after_in_child=_renew_locks)
@@ -86,6 +87,24 @@ class _Version:
         return all(guard.holds() for guard in self.compiled.guards)
 
 
+class _Known(NamedTuple):
+    """What to do with arguments of a form that was seen: which become tensors, what runs."""
+
+    version: _Version
+    wrapped: Sequence[int]
+    all_raw: bool
+
+    def run(self, args: Sequence[Any], settings: config.Config) -> Any:
+        """Run the version on arguments in the order of the parameters."""
+        if not self.wrapped:
+            return self.version.executor.run(args, settings)
+        inputs = list(args)
+        for place in self.wrapped:
+            inputs[place] = box(inputs[place])
+        result = self.version.executor.run(inputs, settings, args)
+        return unwrap(result) if self.all_raw else result
+
+
 class ScriptFunction:
     """A function compiled by jitlang. Made by `script`.
 
@@ -106,20 +125,23 @@ class ScriptFunction:
             check_function(function)
         except CompileError as error:
             raise _brief(error) from None
-        self._signature = inspect.signature(function, follow_wrapped=False)
-        self._plain = all(p.kind in _PLAIN for p in self._parameters)
-        self._positional = all(p.kind in _PLAIN[:2] for p in self._parameters)
+        self._binder = Binder(function, self._parameters)
         self._versions: OrderedDict[Key, _Version] = OrderedDict()
-        self._by_form: dict[Key | None, _Version] = {}
+        self._by_form: dict[Key | None, _Known] = {}
         self._last: _Version | None = None
         self._entry: Entry | None = None
         self._entered: dict[Any, _Version] = {}
-        self._lock = threading.RLock()
-        self._entry_lock = threading.Lock()  # of its own: an executor may hold a lock meanwhile
+        self._renew_locks()
         self._warned: set[tuple[str, str]] = set()
         _functions.add(self)
-        if self._plain and all(p.declared is not None for p in self._parameters):
-            self._version(_declared_given(self._parameters))
+        if all(p.declared is not None for p in self._parameters):
+            self._version({p.name: p.declared for p in self._parameters})
+
+    def _renew_locks(self) -> None:
+        self._lock = threading.RLock()
+        self._entry_lock = threading.Lock()  # of its own: an executor may hold a lock meanwhile
+        if self._entry is not None:
+            self._entry.renew_lock()
 
     def __repr__(self) -> str:
         return f"<ScriptFunction {self.__name__}>"  # type: ignore[attr-defined]
@@ -146,24 +168,20 @@ class ScriptFunction:
         settings = config.current()
         if settings.disable:
             return self.__jitlang_function__(*args, **kwargs)
-        form = None if kwargs else form_of(args)
-        version = self._by_form.get(form)
-        if version is not None and version.is_valid():
-            self._last = version
-            return version.executor.run(args, settings)
+        ordered = self._binder.in_order(args, kwargs)
+        form = None if ordered is None else form_of(ordered)
+        known = self._by_form.get(form)
+        if known is not None and ordered is not None and known.version.is_valid():
+            self._last = known.version
+            return known.run(ordered, settings)
         bound = self._enter(args, kwargs)
         version = self._version(bound.given)
-        if form is not None and len(bound.inputs) == len(args) and not bound.all_raw:
-            self._remember(form, version, args, bound.inputs)
+        if form is not None and ordered is not None:
+            wrapped = wrapped_places(ordered, bound.inputs)
+            if wrapped is not None:
+                self._by_form[form] = _Known(version, wrapped, bound.all_raw)
         result = version.executor.run(bound.inputs, settings, bound.arguments)
         return unwrap(result) if bound.all_raw else result
-
-    def _remember(
-        self, form: Key, version: _Version, args: Sequence[Any], inputs: Sequence[Any]
-    ) -> None:
-        """Let later calls of this form skip the checks, if the arguments are the inputs."""
-        if all(a is b for a, b in zip(args, inputs, strict=True)):
-            self._by_form[form] = version
 
     def _version(self, given: Mapping[str, Any]) -> _Version:
         key = tuple(map(key_of, given.values()))
@@ -221,17 +239,8 @@ class ScriptFunction:
 
     def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
         """Bind a call."""
-        values = self._bind(args, kwargs)
+        values = self._binder.bind(args, kwargs)
         return take_arguments(self.__name__, self._parameters, values)  # type: ignore[attr-defined]
-
-    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
-        names = self._parameters
-        if self._positional and not kwargs and len(args) == len(names):
-            return {p.name: value for p, value in zip(names, args, strict=True)}
-        inspect.getcallargs(self.__jitlang_function__, *args, **kwargs)  # Python's own TypeErrors
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return bound.arguments
 
     # Calls that do not come through Python ------------------------------------------------------
 
@@ -345,17 +354,6 @@ def _dump(point: str, graph: Graph) -> None:
     """Print the graph where `config.dump` names the point."""
     if point in config.current().dump.split(","):
         print(f"-- {graph.name} {point}\n{graph}", file=sys.stderr)
-
-
-_PLAIN = (
-    inspect.Parameter.POSITIONAL_ONLY,
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    inspect.Parameter.KEYWORD_ONLY,
-)
-
-
-def _declared_given(parameters: Sequence[Parameter]) -> dict[str, Any]:
-    return {p.name: p.declared for p in parameters}
 
 
 # Decorators ---------------------------------------------------------------------------------------

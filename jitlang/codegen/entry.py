@@ -175,10 +175,14 @@ class Entry:
         ])  # fmt: skip
         self._versions: list[Version] = []
         self._retired: list[Version] = []
-        self._lock = threading.RLock()
+        self.renew_lock()
         code = _library(objects.slot_offset(type(owner), "_table"))
         owner._table = ctypes.addressof(self._table)
         owner._vectorcall = code.addresses["entry"]
+
+    def renew_lock(self) -> None:
+        """Forget who is changing the chain: nobody is in a process that was just forked."""
+        self._lock = threading.RLock()
 
     @property
     def latest(self) -> Version | None:

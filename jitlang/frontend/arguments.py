@@ -1,6 +1,7 @@
 """The arguments of a call from Python: which signature they ask for, and what the graph gets.
 
-A declared parameter decides the type under which its argument is compiled, a generic one takes the
+A `Binder` brings them into the order of the parameters, `take_arguments` checks and wraps them. A
+declared parameter decides the type under which its argument is compiled, a generic one takes the
 argument's own. Raw arrays given for tensors are wrapped; where all tensors were raw, so are the
 results (`unwrap`).
 """
@@ -8,7 +9,7 @@ results (`unwrap`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,58 @@ from .function import StaticObject, static
 
 Key = tuple[Any, ...]
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _GROUPS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Binder:
+    """Brings the arguments of calls into the order of a function's parameters."""
+
+    def __init__(self, function: Callable[..., Any], parameters: Sequence[Parameter]) -> None:
+        self._function = function
+        self._signature = inspect.signature(function, follow_wrapped=False)
+        self._names = [p.name for p in parameters]
+        has_groups = any(p.kind in _GROUPS for p in parameters)
+        positional = sum(p.kind in _POSITIONAL for p in parameters)
+        defaults = tuple(p.default for p in parameters)
+        rests = [] if has_groups else [defaults[count:] for count in range(positional + 1)]
+        # The defaults behind so many positional arguments, and whether all have one.
+        self._rests = [(rest, all(d is not EMPTY for d in rest)) for rest in rests]
+        self._places = {
+            p.name: place
+            for place, p in enumerate(parameters)
+            if p.kind is not inspect.Parameter.POSITIONAL_ONLY
+        }
+
+    def in_order(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | None:
+        """One argument per parameter; None where the call is wrong, or there are `*args`."""
+        count = len(args)
+        if count >= len(self._rests):
+            return None
+        rest, is_complete = self._rests[count]
+        if not kwargs:
+            return args + rest if is_complete else None
+        ordered = [*args, *rest]
+        for name, value in kwargs.items():
+            place = self._places.get(name, -1)
+            if place < count:
+                return None
+            ordered[place] = value
+        return None if any(value is EMPTY for value in ordered) else ordered
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What each parameter gets.
+
+        Raises:
+            TypeError: the arguments do not fit the signature; Python's own.
+        """
+        ordered = self.in_order(args, kwargs)
+        if ordered is not None:
+            return dict(zip(self._names, ordered, strict=True))
+        inspect.getcallargs(self._function, *args, **kwargs)  # raises what a call would raise
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
 
 
 class Bound(NamedTuple):
@@ -171,6 +223,17 @@ def guess(parameter: Parameter) -> Any:
     if parameter.default is EMPTY:
         return ty.TENSOR
     return _given_of(parameter.default, parameter.name)
+
+
+def wrapped_places(args: Sequence[Any], inputs: Sequence[Any]) -> Sequence[int] | None:
+    """Which arguments of a form were raw arrays that became tensors, as they will be in each call
+    of this form; None where an input is something else than an argument.
+    """
+    if len(args) != len(inputs):
+        return None
+    places = [place for place, (a, b) in enumerate(zip(args, inputs, strict=True)) if a is not b]
+    is_wrapped = all(type(inputs[place]) is Tensor for place in places)
+    return places if is_wrapped else None
 
 
 _FORMS = frozenset({Tensor, float, bool, str, type(None)})

@@ -98,6 +98,33 @@ def test_wrong_calls_raise_what_they_raised_before(args: Any, kwargs: Any) -> No
     assert str(found.value) == str(wanted.value)
 
 
+def test_arguments_in_every_way_through_python() -> None:
+    """What no native code serves: layouts that change all the time."""
+    scripted = jl.script(shifted)
+    for size in range(1, 20):
+        x = np.linspace(-2, 2, size, dtype="float32")
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+            ((x,), {}), ((x, 0.5), {}), ((x,), {"k": 0.5}), ((), {"add": -1.0, "x": x}),
+            ((x, 0.5), {"add": 3.0}), ((jl.from_numpy(x), 0.5), {}),
+        ]  # fmt: skip
+        for args, kwargs in calls:
+            with config.override(exact=True):
+                wanted = scripted(*args, **kwargs)
+            found = scripted(*args, **kwargs)
+            assert type(found) is type(wanted) and found.tolist() == wanted.tolist()
+    assert len(scripted._by_form) == 2  # an array or a tensor, and two floats
+
+
+def test_defaults_are_any_objects() -> None:
+    def moved(x: Tensor, by=np.ones(8, "float32"), f=double):  # noqa: ANN001, ANN202, B008
+        return f(x) + by
+
+    scripted = entered(moved, X)
+    assert scripted(X).tolist() == (X * 2 + 1).tolist()
+    assert scripted(X, f=triple).tolist() == (X * 3 + 1).tolist()
+    assert is_native(scripted, X)
+
+
 def test_raw_arrays_give_raw_arrays() -> None:
     scripted = entered(entered(shifted, X), jl.from_numpy(X))
     raw, boxed = scripted(X), scripted(jl.from_numpy(X))
