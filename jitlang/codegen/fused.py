@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays, background, config, dtypes
+from ..fuser.draws import DRAWS
 from ..fuser.lower import Argument, ArrayArgument, ScalarArgument, lower
 from ..fuser.plan import Unsupported
 from ..fuser.stages import Stage
@@ -194,6 +195,8 @@ def decides_form(value: Value) -> bool:
 
 
 def _is_operand(node: Node, index: int) -> bool:
+    if node.op is not None and node.op.full_name in DRAWS:
+        return index >= len(node.inputs) - 2
     if node.op is None or node.op.body is None:
         return False
     return roles_of(node.op)[index] in (Role.SCALAR, Role.FACTOR)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from .. import dtypes
 from ..dtypes import DType
@@ -28,6 +29,7 @@ from ..fuser.plan import (
     Apply,
     Convert,
     Count,
+    Draw,
     Load,
     LoopPlan,
     Number,
@@ -41,6 +43,7 @@ from ..fuser.plan import (
 )
 from ..ir.opdef import OPS
 from ..ops.algebra import Expression
+from ..ops.generator import random_bits
 from ..ops.traits import execution_dtype
 from .assembler import WIDE, Assembler, Lane, constant, integer, register_type, stored_type, suffix
 from .convert import Converter
@@ -318,6 +321,8 @@ class KernelWriter:
                     self.same[statement.input] = self.load_one(statement)
                 if statement.input in self.same:
                     self.known[number] = self.same[statement.input]
+            elif isinstance(statement, Draw):
+                continue
             elif all(operand in self.known for operand in operands_of(statement)):
                 self.known[number] = self.evaluate(statement, self.known, None)
 
@@ -349,6 +354,8 @@ class KernelWriter:
                 continue
             if isinstance(statement, Load):
                 values[number] = self.load(statement, index, active)
+            elif isinstance(statement, Draw):
+                values[number] = self.draw(statement, index, values)
             else:
                 values[number] = self.evaluate(statement, values, active)
         for number in phase.kept:
@@ -398,6 +405,24 @@ class KernelWriter:
             return self.converter.round_half(value, statement.dtype)
         made: Lane = self.converter.convert(value, dtype, statement.dtype)
         return made
+
+    def draw(self, statement: Draw, index: Lane, values: dict[int, Lane]) -> Lane:
+        """Random bits of the elements, whose numbers are addresses."""
+        a, array = self.a, self.first_input + statement.input
+        numbers = a.add(a.splat(index, self.lanes), a.iota(self.lanes))
+        distance = a.mul(numbers, a.splat(self.step[array], self.lanes))
+        first = a.splat(a.cast("ptrtoint", self.lines[array], "i64"), self.lanes)
+        state = [values[statement.seed.index], values[statement.offset.index]]
+        algebra: Any = LaneAlgebra(a, dtypes.int64, None, None)
+        position, seed, offset = (
+            algebra.expression(v, dtypes.int64) for v in (a.add(first, distance), *state)
+        )
+        made = {"first": position & -2, "second": position | 1, "parity": position & 1}
+        place = made.get(statement.word, position)
+        found: Lane = place.value
+        if statement.word != "parity":
+            found = random_bits(algebra, place, seed, offset).value
+        return found
 
     # Memory -------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import numpy as np
 from ..dtypes import Category
 from ..fuser.plan import Apply, LoopPlan, Unsupported
 from ..fuser.stages import Read, Stage, Target
+from ..fuser.tensors import numbered
 from .kernel import Access, Layout, Shape, accesses_of, kernel_text
 from .llvm import Library, compile_module, host
 from .schedule import scratch_bytes
@@ -83,7 +84,7 @@ def kernel_shape(plan: LoopPlan) -> Shape:
 @dataclass(slots=True)
 class Place:
     """Where an array of a kernel begins: an argument, a temporary or a result, and a distance in
-    bytes.
+    bytes; or the number of the first element of a draw, as the distance from NULL.
     """
 
     kind: str
@@ -160,7 +161,7 @@ class Launch:
 
 
 def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
-    pointers = [groups[p.kind][p.index].ctypes.data + p.offset for p in call.places]
+    pointers = [_address(place, groups) for place in call.places]
     arrays = (_POINTER * len(pointers))(*pointers)
     scalars = _scalars(call, groups["argument"])
     threads = call.threads
@@ -179,6 +180,13 @@ def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
         status = parallel(call.kernel.function, call.count, call.chunk, *rest, call.scratch)
     if status:
         raise RuntimeError("ZeroDivisionError")
+
+
+def _address(place: Place, groups: dict[str, Sequence[Any]]) -> int:
+    if place.kind == "draw":
+        return place.offset
+    address: int = groups[place.kind][place.index].ctypes.data
+    return address + place.offset
 
 
 def _scalars(call: Call, arguments: Sequence[Any]) -> Any:
@@ -348,11 +356,17 @@ def _view(
     read: Read, arguments: Sequence[Any], made: dict[str, dict[int, Array]]
 ) -> tuple[Any, int]:
     """The view that a stage reads, and where it begins in its array."""
-    base = _shadow(made[read.kind][read.origin]) if read.kind in made else arguments[read.origin]
+    base, steps = _base(read, arguments, made), read.steps
     array = base
-    for step in read.steps:
+    for step in steps[1:] if read.kind == "draw" else steps:
         array = step.apply(array)
     return array, array.ctypes.data - base.ctypes.data if array.size else 0
+
+
+def _base(read: Read, arguments: Sequence[Any], made: dict[str, dict[int, Array]]) -> Any:
+    if read.kind == "draw":
+        return numbered(read.steps[0].arguments)
+    return _shadow(made[read.kind][read.origin]) if read.kind in made else arguments[read.origin]
 
 
 def _shadow(array: Array) -> Any:

@@ -85,6 +85,8 @@ class NativeCall:
         fits = len(call.places) <= MAX_ARRAYS and len(call.slots) <= MAX_SLOTS
         if not fits or len(arguments) > MAX_ARRAYS or not call.count:
             return False
+        if any(place.kind == "draw" for place in call.places):
+            return False
         flat = _is_flat(call, launch, arguments)
         rows = [self._argument(a, s, flat) for a, s in zip(arguments, static, strict=True)]
         results = [self._result(array.make()) for array in launch.results]

@@ -421,6 +421,8 @@ class TensorEmitter(HostEmitter):
             self.raising(node, _divided_by_zero)
 
     def pointer(self, action: Run, place: Place, temporaries: Sequence[Buffer]) -> ll.Value:
+        if place.kind == "draw":
+            return I64(place.offset).inttoptr(POINTER)
         if place.kind == "temporary":
             return self.advanced(self.place(temporaries[place.index]), place.offset)
         values = action.results if place.kind == "result" else action.arguments

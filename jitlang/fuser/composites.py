@@ -19,7 +19,8 @@ from .tensors import Dims, Tensor
 Lowering = Any
 
 
-def _apply(lowering: Lowering, name: str, *operands: Any) -> Tensor:
+def apply_row(lowering: Lowering, name: str, *operands: Any) -> Tensor:
+    """A pointwise row, its other arguments at their defaults."""
     op = OPS.find(name)
     assert op is not None
     arguments = op.schema.arguments
@@ -77,7 +78,7 @@ def _mean(lowering: Lowering, x: Tensor, dim: Any, keep: bool, dtype: DType | No
 
 def _mean_of(lowering: Lowering, x: Tensor, dims: Dims) -> Tensor:
     total = lowering.reduced("sum", x, dims)
-    return _apply(lowering, "aten::div.Tensor", total, lowering.count(x, dims, x.dtype))
+    return apply_row(lowering, "aten::div.Tensor", total, lowering.count(x, dims, x.dtype))
 
 
 def _extremum(kind: str) -> Callable[..., Tensor]:
@@ -92,7 +93,8 @@ def _extremum(kind: str) -> Callable[..., Tensor]:
 def _softmax(lowering: Lowering, x: Tensor, dim: int, dtype: DType | None) -> Tensor:
     raised, dims, result = _shifted_exponentials(lowering, x, dim, dtype)
     total = lowering.reduced("sum", raised, dims)
-    made: Tensor = lowering.converted(_apply(lowering, "aten::div.Tensor", raised, total), result)
+    quotient = apply_row(lowering, "aten::div.Tensor", raised, total)
+    made: Tensor = lowering.converted(quotient, result)
     return made
 
 
@@ -108,20 +110,20 @@ def _shifted(
     dims = _dims(x, dim)
     wide = lowering.converted(x, _wide(result))
     top = lowering.reduced("maximum", wide, dims)
-    return _apply(lowering, "aten::sub.Tensor", wide, top), dims, result
+    return apply_row(lowering, "aten::sub.Tensor", wide, top), dims, result
 
 
 def _shifted_exponentials(
     lowering: Lowering, x: Tensor, dim: int, dtype: DType | None
 ) -> tuple[Tensor, Dims, DType]:
     shifted, dims, result = _shifted(lowering, x, dim, dtype)
-    return _apply(lowering, "aten::exp", shifted), dims, result
+    return apply_row(lowering, "aten::exp", shifted), dims, result
 
 
 def _log_softmax(lowering: Lowering, x: Tensor, dim: int, dtype: DType | None) -> Tensor:
     shifted, dims, result = _shifted(lowering, x, dim, dtype)
-    total = lowering.reduced("sum", _apply(lowering, "aten::exp", shifted), dims)
-    less = _apply(lowering, "aten::sub.Tensor", shifted, _apply(lowering, "aten::log", total))
+    total = lowering.reduced("sum", apply_row(lowering, "aten::exp", shifted), dims)
+    less = apply_row(lowering, "aten::sub.Tensor", shifted, apply_row(lowering, "aten::log", total))
     made: Tensor = lowering.converted(less, result)
     return made
 
@@ -133,11 +135,11 @@ def _logsumexp(lowering: Lowering, x: Tensor, dim: Any, keep: bool) -> Tensor:
     dims = _dims(x, dim)
     wide = lowering.converted(x, _wide(result))
     top = lowering.reduced("maximum", wide, dims)
-    infinite = _apply(lowering, "aten::isinf", top)
-    top = _apply(lowering, "aten::masked_fill.Scalar", top, infinite, 0)
-    raised = _apply(lowering, "aten::exp", _apply(lowering, "aten::sub.Tensor", wide, top))
-    total = _apply(lowering, "aten::log", lowering.reduced("sum", raised, dims))
-    found = _apply(lowering, "aten::add.Tensor", total, top)
+    infinite = apply_row(lowering, "aten::isinf", top)
+    top = apply_row(lowering, "aten::masked_fill.Scalar", top, infinite, 0)
+    raised = apply_row(lowering, "aten::exp", apply_row(lowering, "aten::sub.Tensor", wide, top))
+    total = apply_row(lowering, "aten::log", lowering.reduced("sum", raised, dims))
+    found = apply_row(lowering, "aten::add.Tensor", total, top)
     made: Tensor = lowering.drop(lowering.converted(found, result), dims, keep)
     return made
 
@@ -180,18 +182,18 @@ def _moments(
     dims = _dims(x, dim)
     wide = lowering.converted(x, _wide(x.dtype))
     mean = _mean_of(lowering, wide, dims)
-    apart = _apply(lowering, "aten::sub.Tensor", wide, mean)
-    squares = _apply(lowering, "aten::mul.Tensor", apart, apart)
+    apart = apply_row(lowering, "aten::sub.Tensor", wide, mean)
+    squares = apply_row(lowering, "aten::mul.Tensor", apart, apart)
     count = lowering.count(wide, dims, wide.dtype)
-    degrees = _apply(lowering, "aten::clamp_min", _minus(lowering, count, correction), 0)
+    degrees = apply_row(lowering, "aten::clamp_min", _minus(lowering, count, correction), 0)
     total = lowering.reduced("sum", squares, dims)
-    variance = _apply(lowering, "aten::div.Tensor", total, degrees)
-    spread = _apply(lowering, "aten::sqrt", variance) if root else variance
+    variance = apply_row(lowering, "aten::div.Tensor", total, degrees)
+    spread = apply_row(lowering, "aten::sqrt", variance) if root else variance
     return lowering.converted(spread, x.dtype), lowering.converted(mean, x.dtype), dims
 
 
 def _minus(lowering: Lowering, x: Tensor, number: float) -> Tensor:
-    return _apply(lowering, "aten::sub.Scalar", x, number) if number else x
+    return apply_row(lowering, "aten::sub.Scalar", x, number) if number else x
 
 
 def _spread(root: bool) -> Callable[..., Tensor]:
@@ -226,14 +228,14 @@ def _norm(
         raise Unsupported("a norm of integers")
     result = dtype or x.dtype
     dims = _dims(x, dim)
-    size = lowering.converted(_apply(lowering, "aten::abs", x), _wide(result))
+    size = lowering.converted(apply_row(lowering, "aten::abs", x), _wide(result))
     if abs(order) == float("inf"):
         total = lowering.reduced("maximum" if order > 0 else "minimum", size, dims)
     elif order == 1:
         total = lowering.reduced("sum", size, dims)
     elif order == 2:
-        squares = _apply(lowering, "aten::mul.Tensor", size, size)
-        total = _apply(lowering, "aten::sqrt", lowering.reduced("sum", squares, dims))
+        squares = apply_row(lowering, "aten::mul.Tensor", size, size)
+        total = apply_row(lowering, "aten::sqrt", lowering.reduced("sum", squares, dims))
     else:
         raise Unsupported(f"a norm of order {order}")
     made: Tensor = lowering.drop(lowering.converted(total, result), dims, keep)

@@ -22,6 +22,7 @@ from ..ir.opdef import OpDef, Result
 from ..ops.kernels import scalar_operand
 from ..ops.traits import Role, computed_dtype, execution_dtype, roles_of, traits_of
 from .composites import COMPOSITES
+from .draws import DRAWS
 from .plan import Number, Option, Unsupported
 from .stages import Stage, assemble_stages
 from .tensors import (
@@ -143,6 +144,10 @@ class Lowering:
             return self.view(name, given[0], [_known(a) for a in given[1:]])
         if name in CASTS:
             return self.converted(given[0], _cast_dtype(name, given))
+        draw = DRAWS.get(name)
+        if draw is not None:
+            first, *options, seed, offset = given
+            return draw(self, first, *map(_known, options), seed, offset)
         composite: Callable[..., Any] | None = COMPOSITES.get(name)
         if composite is None:
             raise Unsupported(name)

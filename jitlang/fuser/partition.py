@@ -33,6 +33,7 @@ from ..ir.types import TensorType
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from .composites import COMPOSITES
+from .draws import DRAWS, RESERVE, RESERVE_LIKE, reserve_draws
 from .lower import CASTS, VIEWS
 
 FUSION_GROUP = "prim::FusionGroup"
@@ -46,7 +47,7 @@ _ALONE = frozenset((
     "aten::linalg_vector_norm", *(
         f"aten::{name}{form}" for name in ("var", "std", "var_mean", "std_mean")
         for form in ("", ".dim", ".correction")
-    ),
+    ), *DRAWS,
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""
@@ -80,6 +81,7 @@ def fuse_nodes(graph: Graph, *, static: bool = False) -> bool:
         static: all layouts are known when compiling. Then a single node is worth a kernel, and
             views at computed places stay outside, since kernels must know what they read.
     """
+    reserve_draws(graph)
     analysis = AliasAnalysis(graph)
     groups: list[_Group] = []
     for block in list(graph.blocks()):
@@ -156,7 +158,12 @@ class _Partition:
         return self.group_of.get(first)
 
     def shows(self, node: Node) -> bool:
-        """Whether it can be seen that a node ran before an error in another one."""
+        """Whether it can be seen that a node ran before an error in another one.
+
+        A reservation has no say: where its tensors do not broadcast, it advances nothing.
+        """
+        if node.kind in (RESERVE, RESERVE_LIKE):
+            return False
         writes = self.analysis.writes(node)
         return any(map(is_effect, node.walk())) and (not writes or self.analysis.is_visible(writes))
 
@@ -191,6 +198,8 @@ def is_fusible(node: Node) -> bool:
         return False
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
+    if name in DRAWS:
+        return all(map(_is_constant, node.inputs[1:-2]))
     is_known = all(map(_is_constant, node.inputs[1:]))
     return name in COMPOSITES and is_known and _is_reducible(node.inputs[0])
 

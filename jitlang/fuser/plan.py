@@ -144,7 +144,26 @@ class Count:
         return f"count : {self.dtype.name}"
 
 
-Statement = Load | Slot | Convert | Apply | Reduce | Count
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """24 random bits for each element, as int64, from the state that two scalars tell.
+
+    The input is no array: its address is the element's number in the draw, in row-major order.
+    `word` says whose bits: the element's own (`own`), or those of the `first` or `second` of its
+    pair; or `parity`, which of the two it is.
+    """
+
+    input: int
+    seed: Ref
+    offset: Ref
+    word: str
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"draw {self.word} in{self.input} of {self.seed}, {self.offset}"
+
+
+Statement = Load | Slot | Convert | Apply | Reduce | Count | Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +181,8 @@ def operands_of(statement: Statement) -> Iterator[int]:
         yield statement.value.index
     elif isinstance(statement, Apply):
         yield from (o.index for o in statement.operands if isinstance(o, Ref))
+    elif isinstance(statement, Draw):
+        yield from (statement.seed.index, statement.offset.index)
 
 
 @dataclass(frozen=True)
@@ -186,7 +207,7 @@ class LoopPlan:
             elif isinstance(statement, Convert | Apply):
                 found.append(all(found[index] for index in operands_of(statement)))
             else:
-                found.append(True)
+                found.append(not isinstance(statement, Draw))
         return tuple(found)
 
     @cached_property

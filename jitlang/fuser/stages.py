@@ -22,6 +22,7 @@ from .plan import (
     Apply,
     Convert,
     Count,
+    Draw,
     Load,
     LoopPlan,
     Output,
@@ -36,6 +37,7 @@ from .tensors import (
     Applied,
     Converted,
     Dims,
+    Drawn,
     Dropped,
     Reduced,
     Scalar,
@@ -51,7 +53,8 @@ from .tensors import operands_of as parts_of
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An array that a stage reads, seen through steps: an `argument`, a `temporary` or a `result`.
+    """An array that a stage reads, seen through steps: an `argument`, a `temporary` or a `result`;
+    or the numbers of the elements of a `draw`.
     """
 
     origin: int
@@ -212,6 +215,11 @@ class _Stages:
             read = Read(tensor.origin, tensor.kind, tensor.steps, tensor.dtype)
             place = draft.reads.setdefault(read, len(draft.reads))
             return _put(draft, Load(place, tensor.dtype, _is_row(tensor, draft)))
+        if isinstance(tensor, Drawn):
+            read = Read(0, "draw", tensor.steps, tensor.dtype)
+            place = draft.reads.setdefault(read, len(draft.reads))
+            seed, offset = (Ref(_scalar(draft, s)) for s in (tensor.seed, tensor.offset))
+            return _put(draft, Draw(place, seed, offset, tensor.word, tensor.dtype))
         if isinstance(tensor, Converted):
             value = Ref(numbers[tensor.value.order])
             return _put(draft, Convert(value, tensor.value.dtype, tensor.dtype))
@@ -338,9 +346,9 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
     made: list[Statement] = []
     for old in kept:
         statement = _renumbered(statements[old], numbers)
-        if isinstance(statement, Load):
+        if isinstance(statement, Load | Draw):
             place = reads.setdefault(by_place[statement.input], len(reads))
-            statement = Load(place, statement.dtype, statement.is_row)
+            statement = replace(statement, input=place)
         made.append(statement)
     levels = LoopPlan((), (), tuple(made), (), bool(draft.dims)).is_row
     outputs = []
@@ -373,6 +381,9 @@ def _renumbered(statement: Statement, numbers: dict[int, int]) -> Statement:
         return Convert(Ref(numbers[statement.value.index]), statement.source, statement.dtype)
     if isinstance(statement, Reduce):
         return Reduce(statement.kind, Ref(numbers[statement.value.index]), statement.dtype)
+    if isinstance(statement, Draw):
+        seed, offset = (Ref(numbers[o.index]) for o in (statement.seed, statement.offset))
+        return replace(statement, seed=seed, offset=offset)
     if isinstance(statement, Apply):
         operands = tuple(
             Ref(numbers[o.index]) if isinstance(o, Ref) else o for o in statement.operands

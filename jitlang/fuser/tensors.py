@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,16 @@ class Step:
 
 
 BROADCAST = "broadcast"
+NUMBERED = "numbered"
+"""The first step of a draw: its arguments are the sizes that number the elements."""
 DEEPEST = 100
 """Through how many computations a view is pushed before their value is stored."""
+
+
+def numbered(shape: Shape) -> Any:
+    """An array whose strides number its elements in row-major order, one byte each."""
+    strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
+    return np.lib.stride_tricks.as_strided(np.empty(1, np.uint8), shape, strides, writeable=False)
 
 
 def shadow(shape: Shape) -> Any:
@@ -142,6 +151,18 @@ class Stored(Tensor):
     steps: tuple[Step, ...] = ()
 
 
+@dataclass(slots=True, eq=False)
+class Drawn(Tensor):
+    """Random bits for each element of a draw, seen through steps, the first of which numbers the
+    elements; `word` as in plans.
+    """
+
+    seed: Scalar
+    offset: Scalar
+    word: str
+    steps: tuple[Step, ...]
+
+
 def without(shape: Shape, dims: Dims) -> Shape:
     """Sizes without some dimensions."""
     return tuple(size for d, size in enumerate(shape, -len(shape)) if d not in dims)
@@ -194,7 +215,7 @@ class Views:
         found = self._made.get(key)
         if found is None:
             self._depth += 1
-            is_deep = self._depth > DEEPEST and not isinstance(tensor, Source | Stored)
+            is_deep = self._depth > DEEPEST and not isinstance(tensor, Source | Stored | Drawn)
             found = self._view(self.stored(tensor) if is_deep else tensor, step)
             self._made[key] = found
             self._depth -= 1
@@ -211,6 +232,9 @@ class Views:
             return Stored(shape, tensor.dtype, tensor.value, (*tensor.steps, step))
         if isinstance(tensor, Source):
             return self._view_source(tensor, step)
+        if isinstance(tensor, Drawn):
+            shape, steps = self._shape(tensor.shape, step), (*tensor.steps, step)
+            return Drawn(shape, tensor.dtype, tensor.seed, tensor.offset, tensor.word, steps)
         assert isinstance(tensor, Applied)
         shape = self._shape(tensor.shape, step)
         operands = tuple(

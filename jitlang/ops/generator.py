@@ -52,6 +52,31 @@ def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
     return xp.stack([c0, c1, c2, c3], 1).astype("uint32")
 
 
+def random_bits(m: Any, position: Any, seed: Any, offset: Any) -> Any:
+    """The upper 24 bits of a word of a draw, in an algebra of int64.
+
+    Args:
+        m: the algebra.
+        position: the element of the draw.
+        seed: the state before the draw, as a signed number.
+        offset: likewise.
+    """
+    low = (1 << 32) - 1
+    block = (position >> 2) + offset
+    c0, c1, c2, c3 = block & low, (block >> 32) & low, block & 0, block & 0
+    k0, k1 = seed & low, (seed >> 32) & low
+    for _ in range(_ROUNDS):
+        # Products may wrap: their bits are those of unsigned ones.
+        first, second = c0 * int(_MULTIPLIERS[0]), c2 * int(_MULTIPLIERS[1])
+        c0, c1 = ((second >> 32) & low) ^ c1 ^ k0, second & low
+        c2, c3 = ((first >> 32) & low) ^ c3 ^ k1, first & low
+        k0, k1 = (k0 + _WEYL[0]) & low, (k1 + _WEYL[1]) & low
+    which = position & 3
+    early = m.select(m.eq(which, 0), c0, c1)
+    late = m.select(m.eq(which, 2), c2, c3)
+    return m.select(which < 2, early, late) >> 8
+
+
 class Generator:
     """A source of random numbers: a seed and how many blocks of four words were drawn.
 
@@ -92,12 +117,17 @@ class Generator:
             self.state_seed, self.offset = state
         return self
 
+    def reserve(self, count: int) -> tuple[int, int]:
+        """Advance by a draw of `count` words; the state before it."""
+        with self._lock:
+            before = self.state_seed, self.offset
+            self.offset = (self.offset - -count // 4) % _SEED_LIMIT
+        return before
+
     def words(self, count: int, xp: Any = np) -> Any:
         """Draw `count` random 32-bit words, as a uint32 vector."""
         blocks = -(-count // 4)
-        with self._lock:
-            seed, start = self.state_seed, self.offset
-            self.offset = (start + blocks) % _SEED_LIMIT
+        seed, start = self.reserve(count)
         position = xp.arange(blocks, dtype="uint64") + np.uint64(start)
         counter = xp.zeros((blocks, 4), "uint64")
         counter[:, 0] = position & _LOW

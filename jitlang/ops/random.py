@@ -44,12 +44,14 @@ def _refuse_integers(kind: Any) -> None:
         raise NotImplementedError(f"\"check_uniform_bounds\" not implemented for '{name}'")
 
 
-def _rand(xp: Any, shape: Sequence[int], kind: Any, generator: Generator | None) -> Any:
+def drawn_uniform(xp: Any, shape: Sequence[int], kind: Any, generator: Generator | None) -> Any:
+    """Uniforms in [0, 1)."""
     _refuse_integers(kind)
     return uniform(xp, shape, generator).astype(kind, copy=False)
 
 
-def _randn(xp: Any, shape: Sequence[int], kind: Any, generator: Generator | None) -> Any:
+def drawn_normal(xp: Any, shape: Sequence[int], kind: Any, generator: Generator | None) -> Any:
+    """Normals of mean 0 and deviation 1."""
     _refuse_integers(kind)
     if kind.kind == "c":
         wide = kind == dtypes.complex128.numpy
@@ -79,7 +81,7 @@ def _like(draw: Draw, has_generator: bool) -> Any:
 
 
 _RANDOM: dict[str, Any] = {"effect": Effect.RANDOM, "method": None}
-for _name, _draw in (("rand", _rand), ("randn", _randn)):
+for _name, _draw in (("rand", drawn_uniform), ("randn", drawn_normal)):
     op(
         f"aten::{_name}(SymInt[] size, *, {_TAIL}) -> Tensor",
         impl=_sized(_draw, False),
@@ -234,7 +236,8 @@ def _bernoulli(xp: Any, a: Any, generator: Generator | None) -> Any:
     return (uniform(xp, a.shape, generator) < a).astype(a.dtype)
 
 
-def _bernoulli_p(xp: Any, a: Any, p: float, generator: Generator | None) -> Any:
+def bernoulli_by(xp: Any, a: Any, p: float, generator: Generator | None) -> Any:
+    """Ones with probability p, else zeros, in the shape and dtype of an array."""
     _check_probability(p)
     return (uniform(xp, a.shape, generator) < np.float32(p)).astype(a.dtype)
 
@@ -264,7 +267,7 @@ def _uniform_into(xp: Any, a: Any, low: float, high: float, generator: Generator
 
 def _normal_into(xp: Any, a: Any, mean: float, std: float, generator: Generator | None) -> Any:
     _check_deviation(std)
-    drawn = _randn(
+    drawn = drawn_normal(
         xp, a.shape, a.dtype if a.dtype.itemsize > 2 else dtypes.float32.numpy, generator
     )
     a[...] = drawn * drawn.dtype.type(std) + drawn.dtype.type(mean)
@@ -346,7 +349,7 @@ op(
 )
 op(
     f"aten::bernoulli.p(Tensor self, float p, *, {_GENERATOR}) -> Tensor",
-    impl=_bernoulli_p,
+    impl=bernoulli_by,
     infer=same_type,
     effect=Effect.RANDOM,
 )
@@ -472,24 +475,27 @@ def _is_dropping(p: float, train: bool) -> bool:
     return train and p > 0
 
 
-def _dropped(xp: Any, a: Any, p: float, shape: Sequence[int]) -> Any:
+def dropped(
+    xp: Any, a: Any, p: float, shape: Sequence[int], generator: Generator | None = None
+) -> Any:
+    """Elements kept with probability 1 - p and scaled up, the others zero."""
     if p == 1:
         return a * a.dtype.type(0)
     if a.dtype.kind in "iub":
         raise RuntimeError("result type Float can't be cast to the desired output type Long")
-    kept = uniform(xp, shape, None) >= np.float32(p)
+    kept = uniform(xp, shape, generator) >= np.float32(p)
     wide = "float32" if a.dtype.itemsize == 2 else a.dtype
     scale = kept.astype(wide) * np.dtype(wide).type(1 / (1 - p))
     return (a * scale).astype(a.dtype, copy=False)
 
 
 def _dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
-    return _dropped(xp, a, p, a.shape) if _is_dropping(p, train) else a
+    return dropped(xp, a, p, a.shape) if _is_dropping(p, train) else a
 
 
 def _dropout_into(xp: Any, a: Any, p: float, train: bool) -> Any:
     if _is_dropping(p, train):
-        a[...] = _dropped(xp, a, p, a.shape)
+        a[...] = dropped(xp, a, p, a.shape)
     return a
 
 
@@ -498,7 +504,7 @@ def _feature_dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
         return a
     if a.ndim < 2 and p < 1:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return _dropped(xp, a, p, (*a.shape[:2], *(1,) * (a.ndim - 2)))
+    return dropped(xp, a, p, (*a.shape[:2], *(1,) * (a.ndim - 2)))
 
 
 op(
