@@ -559,7 +559,8 @@ class HostEmitter:
         loaded = dict(zip(names, [self.load(v) for v in node.inputs], strict=True))
         may_wrap = op.checked_integer and not self.checked
         checked = not (may_wrap or self.ranges.fits(node))
-        reading = Reading(self.b, loaded, checked, self.declare)
+        natural = all(self.ranges.of(v).low >= 0 for v in node.inputs)
+        reading = Reading(self.b, loaded, checked, self.declare, natural)
         return read_row(reading, op, node.output.type), reading.trouble
 
     def give_up(self, node: Node) -> None:

@@ -52,6 +52,7 @@ class Reading:
     names: Mapping[str, ll.Value]
     checked: bool
     declare: Callable[[str, ll.FunctionType], ll.Function]
+    natural: bool = False  # no operand is negative
     trouble: list[ll.Value] = field(default_factory=list)
 
     def unless(self, condition: ll.Value) -> None:
@@ -227,6 +228,10 @@ def _floor_division(
     """Python rounds quotients down; the remainder has the sign of the divisor."""
     b = reading.builder
     trouble = b.icmp_signed("==", rhs, I64(0))
+    if reading.natural:
+        reading.unless(trouble)
+        safe = b.select(trouble, I64(1), rhs)
+        return b.urem(lhs, safe) if isinstance(operator, ast.Mod) else b.udiv(lhs, safe)
     if not isinstance(rhs, ll.Constant) or rhs.constant == -1:
         minus = b.icmp_signed("==", rhs, I64(-1))
         least = b.icmp_signed("==", lhs, I64(_MIN))

@@ -19,6 +19,7 @@ from jitlang.codegen import compile_host
 from jitlang.frontend.arguments import unwrap
 from jitlang.interp.callback import callback_of
 from jitlang.interp.executor import Phase
+from jitlang.interp.machine import assemble
 from jitlang.ir.graph import Graph
 from programs import harness
 from programs.harness import Fate
@@ -134,6 +135,55 @@ def remainders(x: float, xs: list[float]) -> list[float]:
 def test_constants_that_are_no_numbers_reach_the_library() -> None:
     native = Native(jitlang.script(remainders))
     assert repr(native(1e10, [])) == repr(remainders(1e10, []))
+
+
+EDGES = sorted({
+    edge + offset
+    for edge in (0, *(limit // k for limit in (2**63 - 1, -(2**63)) for k in (1, 2, 3, -3, 7)))
+    for offset in (-2, -1, 0, 1, 2)
+    if -(2**63) <= edge + offset < 2**63
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("factor", [-(2**63), -7, -3, -2, -1, 0, 1, 2, 3, 7, 2**63 - 1])
+def test_multiples_are_checked_at_their_edges(factor: int) -> None:
+    def multiple(n: int) -> int:
+        return n * factor
+
+    native = Native(jitlang.script(multiple))
+    for n in EDGES:
+        product = n * factor
+        wanted = repr(product) if -(2**63) <= product < 2**63 else OverflowError
+        assert outcome(native, n) == wanted, n
+
+
+def chosen(n: int, m: int) -> tuple[int, int, int]:
+    a = n // 2 if n % 2 == 0 else 3 * n + 1
+    b = n + 1 if n < m else m - 1
+    c = (n % 10) // 3 if n >= 0 else n % 7
+    return a, b, c
+
+
+def test_sides_that_are_not_taken_cannot_overflow() -> None:
+    script = jitlang.script(chosen)
+    native, interpreted = Native(script), assemble(script.optimized_graph)
+    for n in EDGES:
+        for m in (-(2**63), -5, 0, 5, 2**63 - 1):
+            assert outcome(native, n, m) == outcome(interpreted, n, m), (n, m)
+
+
+def quotients(n: int, d: int) -> list[int]:
+    found = []
+    for i in range(n):
+        found.append(i // 7)
+        found.append(i % 7)
+        found.append((i * 3) // (i + 1))
+        found.append(i % len(found))
+    return found
+
+
+def test_division_of_what_is_not_negative() -> None:
+    assert Native(jitlang.script(quotients))(40, 3) == quotients(40, 3)
 
 
 def shifts(a: int, n: int) -> tuple[int, int]:
