@@ -21,9 +21,9 @@ from .llvm import compile_module, host
 from .matrix import ProductSpec, Shape, product_header, shape_of, zeros_text
 from .threads import parallel_address, thread_count
 
-PARALLEL_FLOPS = 2_000_000
-"""Products with at least as many operations are split over threads: on one they take about 20 us,
-several times what waking a worker takes.
+PARALLEL_FLOPS = 4_000_000
+"""Products of float32 with at least as many operations are split over threads, and of float64 with
+half of them: on one thread they take about 20 us, several times what waking a worker takes.
 """
 PARALLEL_BYTES = 2 << 20
 """With few rows it is the size of B that decides."""
@@ -131,7 +131,7 @@ def uses_threads(spec: ProductSpec) -> bool:
     """Whether a product is long enough to be split."""
     if is_matrix_vector(spec):
         return spec.k * max(spec.m, spec.n) * spec.dtype.itemsize >= PARALLEL_BYTES
-    return spec.flops >= PARALLEL_FLOPS
+    return spec.flops * spec.dtype.itemsize >= PARALLEL_FLOPS * float32.itemsize
 
 
 # Making -------------------------------------------------------------------------------------------
