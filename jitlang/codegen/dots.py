@@ -40,7 +40,7 @@ class DotsWriter(StripWriter):
         a, spec, step = self.a, self.spec, self.lanes * self.chains
         rows = columns if self.is_tall else spec.m
         columns = spec.n if self.is_tall else columns
-        x, y, z = Lane("%a", "ptr"), Lane("%b", "ptr"), Lane("%c", "ptr")
+        x, y, z = self.x, self.y, self.z
         if self.is_tall:
             x = a.moved(x, (number, self.width * spec.a_strides[0]))
             z = a.moved(z, (number, self.width * spec.c_strides[0]))

@@ -157,13 +157,23 @@ class GemmWriter(StripWriter):
     def __init__(self, spec: ProductSpec, shape: Shape, tiling: Tiling) -> None:
         super().__init__(spec, shape, spec.n, tiling.width, -(-tiling.tiles // tiling.height))
         self.tiling = tiling
-        self.b = Lane("%b", "ptr")
+        self.packed = Lane("%b", "ptr")
         self.own = Lane("%scratch", "ptr")
 
     @property
     def packed_bytes(self) -> int:
         """Size of a packed B."""
-        return self.strips * self.spec.k * self.width * self.a.size + ALIGNMENT
+        return self.packed_count * self.packed_elements * self.a.size + ALIGNMENT
+
+    @property
+    def packed_count(self) -> int:
+        """How many matrices a packed B has."""
+        return self.spec.batch if self.spec.batch_strides[1] else 1
+
+    @property
+    def packed_elements(self) -> int:
+        """Elements of a packed matrix."""
+        return self.strips * self.spec.k * self.width
 
     def scratch_bytes(self, pieces: int) -> int:
         """Size of the scratch memory of a product that is split in at most so many pieces."""
@@ -179,10 +189,19 @@ class GemmWriter(StripWriter):
 
     def begin(self, piece: Lane) -> None:
         """Where B and the scratch memory of a piece are."""
-        a, b, scratch = self.a, Lane("%b", "ptr"), Lane("%scratch", "ptr")
-        self.b = a.aligned(b) if self.tiling.source is Source.PACKED else b
-        if self.tiling.source is Source.SCRATCH:
-            self.own = a.moved(a.aligned(scratch), (piece, self.panel_bytes // a.size))
+        a, source = self.a, self.tiling.source
+        if source is Source.PACKED:
+            self.packed = a.aligned(Lane("%b", "ptr"))
+        elif source is Source.SCRATCH:
+            scratch = a.aligned(Lane("%scratch", "ptr"))
+            self.own = a.moved(scratch, (piece, self.panel_bytes // a.size))
+
+    def enter(self, index: Lane) -> None:
+        """Go to one product of a batch."""
+        super().enter(index)
+        if self.tiling.source is Source.PACKED:
+            stride = self.packed_elements if self.packed_count > 1 else 0
+            self.y = self.a.moved(self.packed, (index, stride))
 
     def passes(self, strips: Callable[[Visit], None]) -> None:
         """All strips at once, or for some rows of B after the other."""
@@ -264,16 +283,16 @@ class GemmWriter(StripWriter):
 
     def place(self, panel: Lane, row: Lane) -> Lane:
         """Where a row of a panel is in C."""
-        return self.a.moved(Lane("%c", "ptr"), (row, self.spec.c_strides[0]), (panel, self.width))
+        return self.a.moved(self.z, (row, self.spec.c_strides[0]), (panel, self.width))
 
     def rows_of_b(self, slab: Slab) -> Lane:
         """Where the first of B's rows is, as tiles read them."""
         a, spec = self.a, self.spec
         if self.tiling.source is Source.DIRECT:
-            return a.moved(self.b, (slab.panel, self.width), (slab.start, spec.b_strides[0]))
+            return a.moved(self.y, (slab.panel, self.width), (slab.start, spec.b_strides[0]))
         if self.tiling.source is Source.PACKED:
             stride = self.width * spec.k
-            return a.moved(self.b, (slab.panel, stride), (slab.start, self.width))
+            return a.moved(self.y, (slab.panel, stride), (slab.start, self.width))
         self.pack(slab, self.own)
         return self.own
 
@@ -282,7 +301,7 @@ class GemmWriter(StripWriter):
     def tile(self, slab: Slab, row: Lane, rows: int, y: Lane) -> None:
         """One tile: so many rows from `row` on; y points to the rows of B."""
         a, spec, tiling = self.a, self.spec, self.tiling
-        x = a.moved(Lane("%a", "ptr"), (row, spec.a_strides[0]), (slab.start, spec.a_strides[1]))
+        x = a.moved(self.x, (row, spec.a_strides[0]), (slab.start, spec.a_strides[1]))
         vectors = -(-slab.columns // tiling.lanes)
         sums = a.sums(rows, vectors, tiling.chains, tiling.lanes)
         count, rest = slab.count, 0
@@ -349,24 +368,26 @@ class GemmWriter(StripWriter):
     def pack_function(self) -> str:
         """`pack`."""
         a, spec = self.a, self.spec
-        self.b = Lane("%b", "ptr")
         packed = a.aligned(Lane("%packed", "ptr"))
         panel_size = spec.k * self.width
         none, depth = integer(0), integer(spec.k)
-        if self.whole:
-            with a.each(self.whole) as panel:
-                slab = Slab(none, panel, self.width, none, depth, False)
-                self.pack(slab, a.moved(packed, (panel, panel_size)))
-        if self.edge:
-            slab = Slab(none, integer(self.whole), self.edge, none, depth, False)
-            self.pack(slab, a.moved(packed, (self.whole, panel_size)))
+        with a.each(self.packed_count) as index:
+            self.y = a.moved(Lane("%b", "ptr"), (index, spec.batch_strides[1]))
+            first = a.moved(packed, (index, self.packed_elements))
+            if self.whole:
+                with a.each(self.whole) as panel:
+                    slab = Slab(none, panel, self.width, none, depth, False)
+                    self.pack(slab, a.moved(first, (panel, panel_size)))
+            if self.edge:
+                slab = Slab(none, integer(self.whole), self.edge, none, depth, False)
+                self.pack(slab, a.moved(first, (self.whole, panel_size)))
         return self.finished(PACK_HEADER, "void")
 
     def pack(self, slab: Slab, packed: Lane) -> None:
         """Write the rows of B that a slab reads one after the other, as far as tiles read them."""
         a, lanes = self.a, self.tiling.lanes
         step, stride = self.spec.b_strides
-        source = a.moved(self.b, (slab.panel, self.width * stride), (slab.start, step))
+        source = a.moved(self.y, (slab.panel, self.width * stride), (slab.start, step))
         if stride != 1:
             a.write(f"call void @columns({source}, {packed}, i64 {slab.columns}, {slab.count})")
             return

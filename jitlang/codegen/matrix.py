@@ -27,9 +27,10 @@ PACK_HEADER = f"define void @pack(ptr %b, ptr noalias %packed) {WIDE}"
 
 @dataclass(frozen=True)
 class ProductSpec:
-    """C[m, n] = A[m, k] @ B[k, n], or C += where `accumulate`.
+    """C[m, n] = A[m, k] @ B[k, n], or C += where `accumulate`; `batch` times.
 
-    Strides are in elements, of any sign; those of C are `(any, 1)`. dtype is float32 or float64.
+    Strides are in elements, of any sign; those of C are `(any, 1)`. `batch_strides` lead from one
+    product's A, B and C to the next one's; results must not overlap. dtype is float32 or float64.
     """
 
     dtype: DType
@@ -40,11 +41,13 @@ class ProductSpec:
     b_strides: tuple[int, int]
     c_strides: tuple[int, int]
     accumulate: bool = False
+    batch: int = 1
+    batch_strides: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def flops(self) -> int:
         """Multiplications and additions."""
-        return 2 * self.m * self.n * self.k
+        return 2 * self.m * self.n * self.k * self.batch
 
     def normalized(self) -> ProductSpec:
         """The same product, strides of dimensions with one element as if all were contiguous."""
@@ -55,12 +58,18 @@ class ProductSpec:
             a0, c0 = max(self.k, 1), max(self.n, 1)
         if self.n == 1:
             b1 = 1
-        return replace(self, a_strides=(a0, a1), b_strides=(b0, b1), c_strides=(c0, 1))
+        steps = self.batch_strides if self.batch > 1 else (0, 0, 0)
+        return replace(
+            self, a_strides=(a0, a1), b_strides=(b0, b1), c_strides=(c0, 1), batch_strides=steps
+        )
 
     def transposed(self) -> ProductSpec:
         """The product of B.T and A.T, which gives C.T."""
         strides = (self.b_strides[::-1], self.a_strides[::-1], self.c_strides[::-1])
-        return ProductSpec(self.dtype, self.n, self.m, self.k, *strides, self.accumulate)
+        a, b, c = self.batch_strides
+        return ProductSpec(
+            self.dtype, self.n, self.m, self.k, *strides, self.accumulate, self.batch, (b, a, c)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +236,7 @@ class StripWriter(ABC):
         whole: strips of that width in a block.
         edge: columns of the last strip, if it is narrower; else 0.
         is_swapped: whether `product` is called with A for %b and with B for %a.
+        x, y, z: where A, B and C of the product being written are.
     """
 
     def __init__(
@@ -239,6 +249,7 @@ class StripWriter(ABC):
         self.whole, self.edge = divmod(columns, width)
         self.is_swapped = False
         self.a = MatrixAssembler(spec.dtype, shape)
+        self.x, self.y, self.z = (Lane(name, "ptr") for name in ("%a", "%b", "%c"))
 
     @property
     def strips(self) -> int:
@@ -248,15 +259,23 @@ class StripWriter(ABC):
     @property
     def units(self) -> int:
         """Pieces of work that may be done by any thread."""
-        return self.blocks * self.strips
+        return self.spec.batch * self.blocks * self.strips
 
     @abstractmethod
     def strip(self, block: Lane, number: Lane, columns: int) -> None:
-        """Write one strip of one block. The operands are at %a, %b and %c."""
+        """Write one strip of one block. The operands are at x, y and z."""
 
     @abstractmethod
     def begin(self, piece: Lane) -> None:
         """Write what comes before the first strip of a piece of the work."""
+
+    def enter(self, index: Lane) -> None:
+        """Go to one product of a batch."""
+        names = ("%a", "%b", "%c")
+        self.x, self.y, self.z = (
+            self.a.moved(Lane(name, "ptr"), (index, stride))
+            for name, stride in zip(names, self.spec.batch_strides, strict=True)
+        )
 
     def extra_functions(self) -> list[str]:
         """Functions besides `product`."""
@@ -279,12 +298,14 @@ class StripWriter(ABC):
 
     def all_strips(self, write: Visit) -> None:
         """Write something for every strip."""
-        with self.a.each(self.blocks) as block:
-            if self.whole:
-                with self.a.each(self.whole) as number:
-                    write(block, number, self.width)
-            if self.edge:
-                write(block, integer(self.whole), self.edge)
+        with self.a.each(self.spec.batch) as index:
+            self.enter(index)
+            with self.a.each(self.blocks) as block:
+                if self.whole:
+                    with self.a.each(self.whole) as number:
+                        write(block, number, self.width)
+                if self.edge:
+                    write(block, integer(self.whole), self.edge)
 
     def parallel_functions(self, pieces: int) -> str:
         """`product` for all threads, and the piece of it that the pool calls."""
@@ -302,8 +323,10 @@ class StripWriter(ABC):
         """Write something for every strip of a piece."""
         a = self.a
         with a.loop(Lane("%begin", "i64"), Lane("%end", "i64")) as unit:
-            block = a.binary("udiv", unit, integer(self.strips))
+            rest = a.binary("udiv", unit, integer(self.strips))
             number = a.binary("urem", unit, integer(self.strips))
+            block = a.binary("urem", rest, integer(self.blocks))
+            self.enter(a.binary("udiv", rest, integer(self.blocks)))
             if self.whole:
                 with a.when(a.compare("ult", number, integer(self.whole))):
                     write(block, number, self.width)
@@ -354,8 +377,12 @@ def zeros_text(spec: ProductSpec, shape: Shape) -> str:
     """The module of a product without terms: C is zero, or stays as it is."""
     a = MatrixAssembler(spec.dtype, shape)
     if not spec.accumulate:
-        with a.loop(integer(0), integer(spec.m)) as row, a.loop(integer(0), integer(spec.n)) as n:
-            place = a.moved(Lane("%c", "ptr"), (row, spec.c_strides[0]), (n, 1))
-            a.store(a.zeros(1), place, a.size)
+        with (
+            a.loop(integer(0), integer(spec.batch)) as index,
+            a.loop(integer(0), integer(spec.m)) as row,
+            a.loop(integer(0), integer(spec.n)) as column,
+        ):
+            first = a.moved(Lane("%c", "ptr"), (index, spec.batch_strides[2]))
+            a.store(a.zeros(1), a.moved(first, (row, spec.c_strides[0]), (column, 1)), a.size)
     a.write("ret void")
     return a.function(product_header())

@@ -4,6 +4,10 @@
 function that computes it, with as many threads as pay. A generated function serves small and
 middle-sized products and every layout that BLAS does not take; BLAS serves large ones. The choice
 depends on the product alone, so that results are reproducible.
+
+A sum of products, or a bias and a product, needs no temporary: the first term is written to C, the
+others accumulate. A batch is one product with `batch` and `batch_strides`; its matrices may be
+shared (stride 0), and its threads take all strips of all products in turn.
 """
 
 from __future__ import annotations
@@ -13,12 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..dtypes import float32, float64
-from .assembler import constant, register_type
+from .assembler import Lane, constant, integer
 from .blas import MAX_SIZE, PLAIN, ROW_MAJOR, TRANSPOSED, Gemm, find_gemm
 from .dots import DotsWriter, are_dots
 from .gemm import FEW_ROWS, GemmWriter, tiling_of
 from .llvm import compile_module, host
-from .matrix import ProductSpec, Shape, product_header, shape_of, zeros_text
+from .matrix import MatrixAssembler, ProductSpec, Shape, product_header, shape_of, zeros_text
 from .threads import parallel_address, thread_count
 
 PARALLEL_FLOPS = 4_000_000
@@ -75,8 +79,9 @@ def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
     """
     if spec.dtype not in (float32, float64):
         raise ValueError(f"products are of float32 or float64, found {spec.dtype.name}")
-    if min(spec.m, spec.n, spec.k) < 0:
-        raise ValueError(f"sizes must not be negative, found {spec.m}, {spec.n}, {spec.k}")
+    sizes = (spec.m, spec.n, spec.k, spec.batch)
+    if min(sizes) < 0:
+        raise ValueError(f"sizes must not be negative, found {', '.join(map(str, sizes))}")
     if spec.c_strides[1] != 1 and spec.n > 1:
         raise ValueError(f"the columns of C must be contiguous, found stride {spec.c_strides[1]}")
     # Asked for each time: a forked child has lost its workers.
@@ -130,7 +135,8 @@ def is_matrix_vector(spec: ProductSpec) -> bool:
 def uses_threads(spec: ProductSpec) -> bool:
     """Whether a product is long enough to be split."""
     if is_matrix_vector(spec):
-        return spec.k * max(spec.m, spec.n) * spec.dtype.itemsize >= PARALLEL_BYTES
+        elements = spec.batch * spec.k * max(spec.m, spec.n)
+        return elements * spec.dtype.itemsize >= PARALLEL_BYTES
     return spec.flops * spec.dtype.itemsize >= PARALLEL_FLOPS * float32.itemsize
 
 
@@ -141,6 +147,8 @@ def symbol_of(spec: ProductSpec, kind: str) -> str:
     """A name for a function, which is what generated code knows it by."""
     strides = [*spec.a_strides, *spec.b_strides, spec.c_strides[0]]
     parts = ["product", kind, spec.dtype.name, f"{spec.m}x{spec.k}x{spec.n}", *map(str, strides)]
+    if spec.batch != 1:
+        parts += ["batch", str(spec.batch), *map(str, spec.batch_strides)]
     return ".".join([*parts, "add"] if spec.accumulate else parts)
 
 
@@ -192,20 +200,21 @@ def _blas(spec: ProductSpec, gemm: Gemm) -> Product:
 
 def blas_text(spec: ProductSpec) -> str:
     """The module of a product that BLAS computes."""
-    real = register_type(spec.dtype)
     a_leading = leading(spec.a_strides, spec.m, spec.k)
     b_leading = leading(spec.b_strides, spec.k, spec.n)
     turn_a = PLAIN if spec.a_strides == (a_leading, 1) else TRANSPOSED
     turn_b = PLAIN if spec.b_strides == (b_leading, 1) else TRANSPOSED
     one = constant(1.0, spec.dtype)
     kept = one if spec.accumulate else constant(0.0, spec.dtype)
-    arguments = (
-        f"i32 {ROW_MAJOR}, i32 {turn_a}, i32 {turn_b}, i64 {spec.m}, i64 {spec.n}, i64 {spec.k}, "
-        f"{one}, ptr %a, i64 {a_leading}, ptr %b, i64 {b_leading}, {kept}, ptr %c, "
-        f"i64 {spec.c_strides[0]}"
-    )
-    parameters = f"i32, i32, i32, i64, i64, i64, {real}, ptr, i64, ptr, i64, {real}, ptr, i64"
-    return (
-        f"declare void @gemm({parameters})\n{product_header()} {{\n"
-        f"  call void @gemm({arguments})\n  ret void\n}}\n"
-    )
+    a = MatrixAssembler(spec.dtype, shape_of(host()))
+    with a.each(spec.batch) as index:
+        x, y, z = (
+            a.moved(Lane(name, "ptr"), (index, stride))
+            for name, stride in zip(("%a", "%b", "%c"), spec.batch_strides, strict=True)
+        )
+        sizes = (integer(size) for size in (spec.m, spec.n, spec.k))
+        kinds = (integer(kind, 32) for kind in (ROW_MAJOR, turn_a, turn_b))
+        a.run("gemm", [*kinds, *sizes, one, x, integer(a_leading), y, integer(b_leading),
+                       kept, z, integer(spec.c_strides[0])])  # fmt: skip
+    a.write("ret void")
+    return a.function(product_header())

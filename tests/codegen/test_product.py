@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,42 @@ def test_nan_and_infinity_are_passed_on(m, n, k, is_reused, layout):
         exact = (a.astype(np.float64)[:, :, None] * b.astype(np.float64)).sum(1)
     np.testing.assert_allclose(c, exact, rtol=1e-4, atol=1e-4)
     assert np.isnan(c[0]).all() and np.isnan(c[m - 1, 1])
+
+
+BATCHES = [(5, 6, 7), (1, 40, 30), (20, 33, 90), (2, 9, 400), (520, 513, 513)]
+
+
+@pytest.mark.parametrize(("m", "n", "k"), BATCHES)
+@pytest.mark.parametrize("layout", ["rows", "columns", "shared"])
+@pytest.mark.parametrize("is_reused", [False, True])
+def test_batches(m, n, k, layout, is_reused):
+    rng = np.random.default_rng(n)
+    count = 2 if m > 500 else 7
+    a = rng.normal(0, 1, (count, m, k))
+    b = rng.normal(0, 1, (count, n, k)).swapaxes(1, 2) if layout == "columns" else (
+        rng.normal(0, 1, (count, k, n)))  # fmt: skip
+    if layout == "shared":
+        b = np.broadcast_to(b[:1], b.shape)
+    outer = rng.normal(0, 1, (count, m + 1, n + 3))
+    before, c = outer.copy(), outer[:, :m, :n]
+    spec = spec_of(a[0], b[0], c[0], True)
+    steps = tuple(x.strides[0] // x.itemsize for x in (a, b, c))
+    product = product_for(replace(spec, batch=count, batch_strides=steps), b_is_reused=is_reused)
+    assert count * m * n * k > 10**8 or product.kind != "blas"
+    run(product, a, b, c)
+    np.testing.assert_allclose(c, a @ b + before[:, :m, :n], rtol=1e-9, atol=1e-9)
+    c[...] = before[:, :m, :n]
+    np.testing.assert_array_equal(outer, before)
+
+
+def test_a_batch_without_terms_or_products():
+    c = np.full((3, 2, 4), 7.0)
+    empty = ProductSpec(float64, 2, 4, 0, (0, 1), (4, 1), (4, 1), False, 3, (0, 0, 8))
+    run(product_for(empty, b_is_reused=True), c, c, c)
+    assert (c == 0).all()
+    none = ProductSpec(float64, 2, 4, 3, (3, 1), (4, 1), (4, 1), False, 0, (0, 0, 8))
+    run(product_for(none, b_is_reused=False), c, c, c)
+    assert (c == 0).all()
 
 
 @pytest.mark.parametrize("name", [name for name in SHAPES if runs(name)])
