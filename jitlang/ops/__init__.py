@@ -9,7 +9,8 @@ FAMILIES = (
     "pointwise", "compare", "activation", "trigonometry", "arithmetic", "scalar", "string",
     "container", "control", "math", "shape", "strides", "join", "repeat", "index", "scatter",
     "sort", "reduce", "softmax", "scan", "statistics", "linalg", "contract", "creation", "convert",
-    "random", "draws", "dynamic", "arrays", "numpy_rows",
+    "random", "draws", "special", "loss", "normalization", "attention", "dynamic", "arrays",
+    "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -322,7 +322,8 @@ class _RunnerSource:
             self.op.schema.arguments, self.match.conversions, strict=True
         ):
             written = argument.alias is not None and argument.alias.is_write
-            if written and isinstance(argument.type, TensorType) and conversion.sources:
+            inner = ty.without_none(argument.type)
+            if written and isinstance(inner, TensorType) and conversion.sources:
                 name = f"v{conversion.sources[0]}"
                 if isinstance(self.values[conversion.sources[0]], Tensor):
                     lines.append(f"bump({name})")

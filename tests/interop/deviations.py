@@ -271,6 +271,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
                 "hardswish",
                 "hardsigmoid",
                 "softshrink",
+                "nll_loss",
+                "nll_loss2d",
+                "nll_loss_nd",
+                "cross_entropy_loss",
             )
             and _differ_in_zeros_only(d)
         ),
@@ -347,7 +351,17 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "`celu(alpha=0)`, a negative `softshrink` and thresholds that an integer dtype lacks "
         "follow the formula.",
         (Kind.ACCEPTED,),
-        rows("celu", "celu_", "softshrink", "threshold", "threshold_"),
+        rows(
+            "celu",
+            "celu_",
+            "softshrink",
+            "nll_loss",
+            "nll_loss2d",
+            "nll_loss_nd",
+            "cross_entropy_loss",
+            "threshold",
+            "threshold_",
+        ),
     ),
     Deviation(
         "Norms and deviations of huge numbers",
@@ -459,10 +473,46 @@ DEVIATIONS: tuple[Deviation, ...] = (
         rows("topk"),
     ),
     Deviation(
-        "Masks of nothing",
-        "An empty mask of bytes picks nothing, whatever its shape.",
+        "Calls on nothing that fail in torch",
+        "An empty mask of bytes picks nothing, whatever its shape; nothing normalised is nothing.",
         (Kind.ACCEPTED,),
-        lambda d: base_name(d.op).rstrip("_") in ("index_put", "index") and _is_empty(d),
+        lambda d: (
+            base_name(d.op).rstrip("_") in ("index_put", "index", "instance_norm", "batch_norm")
+            and _is_empty(d)
+        ),
+    ),
+    Deviation(
+        "Bessel functions of infinity",
+        "They are infinite, and large ones are not cut off; torch multiplies infinity by zero.",
+        (Kind.VALUES,),
+        rows("i0", "i0_", "special_i0", "special_i1", "special_i1e"),
+    ),
+    Deviation(
+        "Log gamma of subnormal numbers",
+        "It is -log(x); torch's library loses digits there.",
+        (Kind.VALUES,),
+        rows(
+            "lgamma", "lgamma_", "special_gammaln", "mvlgamma", "mvlgamma_", "special_multigammaln"
+        ),
+    ),
+    Deviation(
+        "Normalising huge numbers",
+        "Squares overflow to infinity, by which what is left is divided; torch's order of sums "
+        "gives NaN, or loses the mean.",
+        (Kind.VALUES,),
+        rows("layer_norm", "group_norm", "instance_norm", "batch_norm", "rms_norm"),
+    ),
+    Deviation(
+        "Label smoothing is a share",
+        "It is refused outside of 0 to 1, as in torch's Python function; the bare operator is not.",
+        (Kind.REFUSED,),
+        rows("cross_entropy_loss"),
+    ),
+    Deviation(
+        "Huber's loss of infinite delta",
+        "Half the square of an infinite distance is infinite.",
+        (Kind.VALUES,),
+        rows("huber_loss"),
     ),
     Deviation(
         "How a tensor prints",

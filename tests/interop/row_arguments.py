@@ -46,10 +46,15 @@ MASK_NAMES = frozenset(("mask", "condition"))
 # There is one layout, one device and no pinned memory, and formats are for images.
 _ALWAYS_DEFAULT = frozenset(("layout", "device", "pin_memory", "memory_format"))
 
+_CLASSIFIED = (
+    "aten::nll_loss", "aten::nll_loss_nd", "aten::nll_loss2d", "aten::cross_entropy_loss",
+)  # fmt: skip
+
 SPECIAL = (
     float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-40, 5e-324,
     1e-7, 88.8, -104.0, 1e30, -1e30, 0.49999997, 2.5,
 )  # fmt: skip
+_INTEGERS = {"memory_format": (0,), "reduction": (0, 1, 2)}
 EXTREME_INTEGERS = (0, 1, -1, 2, 7, 63, 64, 127, -128, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 
 
@@ -75,7 +80,41 @@ class Arguments:
 
     def of(self, op: OpDef) -> list[Any]:
         """One argument list, defaults taken half of the time."""
-        return [self.argument(argument) for argument in op.schema.arguments]
+        made = [self.argument(argument) for argument in op.schema.arguments]
+        names = [argument.name for argument in op.schema.arguments]
+        if "normalized_shape" in names or "running_mean" in names or "num_groups" in names:
+            self.fit_parameters(names, made)
+        if op.name in _CLASSIFIED:
+            self.fit_classes(made)
+        return made
+
+    def fit_parameters(self, names: list[str], made: list[Any]) -> None:
+        """A floating input, and what is per channel or of the normalized shape, in that shape."""
+        dtype = self.random.choice((dtypes.float32, dtypes.float64, dtypes.bfloat16))
+        shape = self.shape if len(self.shape) > 1 else (3, 4)
+        made[0] = self.laid_out(self.filled(shape, dtype))
+        inner = (shape[1],)
+        if "normalized_shape" in names:
+            inner = shape[self.random.randrange(1, len(shape)) :]
+            made[1] = list(inner)
+        if "num_groups" in names:
+            made[1] = self.random.choice((1, 2, shape[1] or 1))
+        for at, name in enumerate(names):
+            if name in ("weight", "bias", "running_mean", "running_var") and self.likely(0.7):
+                made[at] = abs(self.numpy.standard_normal(inner)).astype(dtype.numpy)
+
+    def fit_classes(self, made: list[Any]) -> None:
+        """Classes in dimension 1 (0 of a vector), a target that names some, and their weights."""
+        dtype = self.random.choice((dtypes.float32, dtypes.float64))
+        shape = self.random.choice(((3,), (2, 3), (4, 2), (2, 3, 4), (2, 3, 4, 2)))
+        at = min(1, len(shape) - 1)
+        made[0] = self.laid_out(self.filled(shape, dtype))
+        chosen = self.numpy.integers(0, shape[at], (*shape[:at], *shape[at + 1 :]))
+        made[1] = np.asarray(chosen).astype("int64")
+        weighted = self.likely(0.4)
+        made[2] = (
+            abs(self.numpy.standard_normal(shape[at])).astype(dtype.numpy) if weighted else None
+        )
 
     def argument(self, argument: Argument) -> Any:
         if argument.name in _ALWAYS_DEFAULT and argument.has_default:
@@ -193,7 +232,7 @@ class Arguments:
             rank = max(len(self.shape), 1)
             return pick(range(-rank, rank)) if self.likely(0.85) else pick((-5, 2, 4))
         return {
-            ty.INT: lambda: 0 if name == "memory_format" else pick((0, 1, 2, -1, 3, 5, -7)),
+            ty.INT: lambda: pick(_INTEGERS.get(name, (0, 1, 2, -1, 3, 5, -7))),
             ty.FLOAT: lambda: pick(
                 (0.5, 1.0, 2.0, -1.5, 0.0, -0.0, 3.7, float("inf"), float("nan"))
             ),

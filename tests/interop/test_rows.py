@@ -717,6 +717,8 @@ ALPHA = {"aten::rsub.Tensor", "aten::positive"} | {
 }
 OTHER_SCHEMAS = ALPHA | {
     "aten::add_.t",
+    "aten::batch_norm",
+    "aten::instance_norm",
     "aten::atleast_1d",
     "aten::atleast_1d.Sequence",
     "aten::atleast_2d",

@@ -18,7 +18,11 @@ from jitlang.ops.symbolic import SymbolicAlgebra, Term, read_body
 from jitlang.ops.traits import Role, Traits, describe, rejects, roles_of
 
 POINTWISE = [op for op in OPS if op.is_pointwise]
-OPTIONS = {"aten::round.decimals": {"decimals": 2}}
+OPTIONS = {
+    "aten::round.decimals": {"decimals": 2},
+    "aten::mvlgamma": {"p": 2},
+    "aten::special_multigammaln": {"p": 2},
+}
 REPRESENTATIVES = (
     dtypes.bool_,
     dtypes.uint8,
