@@ -1,4 +1,4 @@
-"""Losses, normalisations, attention and special functions: values that are known by other means."""
+"""Losses, normalisations, attention, special functions: values known by other means."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from ops.calling import run
 
 import jitlang as jl
+from ops.calling import run
 
 
 def test_special_functions_at_known_points():
