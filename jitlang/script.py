@@ -16,7 +16,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from . import config, dtypes
 from .codegen import open_entry
@@ -87,22 +87,38 @@ class _Version:
         return all(guard.holds() for guard in self.compiled.guards)
 
 
-class _Known(NamedTuple):
+@dataclass(eq=False, slots=True)
+class _Known:
     """What to do with arguments of a form that was seen: which become tensors, what runs."""
 
     version: _Version
     wrapped: Sequence[int]
     all_raw: bool
+    was_settled: bool = False
 
     def run(self, args: Sequence[Any], settings: config.Config) -> Any:
         """Run the version on arguments in the order of the parameters."""
         if not self.wrapped:
             return self.version.executor.run(args, settings)
+        result = self.version.executor.run(self._inputs(args), settings, args)
+        return unwrap(result) if self.all_raw else result
+
+    def taking_all(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of the graph's inputs as one of arguments of this form."""
+        if not self.wrapped:
+            return function
+
+        def run(*args: Any) -> Any:
+            result = function(*self._inputs(args))
+            return unwrap(result) if self.all_raw else result
+
+        return run
+
+    def _inputs(self, args: Sequence[Any]) -> Sequence[Any]:
         inputs = list(args)
         for place in self.wrapped:
             inputs[place] = box(inputs[place])
-        result = self.version.executor.run(inputs, settings, args)
-        return unwrap(result) if self.all_raw else result
+        return inputs
 
 
 class ScriptFunction:
@@ -173,7 +189,10 @@ class ScriptFunction:
         known = self._by_form.get(form)
         if known is not None and ordered is not None and known.version.is_valid():
             self._last = known.version
-            return known.run(ordered, settings)
+            result = known.run(ordered, settings)
+            if not known.was_settled:
+                self._settle(form, known)
+            return result
         bound = self._enter(args, kwargs)
         version = self._version(bound.given)
         if form is not None and ordered is not None:
@@ -193,13 +212,13 @@ class ScriptFunction:
             return version
         with self._lock:
             if version is not None:
-                version.executor.retire()
+                self._retire(version)
             version = self._versions[key] = self._last = self._compile(given)
             self._versions.move_to_end(key)
             self._by_form.clear()
             while len(self._versions) > config.current().max_specializations:
                 _, oldest = self._versions.popitem(last=False)
-                oldest.executor.retire()
+                self._retire(oldest)
         return version
 
     def forget(self) -> None:
@@ -210,7 +229,7 @@ class ScriptFunction:
             self._by_form.clear()
             self._last = None
         for version in versions:
-            version.executor.retire()
+            self._retire(version)
 
     def _compile(self, given: Mapping[str, Any]) -> _Version:
         with self._lock:
@@ -244,24 +263,56 @@ class ScriptFunction:
 
     # Calls that do not come through Python ------------------------------------------------------
 
+    def _opened(self) -> Entry | None:
+        """The entry, where there can be one; needs its lock."""
+        if self._entry is None:
+            self._entry = open_entry(self, self._parameters, self.__call__)
+        return self._entry
+
     def _let_in(self, version: _Version, compiled: StaticVersion) -> None:
         """Have calls that a native function serves go there at once, if that can be."""
         with self._entry_lock:
-            if self._entry is None:
-                self._entry = open_entry(self, self._parameters, self.__call__)
-            if self._entry is None:
+            entry = self._opened()
+            if entry is None:
                 return
             guards, constants = version.compiled.guards, constants_of(version.given.values())
-            compiled.entered = self._entry.add(compiled.function, guards, constants)
+            compiled.entered = entry.add(compiled.function, guards, constants)
             if compiled.entered is not None:
                 self._entered[compiled.entered] = version
 
-    def _keep_out(self, compiled: StaticVersion) -> None:
-        """No longer do so."""
+    def _settle(self, form: Key | None, known: _Known) -> None:
+        """The same for what no native function serves, once it is certain what will."""
+        version = known.version
         with self._entry_lock:
-            if self._entry is not None and compiled.entered is not None:
-                self._entry.remove(compiled.entered)
-                self._entered.pop(compiled.entered, None)
+            function = version.executor.settled
+            if function is None or form is None or known.was_settled:
+                return
+            known.was_settled = True
+            entry = self._opened()
+            if entry is None:
+                return
+            guards = version.compiled.guards
+            entered = entry.add_general(known.taking_all(function), form, guards)
+            if entered is not None:
+                version.executor.entered.append(entered)
+                self._entered[entered] = version
+
+    def _retire(self, version: _Version) -> None:
+        """No call shall come to a signature any more."""
+        version.executor.retire()
+        for entered in version.executor.entered:
+            self._shut_out(entered)
+
+    def _keep_out(self, compiled: StaticVersion) -> None:
+        """No call shall come to a native function any more."""
+        if compiled.entered is not None:
+            self._shut_out(compiled.entered)
+
+    def _shut_out(self, entered: Any) -> None:
+        with self._entry_lock:
+            assert self._entry is not None
+            self._entry.remove(entered)
+            self._entered.pop(entered, None)
 
     @property
     def _latest(self) -> _Version | None:

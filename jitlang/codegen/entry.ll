@@ -1,6 +1,7 @@
 ; The call of a script function; `entry.py` says what it does and what its tables hold.
 
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare ptr @PyObject_GetAttr(ptr, ptr)
 declare ptr @PyErr_Occurred()
@@ -10,6 +11,8 @@ declare ptr @PyTuple_GetItem(ptr, i64)
 declare i32 @PyUnicode_Compare(ptr, ptr)
 declare void @Py_DecRef(ptr)
 @PyUnicode_Type = external global i8
+@PyLong_Type = external global i8
+@PyArray_Type = external global i8
 @MISS = external global i8
 @off = external global i64
 ; `@table_offset`, which `entry.py` adds: where in a callable the address of its table lies.
@@ -190,6 +193,62 @@ all:
   ret i1 true
 }
 
+; Whether arguments are of a form: the rows are (class, number of the dtype, rank).
+define internal i1 @has_form(ptr %rows, i64 %count, ptr %ordered) {
+entry:
+  %overflow = alloca i32
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %fitting ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %look, label %all
+look:
+  %place = mul i64 %i, 3
+  %row = getelementptr i64, ptr %rows, i64 %place
+  %class = call ptr @pointer(ptr %row, i64 0)
+  %value = call ptr @pointer(ptr %ordered, i64 %i)
+  %i1 = add i64 %i, 1
+  %ptype = getelementptr i8, ptr %value, i64 8
+  %type = load ptr, ptr %ptype
+  %is_class = icmp eq ptr %type, %class
+  br i1 %is_class, label %array, label %other
+array:
+  %is_array = icmp eq ptr %type, @PyArray_Type
+  br i1 %is_array, label %dtype, label %int
+dtype:
+  %number = call i64 @word(ptr %row, i64 1)
+  %rank = call i64 @word(ptr %row, i64 2)
+  %own_descr = call ptr @pointer(ptr %value, i64 7)
+  %pnumber = getelementptr i8, ptr %own_descr, i64 28
+  %own_number = load i32, ptr %pnumber
+  %own_number64 = sext i32 %own_number to i64
+  %porder = getelementptr i8, ptr %own_descr, i64 26
+  %order = load i8, ptr %porder
+  %prank = getelementptr i8, ptr %value, i64 24
+  %own_rank = load i32, ptr %prank
+  %own_rank64 = sext i32 %own_rank to i64
+  %same_number = icmp eq i64 %own_number64, %number
+  %same_rank = icmp eq i64 %own_rank64, %rank
+  %is_native = icmp ne i8 %order, 62
+  %same_dtype = and i1 %same_number, %is_native
+  %same_array = and i1 %same_dtype, %same_rank
+  br i1 %same_array, label %fitting, label %other
+int:
+  %is_int = icmp eq ptr %type, @PyLong_Type
+  br i1 %is_int, label %range, label %fitting
+range:
+  %ignored = call i64 @PyLong_AsLongLongAndOverflow(ptr %value, ptr %overflow)
+  %over = load i32, ptr %overflow
+  %is_in_range = icmp eq i32 %over, 0
+  br i1 %is_in_range, label %fitting, label %other
+fitting:
+  br label %next
+other:
+  ret i1 false
+all:
+  ret i1 true
+}
+
 define ptr @entry(ptr %callable, ptr %args, i64 %given_and_flag, ptr %keywords) {
 entry:
   %flat = alloca [64 x ptr]
@@ -223,17 +282,31 @@ version:
   %is_end = icmp eq ptr %v, null
   br i1 %is_end, label %none_fits, label %guard
 guard:
+  %forms = call ptr @pointer(ptr %v, i64 8)
+  %is_general = icmp ne ptr %forms, null
+  %parameters = call i64 @word(ptr %table, i64 3)
+  br i1 %is_general, label %form, label %compare
+form:
+  %fits = call i1 @has_form(ptr %forms, i64 %parameters, ptr %ordered)
+  br i1 %fits, label %compare, label %next_version
+compare:
   %guard_count = call i64 @word(ptr %v, i64 5)
   %guards = call ptr @pointer(ptr %v, i64 6)
   %guards_hold = call i1 @holds(ptr %guards, i64 %guard_count, ptr %ordered)
   br i1 %guards_hold, label %choose, label %next_version
 choose:
+  br i1 %is_general, label %run_general, label %special
+run_general:
+  %object = call ptr @pointer(ptr %v, i64 9)
+  %general_result = call ptr @PyObject_Vectorcall(ptr %object, ptr %ordered, i64 %parameters, ptr null)
+  br label %leave
+special:
   %input_count = call i64 @word(ptr %v, i64 3)
   %places = call ptr @pointer(ptr %v, i64 4)
   %takes_all = icmp eq ptr %places, null
   br i1 %takes_all, label %run, label %next_place
 next_place:
-  %p = phi i64 [ 0, %choose ], [ %p1, %pick ]
+  %p = phi i64 [ 0, %special ], [ %p1, %pick ]
   %more_places = icmp slt i64 %p, %input_count
   br i1 %more_places, label %pick, label %run
 pick:
@@ -244,7 +317,7 @@ pick:
   %p1 = add i64 %p, 1
   br label %next_place
 run:
-  %inputs = phi ptr [ %ordered, %choose ], [ %chosen, %next_place ]
+  %inputs = phi ptr [ %ordered, %special ], [ %chosen, %next_place ]
   %function = call ptr @pointer(ptr %v, i64 1)
   %receiver = call ptr @pointer(ptr %v, i64 2)
   %result = call ptr %function(ptr %receiver, ptr %inputs, i64 %input_count)
@@ -257,11 +330,12 @@ next_version:
   %following = call ptr @pointer(ptr %v, i64 0)
   br label %version
 leave:
+  %answered = phi ptr [ %result, %run ], [ %general_result, %run_general ]
   call void @add(ptr %v, i64 7, i64 1)
   %platest = getelementptr ptr, ptr %table, i64 8
   store ptr %v, ptr %platest
   call void @add(ptr %table, i64 1, i64 -1)
-  ret ptr %result
+  ret ptr %answered
 none_fits:
   call void @add(ptr %table, i64 1, i64 -1)
   br label %slow

@@ -4,6 +4,7 @@ An `Entry` takes over the calls of one function object. Its code brings position
 keywords and defaults into the order of the parameters, and walks a chain of *versions*: the guards
 of one (globals and closures that were folded) are compared, then its function is called with the
 arguments, which looks at them itself and gives `MISS` where they are not what it was compiled for.
+*General* versions come last: any callable, for arguments of one form (classes, dtypes and ranks).
 What no version takes, what is unusual (a wrong number of arguments, an unknown keyword: Python's
 own errors), and all calls while settings ask for something else than native code go to `slow`.
 
@@ -31,7 +32,10 @@ from pathlib import Path
 from types import BuiltinFunctionType, MappingProxyType
 from typing import Any, Protocol
 
+import numpy as np
+
 from .. import config
+from ..frontend.arguments import Key
 from ..frontend.binding import EMPTY, Parameter
 from ..frontend.emitter import AttributePlace, CellPlace, DictPlace, Guard, HiddenPlace, Place
 from . import MISS, objects
@@ -46,14 +50,15 @@ _METH_FASTCALL = 0x0080
 _HAS_VECTORCALL = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL
 _WORD_MEMBER = 18  # T_ULONGLONG
 _PYTHON = (
-    "PyObject_Vectorcall", "PyDict_GetItemWithError", "PyObject_GetAttr", "PyErr_Occurred",
-    "PyErr_Clear", "PyTuple_Size", "PyTuple_GetItem", "PyUnicode_Compare", "Py_DecRef",
+    "PyObject_Vectorcall", "PyLong_AsLongLongAndOverflow", "PyDict_GetItemWithError",
+    "PyObject_GetAttr", "PyErr_Occurred", "PyErr_Clear", "PyTuple_Size", "PyTuple_GetItem",
+    "PyUnicode_Compare", "Py_DecRef",
 )  # fmt: skip
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 # Words of the tables in entry.ll.
-_HEAD, _INSIDE, _LATEST = 0, 1, 8
-_NEXT, _CALLS = 0, 7
+_INSIDE, _LATEST = 1, 8
+_NEXT, _CALLS = 0, 7  # the first word of an entry's own table is where its chain begins
 _DICT, _CELL, _ARGUMENT, _ATTRIBUTE = range(4)
 
 _TEXT = Path(__file__).with_suffix(".ll")
@@ -128,7 +133,7 @@ class Version:
     """One way to run a function that its entry tries.
 
     Attributes:
-        function: a builtin made of METH_FASTCALL code, which may return `MISS`.
+        function: what it calls.
         words: its record.
         kept: what the record refers to.
     """
@@ -211,21 +216,56 @@ class Entry:
         if rows is None or not _is_enterable(function):
             return None
         rows += [(_ARGUMENT, place, 0, id(value)) for place, value in constants.items()]
-        row_table = _table(word for row in rows for word in row)
         places = [place for place in range(self._table[3]) if place not in constants]
         place_table = _table(places)
         get_function, get_self, _ = _getters()
+        words = [get_function(function), get_self(function) or 0, len(places),
+                 ctypes.addressof(place_table) if constants else 0]  # fmt: skip
         with self._lock:
-            while len(self._versions) >= MAX_VERSIONS:
-                self.remove(self._versions[-1])
-            words = _table([
-                self._table[_HEAD], get_function(function), get_self(function) or 0, len(places),
-                ctypes.addressof(place_table) if constants else 0,
-                len(rows), ctypes.addressof(row_table), 0,
-            ])  # fmt: skip
-            version = Version(function, words, (guards, dict(constants), row_table, place_table))
-            self._versions.insert(0, version)
-            self._table[_HEAD] = ctypes.addressof(words)
+            return self._insert(0, function, words, rows, (guards, dict(constants), place_table))
+
+    def add_general(
+        self, function: Callable[..., Any], form: Key, guards: Sequence[Guard] = ()
+    ) -> Version | None:
+        """Try a function after all others from now on.
+
+        Args:
+            function: any callable; takes the arguments in the order of the parameters.
+            form: which arguments it takes, see `frontend.arguments.form_of`.
+            guards: what must hold, or else the function is not called.
+
+        Returns:
+            The version, or None where a guard cannot be tested natively.
+        """
+        rows = _guard_rows(guards)
+        if rows is None:
+            return None
+        forms = _table(word for item in form for word in _form_row(item))
+        general, kept = (ctypes.addressof(forms), id(function)), (guards, form, forms)
+        with self._lock:
+            last = len(self._versions)
+            return self._insert(last, function, (0, 0, 0, 0), rows, kept, general)
+
+    def _insert(
+        self,
+        place: int,
+        function: Callable[..., Any],
+        words: Sequence[int],
+        rows: Sequence[Sequence[int]],
+        kept: Sequence[object],
+        general: Sequence[int] = (0, 0),
+    ) -> Version:
+        while len(self._versions) >= MAX_VERSIONS:
+            self.remove(self._versions[-1])
+        place = min(place, len(self._versions))
+        before = self._versions[place - 1].words if place else self._table
+        row_table = _table(word for row in rows for word in row)
+        record = _table([
+            before[_NEXT], *words, len(rows), ctypes.addressof(row_table), 0, *general
+        ])  # fmt: skip
+        version = Version(function, record, (*kept, row_table))
+        self._versions.insert(place, version)
+        before[_NEXT] = ctypes.addressof(record)
         return version
 
     def remove(self, version: Version) -> None:
@@ -293,6 +333,11 @@ def _table(words: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * max(len(given), 1))(*given)
 
 
+def _form_row(item: Any) -> tuple[int, int, int]:
+    """One item of a form as a row (class, number of the dtype, rank)."""
+    return (id(np.ndarray), *item) if isinstance(item, tuple) else (id(item), 0, 0)
+
+
 def _guard_rows(guards: Iterable[Guard]) -> list[tuple[int, ...]] | None:
     """Guards as rows (kind, owner, name, expected); None where one has no native form."""
     rows: list[tuple[int, ...]] = []
@@ -319,7 +364,8 @@ def _rows_of(place: Place, expected: object) -> list[tuple[int, ...]] | None:
 @cache
 def _library(table_offset: int) -> Library:
     imports = objects.python_functions(_PYTHON)
-    imports |= {"PyUnicode_Type": id(str), "MISS": id(immortal(MISS))}
+    imports |= {"PyUnicode_Type": id(str), "PyLong_Type": id(int), "PyArray_Type": id(np.ndarray)}
+    imports |= {"MISS": id(immortal(MISS))}
     imports["off"] = ctypes.addressof(_off())
     offset = f"@table_offset = internal constant i64 {table_offset}\n"
     return immortal(compile_module(_TEXT.read_text() + offset, ["entry"], imports))

@@ -27,9 +27,9 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
 
 Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
 8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, dtypes
-their size at 40, floats their value at 16, a Tensor its slots where their member descriptors say.
-They are looked at once
-(`is_available`) before anything relies on them.
+their byte order at 26, number at 28 and size at 40, floats their value at 16, a Tensor its slots
+where their member descriptors say. They are looked at once (`is_available`) before anything
+relies on them.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ def _arrays_lie_as_expected() -> bool:
         and (dims, strides) == ([2, 3], [12, 4])
         and words[7] == id(probe.dtype)
         and _words(probe.dtype, 6)[5] == probe.itemsize
+        and ctypes.c_int.from_address(id(probe.dtype) + 28).value == probe.dtype.num
+        and ctypes.c_char.from_address(id(probe.dtype.newbyteorder()) + 26).value == b">"
         and _flags(probe) & 0x500 == 0x500
     )
 

@@ -106,6 +106,7 @@ class Executor:
         versions: the static versions, most recently used first.
         on_version: called with each version that is added.
         on_retire: called with each version that is dropped; its function stays callable.
+        entered: count the calls of the generic form that came past the executor.
     """
 
     def __init__(self, graph: Graph, compiler: Compiler = compile_static) -> None:
@@ -116,7 +117,8 @@ class Executor:
         self.on_retire: Callable[[Version], None] = _ignore
         self.profile = Profile([value.name for value in graph.inputs])
         self.interpreted_calls = 0
-        self.generic_calls = 0
+        self.entered: list[Any] = []
+        self._generic_served = 0
         self._dropped_calls = 0
         self._compiler = compiler
         self._generic: GenericForm | None = None
@@ -154,7 +156,7 @@ class Executor:
         if found is not MISS:
             return found
         if self.phase is Phase.GENERIC and self._generic is not None:
-            self.generic_calls += 1
+            self._generic_served += 1
             return self._generic.function(*inputs)
         return self._watch(inputs, arguments, settings)
 
@@ -214,7 +216,7 @@ class Executor:
         if self._generic is None:
             self.interpreted_calls += 1
             return self._watched()(*inputs)
-        self.generic_calls += 1
+        self._generic_served += 1
         return self._generic.function(*inputs)
 
     def _refusal(self, layouts: tuple[Layout, ...]) -> str:
@@ -356,6 +358,20 @@ class Executor:
                 found: Graph = version.compiled.graph
                 return found
         return self.graph if self._generic is None else self._generic.graph
+
+    @property
+    def settled(self) -> Callable[..., Any] | None:
+        """The function that serves for good what the versions refuse, or None while that may
+        change.
+        """
+        if self.phase is not Phase.GENERIC or self._generic is None or self._is_retired:
+            return None
+        return self._generic.function
+
+    @property
+    def generic_calls(self) -> int:
+        """Calls that the generic form served."""
+        return self._generic_served + sum(int(each.calls) for each in self.entered)
 
     @property
     def calls(self) -> int:

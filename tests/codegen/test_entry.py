@@ -14,6 +14,7 @@ import types
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jitlang import config
@@ -26,6 +27,7 @@ from jitlang.codegen.entry import (
     can_enter,
 )
 from jitlang.codegen.objects import is_available
+from jitlang.frontend.arguments import form_of
 from jitlang.frontend.binding import Parameter
 from jitlang.frontend.emitter import (
     AttributePlace,
@@ -34,6 +36,7 @@ from jitlang.frontend.emitter import (
     Guard,
     HiddenPlace,
 )
+from jitlang.tensor.core import box
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="objects lie differently in memory here")
 
@@ -368,6 +371,65 @@ def test_objects_given_for_parameters_are_compared():
     assert called(1, len) == ("native", 1, 3)
     assert called(z=4, y=len, x=1) == ("native", 1, 4)
     assert called(1, max) == ("slow", 1, max, 3)
+
+
+# General versions ---------------------------------------------------------------------------------
+
+
+def test_general_versions_take_one_form_after_all_others():
+    called = enter(plain)
+    array = np.zeros((2, 3), "float32")
+    forms = {"ints": (1, 2, 3), "mixed": (1.5, None, True), "text": ("a", 1, 2),
+             "array": (array, 1, array), "tensor": (box(array), 1, 2)}  # fmt: skip
+    for name, values in forms.items():
+        version = lambda *args, name=name: (name, *args)  # noqa: E731
+        assert called.entry.add_general(version, form_of(values)) is not None
+    for name, values in forms.items():
+        assert called(*values) == (name, *values)
+        assert called(z=values[2], x=values[0], y=values[1]) == (name, *values)
+    assert called.slow_calls == 0
+    called.entry.add(native(of(int)))
+    assert called(1, 2)[0] == "int" and called("b", 5) == ("text", "b", 5, 3)
+
+
+class Int(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (np.zeros((2, 3), "float64"), 1), (np.zeros(2, "float32"), 1),
+        (np.zeros((2, 3), ">f4"), 1), (np.ma.zeros((2, 3), "float32"), 1),
+        (np.zeros((2, 3), "float32"), True), (np.zeros((2, 3), "float32"), 2**63),
+        (np.zeros((2, 3), "float32"), -(2**63) - 1), (np.zeros((2, 3), "float32"), Int(1)),
+        (np.zeros((2, 3), "float32"), 1.0), ([[1.0]], 1), (box(np.zeros((2, 3), "float32")), 1),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_arguments_of_other_forms_are_refused(values):
+    called = enter(plain)
+    form = form_of((np.zeros((2, 3), "float32"), 1, 3))
+    called.entry.add_general(lambda *args: ("general",), form)
+    for number in (0, 2**63 - 1, -(2**63)):
+        assert called(np.ones((2, 3), "float32"), number) == ("general",)
+    assert called(*values)[0] == "slow" and form_of((*values, 3)) != form
+
+
+def test_general_versions_are_guarded_counted_and_removed():
+    called, space = enter(plain), {"SCALE": 2.5}
+    guards = guarded((DictPlace(space, "SCALE"), space["SCALE"]))
+    form = form_of((1, 2, 3))
+    version = called.entry.add_general(lambda x, y, z: ("general", x // y), form, guards)
+    assert called(7, 2) == ("general", 3)
+    with pytest.raises(ZeroDivisionError):
+        called(7, 0)
+    assert version.calls == 2 and called.entry.latest is version
+    space["SCALE"] = 3.5
+    assert called(7, 2)[0] == "slow"
+    space["SCALE"] = guards[0].expected
+    called.entry.remove(version)
+    assert called(7, 2)[0] == "slow" and not called.entry._retired
 
 
 # Settings -----------------------------------------------------------------------------------------

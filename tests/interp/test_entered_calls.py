@@ -58,6 +58,12 @@ def native_calls(scripted: Any) -> int:
     return sum(version.calls for version in scripted._entry._versions) if scripted._entry else 0
 
 
+def special(scripted: Any) -> list[Any]:
+    """The native functions for one layout each that calls enter."""
+    versions = scripted._entry._versions
+    return [each for each in versions if isinstance(each.function, types.BuiltinFunctionType)]
+
+
 def is_native(scripted: Any, *args: Any, **kwargs: Any) -> bool:
     """Whether native code serves a call at once."""
     before = native_calls(scripted)
@@ -174,6 +180,52 @@ def test_errors_of_native_code_are_those_of_python() -> None:
     assert str(found.value) == str(wanted.value)
 
 
+def test_layouts_that_always_change_do_not_come_through_python() -> None:
+    scripted = jl.script(shifted)
+    for size in range(1, 12):
+        for _ in range(3):
+            scripted(jl.ones(size))
+            scripted(np.ones(size, "float32"))
+    for size in range(20, 30):
+        x = np.linspace(-2, 2, size, dtype="float32")
+        with config.override(exact=True):
+            wanted = scripted(x).tolist()
+        for args in ((x,), (jl.from_numpy(x),), (x, 2.0)):
+            assert is_native(scripted, *args)
+            found = scripted(*args)
+            assert type(found) is type(args[0]) and found.tolist() == wanted
+    before = scripted.explain()
+    scripted(X)
+    after = scripted.explain()
+    assert (after.calls, after.generic_calls) == (before.calls + 1, before.generic_calls + 1)
+    with pytest.raises(TypeError, match="expects Tensor, found"):
+        scripted("a")
+
+
+def test_errors_of_the_general_form_say_where_they_come_from() -> None:
+    def added(x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+    scripted = jl.script(added)
+    for size in range(1, 12):
+        for _ in range(3):
+            scripted(jl.ones(size), jl.ones(size))
+    assert is_native(scripted, jl.ones(20), jl.ones(20))
+    with pytest.raises(RuntimeError, match="must match the size") as found:
+        scripted(jl.ones(20), jl.ones(21))
+    assert "return x + y" in "".join(found.value.__notes__)
+
+
+def test_what_is_forgotten_is_not_entered() -> None:
+    scripted = entered(shifted, X)
+    for size in range(1, 12):
+        for _ in range(3):
+            scripted(np.ones(size, "float32"))
+    scripted.forget()
+    assert not scripted._entry._versions and not scripted._entered
+    assert not is_native(scripted, X)
+
+
 # What was assumed ---------------------------------------------------------------------------------
 
 FACTOR = 2.0
@@ -256,7 +308,7 @@ def test_calls_of_versions_that_are_gone_are_counted_too() -> None:
                 scripted(np.ones(size, "float32"))
             scripted.compile(np.ones(size, "float32"))
             assert scripted.explain().calls == 10 * calls
-    assert len(scripted._entry._versions) == 1
+    assert len(special(scripted)) == 1
 
 
 class Settings:
@@ -399,8 +451,9 @@ def test_many_threads_and_layouts() -> None:
     for worker in workers:
         worker.join(120)
     assert not failures and not any(worker.is_alive() for worker in workers)
-    entries = scripted._entry._versions
-    assert len(entries) == len(scripted._versions.popitem()[1].executor.versions) == 2
+    executor = scripted._versions.popitem()[1].executor
+    assert len(special(scripted)) == len(executor.versions) == 2
+    assert 0 < len(executor.entered) <= 5  # a tensor, and arrays of two dtypes and two ranks
 
 
 SCRIPT = """
