@@ -12,8 +12,8 @@ therefore watches its own clock (a profiling hook, called at each Python call it
 `SLICE` sleeps for `PAUSE`. A call that meets a slice takes that much longer, and few calls do.
 While somebody waits for `compiling`, it does not sleep.
 
-The worker is a daemon. At the exit of the interpreter it gives up at the next Python call it makes;
-a forked child has no worker and no tasks until it submits some.
+The worker is a daemon. The exit of the interpreter waits until it comes to its next `checkpoint`,
+where it gives up; a forked child has no worker and no tasks until it submits some.
 """
 
 from __future__ import annotations
@@ -148,9 +148,7 @@ class _Worker:
         """Sleep when a slice is over."""
         if time.perf_counter() - self.awake_since < SLICE:
             return
-        if self.is_stopping:
-            raise _Stopped
-        if not compiling.waiting:
+        if not compiling.waiting and not self.is_stopping:
             time.sleep(PAUSE)
         self.awake_since = time.perf_counter()
 
@@ -186,6 +184,14 @@ def submit(key: Hashable, task: Task, failed: Callable[[Exception], None]) -> No
 def wait(timeout: float | None = None) -> bool:
     """Wait until there is nothing to do; whether that happened within so many seconds."""
     return _worker.wait(timeout)
+
+
+def checkpoint() -> None:
+    """A place where the worker may give up, because the interpreter ends. No locks but `compiling`
+    are held there: an exception at any other place might leave the one of imports behind.
+    """
+    if _worker.is_stopping and is_worker():
+        raise _Stopped
 
 
 def is_worker() -> bool:

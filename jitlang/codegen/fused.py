@@ -28,6 +28,7 @@ from ..ops.traits import Role, roles_of
 from .launch import Launch, prepare
 from .launcher import NativeCall
 from .objects import is_available
+from .sizes import Families
 
 PENDING = "its kernels are compiled in the background"
 """Why a call of a layout that was not seen before runs on the reference kernels."""
@@ -51,6 +52,7 @@ class FusedKernel:
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
         self._classes: OrderedDict[tuple[int, ...], list[Any]] = OrderedDict()
+        self._families = Families(self._prepare, lambda n, value: _key(value, self._is_static[n]))
         self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
         self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
 
@@ -108,7 +110,7 @@ class FusedKernel:
         return found
 
     def _learn(self, key: Any, arguments: Sequence[Any]) -> Launch | str:
-        found = self._launches[key] = self._prepare(arguments)
+        found = self._launches[key] = self._families.launch_for(arguments)
         self._note(key, found)
         return found
 

@@ -272,7 +272,7 @@ def _call(
         (_I64 * (len(strides) * rank))(*(s for given in strides for s in given)),
         stage.slots, tuple(_SLOT_KINDS[d.category] for d in stage.plan.slots),
         scratch_bytes(stage.plan, length, kernel.shape.lanes, layout.across > 0),
-        count, grain, _chunk(kernel, count, grain),
+        count, grain, chunk_of(kernel, count, grain),
     )  # fmt: skip
 
 
@@ -326,7 +326,7 @@ def _across(plan: LoopPlan, lanes: int, width: int) -> int:
     return min(most, max(1 << (width - 1).bit_length(), 2))
 
 
-def _chunk(kernel: Kernel, count: int, grain: int) -> int:
+def chunk_of(kernel: Kernel, count: int, grain: int) -> int:
     """How much of its range a thread takes at a time; all of it where splitting does not pay."""
     each = _nanoseconds(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
     if each * count < PARALLEL_NANOSECONDS:

@@ -24,7 +24,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from ..background import compiling
+from ..background import checkpoint, compiling
 from .cache import ObjectCache, open_cache
 
 
@@ -143,6 +143,7 @@ def compile_module(
         UnresolvedSymbols: the code needs a symbol that is neither imported nor allowed.
         RuntimeError: the text is not a valid module.
     """
+    checkpoint()
     key = module_key(text, is_kernel)
     bound = dict(imports or {})
     # The same text over other addresses is another library, made of the same object.

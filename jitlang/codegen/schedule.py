@@ -12,7 +12,12 @@ def scratch_bytes(plan: LoopPlan, length: int, lanes: int, is_across: bool = Fal
     across rows, for as many rows as there are lanes.
     """
     kept = len({n for phase in Schedule(plan).phases for n in phase.kept})
-    return kept * 8 * (length * lanes if is_across else length + 2 * lanes)
+    return kept * 8 * row_unit(length, lanes, is_across)
+
+
+def row_unit(length: int, lanes: int, is_across: bool) -> int:
+    """Elements of scratch memory for each value that is kept."""
+    return length * lanes if is_across else length + 2 * lanes
 
 
 @dataclass(slots=True)

@@ -238,7 +238,7 @@ class Executor:
         settings = config.current()
         self._on(Event.PROFILED)
         layouts = layouts_of(arguments)
-        with compiling:
+        with compiling, config.override(executor="blocking"):
             if settings.static_versions > 0 and not self._has_version(layouts):
                 self._specialize(layouts, arguments)
             if not self._has_version(layouts):
