@@ -31,12 +31,16 @@ MISS = Miss()
 
 
 def compile_static(
-    graph: Graph, inputs: Sequence[Any], callback_of: Callable[[Node], Callable[..., Any]]
+    graph: Graph,
+    inputs: Sequence[Any],
+    callback_of: Callable[[Node], Callable[..., Any]],
+    *,
+    any_size: bool = False,
 ) -> StaticFunction:
     """A graph for arguments of one layout as one native function; see `static.compile_static`."""
     from . import static
 
-    return static.compile_static(graph, inputs, callback_of)
+    return static.compile_static(graph, inputs, callback_of, any_size=any_size)
 
 
 def open_entry(

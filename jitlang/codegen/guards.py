@@ -20,8 +20,9 @@ from ..ir.graph import CONSTANT, Graph, Value, create_node
 from ..ir.types import ListType, TensorType, TupleType, Type
 from ..tensor import Tensor
 from ..values import type_of
-from .forms import Form, form_of
+from .forms import Form, contiguous, form_of
 
+EXAMPLE_SIZE = 64
 UNPACK = "prim::TupleUnpack"
 LIST = "prim::ListConstruct"
 READERS = frozenset((
@@ -41,6 +42,21 @@ class TensorGuard:
 
     def __str__(self) -> str:
         return f"{self.value.name}: {'array' if self.is_raw else 'Tensor'} {self.form}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGuard:
+    """A tensor of one dtype and of any sizes, the same for all such, in row-major order. `form` is
+    that of an example.
+    """
+
+    value: Value
+    form: Form
+    is_raw: bool
+
+    def __str__(self) -> str:
+        kind = "array" if self.is_raw else "Tensor"
+        return f"{self.value.name}: {kind} {self.form.dtype.name} of any sizes, contiguous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ class SequenceGuard:
         return f"[{inside}]" if self.cls is list else f"({inside})"
 
 
-Guard = TensorGuard | NumberGuard | ConstantGuard | SequenceGuard
+Guard = TensorGuard | FlatGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
 def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> list[Guard]:
@@ -96,10 +112,36 @@ def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = Fals
     return [guarding.guard(value, given) for value, given in zip(values, inputs, strict=True)]
 
 
-def tensor_guards(guards: Sequence[Guard]) -> Iterator[TensorGuard]:
+def flat_guards(guards: Sequence[Guard]) -> list[Guard]:
+    """The same guards for tensors of any sizes.
+
+    Raises:
+        Unsupported: the tensors are of different sizes, strided, or without dimensions.
+    """
+    tensors = list(tensor_guards(guards))
+    if len({guard.form.shape for guard in tensors}) != 1:
+        raise Unsupported("tensors of different sizes")
+    for guard in tensors:
+        if not guard.form.shape or not guard.form.is_contiguous:
+            raise Unsupported("a tensor that is strided or has no dimensions")
+    return [_flat(guard) for guard in guards]
+
+
+def _flat(guard: Guard) -> Guard:
+    if isinstance(guard, TensorGuard):
+        value = guard.value
+        assert isinstance(value.type, TensorType)
+        value.type = value.type.refined(sizes=None, strides=None)
+        return FlatGuard(value, contiguous(guard.form.dtype, (EXAMPLE_SIZE,)), guard.is_raw)
+    if isinstance(guard, SequenceGuard):
+        return SequenceGuard(guard.cls, tuple(map(_flat, guard.elements)))
+    return guard
+
+
+def tensor_guards(guards: Sequence[Guard]) -> Iterator[TensorGuard | FlatGuard]:
     """The guards of tensors, those in tuples included."""
     for guard in guards:
-        if isinstance(guard, TensorGuard):
+        if isinstance(guard, TensorGuard | FlatGuard):
             yield guard
         elif isinstance(guard, SequenceGuard):
             yield from tensor_guards(guard.elements)

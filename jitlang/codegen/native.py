@@ -28,7 +28,7 @@ from ..tensor import Tensor, box
 from ..values import make_tuple
 from .actions import LIST, Plan
 from .forms import Form
-from .guards import ConstantGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
+from .guards import ConstantGuard, FlatGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
 from .host import I32, POINTER, VOID
 from .leaving import Leaving, Way
 from .scalar import I64
@@ -139,15 +139,24 @@ class NativeEmitter(TensorEmitter):
         self.unless(self.b.icmp_unsigned("==", self.b.load(place), self.object(cls)), self.miss)
 
     def test_tensor(self, guard: TensorGuard, given: ll.Value) -> None:
-        name = "jitlang_raw_array" if guard.is_raw else "jitlang_tensor_array"
-        array = self.b.call(self.helper(name, POINTER, [POINTER]), [given])
-        self.unless(self.b.icmp_unsigned("!=", array, POINTER(None)), self.miss)
+        array = self.array_in(guard, given)
         form = guard.form
         layout = (self.words(form.shape), self.words(form.strides))
         test = self.helper("jitlang_array_is", I32, [POINTER, POINTER, I64, POINTER, POINTER])
         rank = I64(len(form.shape))
         fits = self.b.call(test, [array, self.object(form.dtype.numpy), rank, *layout])
         self.unless(self.b.icmp_signed("!=", fits, I32(0)), self.miss)
+        self.take_array(guard, given, array)
+
+    def array_in(self, guard: TensorGuard | FlatGuard, given: ll.Value) -> ll.Value:
+        """The array of a tensor, or the array that is given itself."""
+        name = "jitlang_raw_array" if guard.is_raw else "jitlang_tensor_array"
+        array = self.b.call(self.helper(name, POINTER, [POINTER]), [given])
+        self.unless(self.b.icmp_unsigned("!=", array, POINTER(None)), self.miss)
+        return array
+
+    def take_array(self, guard: TensorGuard | FlatGuard, given: ll.Value, array: ll.Value) -> None:
+        """A tensor argument is as it must be."""
         data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
         self.b.store(data, self.slot(guard.value))
         self.given[guard.value] = (given, array)

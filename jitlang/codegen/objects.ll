@@ -123,6 +123,54 @@ no:
   ret i32 0
 }
 
+define i64 @jitlang_flat_size(ptr %array, ptr %descr, ptr %like) {
+entry:
+  %pdescr = getelementptr i8, ptr %array, i64 56
+  %own_descr = load ptr, ptr %pdescr
+  %same_dtype = icmp eq ptr %own_descr, %descr
+  %pflags = getelementptr i8, ptr %array, i64 64
+  %flags = load i32, ptr %pflags
+  ; in row-major order, and aligned
+  %wanted = and i32 %flags, 257
+  %in_order = icmp eq i32 %wanted, 257
+  %pnd = getelementptr i8, ptr %array, i64 24
+  %nd = load i32, ptr %pnd
+  %plike_nd = getelementptr i8, ptr %like, i64 24
+  %like_nd = load i32, ptr %plike_nd
+  %same_rank = icmp eq i32 %nd, %like_nd
+  %has_dims = icmp sgt i32 %nd, 0
+  %a = and i1 %same_dtype, %in_order
+  %b = and i1 %same_rank, %has_dims
+  %fits = and i1 %a, %b
+  br i1 %fits, label %measure, label %no
+measure:
+  %pdims = getelementptr i8, ptr %array, i64 32
+  %dims = load ptr, ptr %pdims
+  %plike_dims = getelementptr i8, ptr %like, i64 32
+  %like_dims = load ptr, ptr %plike_dims
+  br label %next
+next:
+  %i = phi i32 [ 0, %measure ], [ %i1, %same ]
+  %size = phi i64 [ 1, %measure ], [ %product, %same ]
+  %more = icmp slt i32 %i, %nd
+  br i1 %more, label %dimension, label %done
+dimension:
+  %pdim = getelementptr i64, ptr %dims, i32 %i
+  %dim = load i64, ptr %pdim
+  %plike_dim = getelementptr i64, ptr %like_dims, i32 %i
+  %like_dim = load i64, ptr %plike_dim
+  %is_same = icmp eq i64 %dim, %like_dim
+  br i1 %is_same, label %same, label %no
+same:
+  %product = mul i64 %size, %dim
+  %i1 = add i32 %i, 1
+  br label %next
+done:
+  ret i64 %size
+no:
+  ret i64 -1
+}
+
 ; Making ------------------------------------------------------------------------------------------
 
 define internal ptr @allocate_array(ptr %descr, i64 %nd, ptr %dims, ptr %strides) alwaysinline {
@@ -176,6 +224,16 @@ drop:
   br label %failed
 failed:
   ret ptr null
+}
+
+define ptr @jitlang_new_like(ptr %descr, ptr %array) {
+  %pnd = getelementptr i8, ptr %array, i64 24
+  %nd = load i32, ptr %pnd
+  %nd64 = sext i32 %nd to i64
+  %pdims = getelementptr i8, ptr %array, i64 32
+  %dims = load ptr, ptr %pdims
+  %made = call ptr @jitlang_new_array(ptr %descr, i64 %nd64, ptr %dims, ptr null)
+  ret ptr %made
 }
 
 define ptr @jitlang_wrap(ptr %data, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {

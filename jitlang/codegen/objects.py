@@ -11,10 +11,15 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
     i32 jitlang_array_is(ptr array, ptr descr, i64 nd, ptr dims, ptr strides)
         Whether an array has this very dtype object and this layout, and is aligned. Strides of
         sizes 0 and 1 do not count; of an array without elements only dtype and sizes do.
+    i64 jitlang_flat_size(ptr array, ptr descr, ptr like)
+        The number of elements of an array that has this very dtype object and the sizes of another
+        array, lies in row-major order, is aligned and has dimensions; -1 for other arrays.
     ptr jitlang_data(ptr array)             the address of the first element
     ptr jitlang_new_array(ptr descr, i64 nd, ptr dims, ptr strides)
         A new array; strides are NULL (C order) or those of a permutation of C order. The memory of
         large ones comes from a cache (`memory.py`).
+    ptr jitlang_new_like(ptr descr, ptr array)
+        A new array with the sizes of another, in C order.
     ptr jitlang_wrap(ptr data, ptr descr, i64 nd, ptr dims, ptr strides)
         An array over memory that it does not keep alive: for calls that let go of it at once.
     ptr jitlang_new_view(ptr array, i64 offset, ptr descr, i64 nd, ptr dims, ptr strides)
@@ -51,7 +56,7 @@ from .llvm import Library, compile_module
 _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
-    "jitlang_wrap",
+    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
 _ARRAY_FUNCTIONS = {

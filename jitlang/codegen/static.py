@@ -15,8 +15,9 @@ from ..passes.manager import run_passes
 from . import objects
 from .actions import Call, Multiply, Plan, Planner, Run, UnsupportedGroup, touches_tensors
 from .entry import builtin_function
+from .flat import FlatEmitter, check_flat
 from .forms import Form
-from .guards import Guard, guard_inputs, tensor_guards
+from .guards import Guard, flat_guards, guard_inputs, tensor_guards
 from .host import ENTRY, TABLE, addresses_of, is_machine_code
 from .leaving import find_exits
 from .llvm import compile_module
@@ -48,7 +49,11 @@ class StaticFunction:
 
 
 def compile_static(
-    graph: Graph, inputs: Sequence[Any], callback_of: Callable[[Node], Callable[..., Any]]
+    graph: Graph,
+    inputs: Sequence[Any],
+    callback_of: Callable[[Node], Callable[..., Any]],
+    *,
+    any_size: bool = False,
 ) -> StaticFunction:
     """Compile a graph for arguments like these.
 
@@ -57,14 +62,19 @@ def compile_static(
         inputs: one argument per graph input; a raw array may stand where the graph has a `Tensor`,
             and the compiled function then expects one.
         callback_of: makes the callable that runs one node in Python.
+        any_size: the function shall take contiguous tensors of all sizes, as long as they are the
+            same for all; only for graphs that are one pointwise kernel.
 
     Raises:
         Unsupported: something in the graph has no native form, with the reason.
     """
     if not objects.is_available():
         raise Unsupported("objects of this interpreter do not lie in memory as native code expects")
-    frame = _specialized(graph, inputs)
-    emitter = NativeEmitter(frame, callback_of)
+    if any_size:
+        emitter: NativeEmitter = FlatEmitter(_flat_frame(graph.copy(), inputs), callback_of)
+    else:
+        emitter = NativeEmitter(_specialized(graph, inputs), callback_of)
+    frame = emitter.frame
     text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = addresses_of(emitter.used.keys() - emitter.addresses.keys()) | emitter.addresses
@@ -87,7 +97,17 @@ def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
 
 def _frame(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> Frame:
     """Specialise a graph for these arguments, and plan it."""
-    guards = guard_inputs(graph, inputs, fixed_ints=fixed_ints)
+    return _planned(graph, guard_inputs(graph, inputs, fixed_ints=fixed_ints))
+
+
+def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
+    """The same for tensors of any sizes."""
+    frame = _planned(graph, flat_guards(guard_inputs(graph, inputs)))
+    check_flat(graph, frame.plan)
+    return frame
+
+
+def _planned(graph: Graph, guards: Sequence[Guard]) -> Frame:
     run_passes(graph, ["specialize"])
     fuse_nodes(graph, static=True)
     _refuse_callbacks(graph)

@@ -403,22 +403,31 @@ class TensorEmitter(HostEmitter):
         self.kept.append(call.kernel)
         parameters = [I64, I64, *[POINTER] * 5]
         kernel = self.imported(f"kernel{len(self.kept)}", address, I32, parameters)
-        rest = [
+        tables = [
             arrays, self.words(list(call.sizes)), self.words(list(call.strides)), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
         ]  # fmt: skip
-        parallel = parallel_address() if call.threads > 1 else 0
-        if parallel:
-            function = self.imported(
-                "jitlang_parallel", parallel, I32, [POINTER, I64, I64, *[POINTER] * 5, I64]
-            )
-            start = self.b.bitcast(kernel, POINTER)
-            given = [start, I64(call.count), I64(call.chunk), *rest, I64(call.scratch)]
-            status = self.b.call(function, given)
-        else:
-            status = self.b.call(kernel, [I64(0), I64(call.count), *rest])
+        status = self.start(call, kernel, tables)
         with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
             self.raising(node, _divided_by_zero)
+
+    def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
+        """Run a kernel, in parallel where that pays; returns its status."""
+        parallel = self.parallel() if call.threads > 1 else None
+        if parallel is None:
+            return self.b.call(kernel, [I64(0), I64(call.count), *tables])
+        start = self.b.bitcast(kernel, POINTER)
+        given = [start, I64(call.count), I64(call.chunk), *tables, I64(call.scratch)]
+        return self.b.call(parallel, given)
+
+    def parallel(self) -> ll.Function | None:
+        """What runs a kernel on all threads, or None where there is one only."""
+        address = parallel_address()
+        if not address:
+            return None
+        parameters = [POINTER, I64, I64, *[POINTER] * 5, I64]
+        found: ll.Function = self.imported("jitlang_parallel", address, I32, parameters)
+        return found
 
     def pointer(self, action: Run, place: Place, temporaries: Sequence[Buffer]) -> ll.Value:
         if place.kind == "draw":

@@ -156,6 +156,10 @@ def test_views_of_results_share_their_memory() -> None:
     np.testing.assert_array_equal(row.numpy(), x.numpy()[1] * 2 + 1)
 
 
+def several_sums(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.sum(0), x.softmax(1)
+
+
 def views_of_arguments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x.t(), x + 1, x[1:]
 
@@ -569,6 +573,48 @@ def newton_like(x: Tensor) -> Tensor:
     for _ in range(3):
         y = (y + y.sin() * x).tanh() + x
     return y
+
+
+# Any sizes ----------------------------------------------------------------------------------------
+
+
+def flat(function: Callable[..., Any], *args: Any) -> Any:
+    script = jl.script(function)
+    given, _, arguments, _ = script._enter(args, {})
+    graph = script._version(given).optimized
+    return compile_static(graph, arguments, callback_of, any_size=True)
+
+
+def mixed_up(x: Tensor, y: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    z = x.exp() * a + y
+    return z, z > 0
+
+
+def test_one_function_for_all_sizes() -> None:
+    version = flat(mixed_up, jl.randn(3), jl.randn(3), 2.0)
+    exact = assemble(jl.script(mixed_up).optimized_graph, exact=True)
+    for shape in [(1,), (0,), (7, 1, 5), (1000, 300), (70001,), (2, 0, 3)]:
+        x, y = jl.randn(*shape), jl.randn(*shape)
+        assert_same(version.function(x, y, 0.5), exact(x, y, 0.5), exact=True)
+    assert str(version.guards[0]) == "x: Tensor float32 of any sizes, contiguous"
+
+
+def test_what_is_not_flat_misses() -> None:
+    run = flat(mixed_up, jl.randn(3), jl.randn(3), 2.0).function
+    x = jl.randn(3, 4)
+    for first, second in (
+        (x, jl.randn(4, 3)), (x, x[0]), (x.t(), x.t()), (x, x.double()), (x[0, 0], x[0, 0]),
+        (x, x.numpy()), (x[:, :2], x[:, :2]), (x, None), (x, jl.randn(12)),
+    ):  # fmt: skip
+        assert run(first, second, 2.0) is MISS
+    assert run(x, x, 2) is MISS
+
+
+@pytest.mark.parametrize("function", [views, newton, joined, product, several_sums])
+def test_what_depends_on_sizes_is_refused(function: Callable[..., Any]) -> None:
+    rest = {newton: [1e-3], views: [], several_sums: []}.get(function, [jl.randn(4, 4)])
+    with pytest.raises(Unsupported):
+        flat(function, jl.randn(4, 4), *rest)
 
 
 # Whole programs -----------------------------------------------------------------------------------
