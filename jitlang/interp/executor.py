@@ -18,6 +18,7 @@ No call waits for another thread's compilation: it runs in what there is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from .. import background, config
 from ..background import compiling
 from ..codegen import MISS, compile_static
 from ..fuser.plan import Unsupported
-from ..ir.graph import IF, LOOP, Graph, Node
+from ..ir.graph import IF, LOOP, Graph
 from .callback import callback_of, describe_callback
 from .explain import Explanation, VersionExplanation, groups_of, node_count
 from .generic import GenericForm, interpreted, make_generic
@@ -65,7 +66,9 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
 }
 """The phases that events lead to; an event that has no line here changes nothing."""
 
-Compiler = Callable[[Graph, Sequence[Any], Callable[[Node], Callable[..., Any]]], Any]
+Compiler = Callable[..., Any]
+"""Called like `codegen.compile_static`."""
+
 
 class Version:
     """A static version.
@@ -73,7 +76,7 @@ class Version:
     Attributes:
         function: takes the arguments as the caller passed them (raw arrays may stand for tensors)
             and gives what the caller gets, or `codegen.MISS`, having done nothing.
-        layouts: what it was compiled for.
+        layouts: what it was compiled for; empty where it takes tensors of any sizes.
         compiled: the function with its graph, guards and callbacks (a `codegen` StaticFunction).
         served: how many calls it served from here.
         entered: counts the calls that came to it past the executor, if there may be any (an
@@ -124,6 +127,7 @@ class Executor:
         self._generic: GenericForm | None = None
         self._not_specialized = ""
         self._failures: list[str] = []
+        self._has_asked = False  # for a version that takes all sizes
         self._is_retired = False
         self._flow = FlowCounts()
         self._routines: dict[bool, Routine] = {}
@@ -198,6 +202,9 @@ class Executor:
             result = self._by_version(arguments)
             if result is not MISS:
                 return result
+        if self.phase is Phase.GENERIC and not self._has_asked:
+            self._has_asked = True
+            self._request_any_size(arguments, settings)
         return self._run_generic(inputs, settings)
 
     def _is_open(self, settings: config.Config) -> bool:
@@ -223,7 +230,10 @@ class Executor:
         """Why the version that was used last did not take these arguments."""
         if not self.versions:
             return "no version yet"
-        found = first_difference(self.profile.names, layouts, self.versions[0].layouts)
+        fixed = next((version for version in self.versions if version.layouts), None)
+        if fixed is None:
+            return "tensors of different sizes, or strided"
+        found = first_difference(self.profile.names, layouts, fixed.layouts)
         return found or "values of arguments differ from those that were compiled for"
 
     def _on(self, event: Event) -> None:
@@ -270,6 +280,23 @@ class Executor:
         with compiling.unless_busy() as taken:
             if taken:
                 self._specialize_if_due(layouts, arguments)
+
+    def _request_any_size(self, arguments: Sequence[Any], settings: config.Config) -> None:
+        """Make a version for all sizes, now or later, where the graph is one pointwise kernel."""
+        if settings.executor == "background":
+            task = partial(self._specialize_for_any_size, arguments)
+            background.submit((self, ()), task, self._note_failure)
+            return
+        with compiling.unless_busy() as taken:
+            if taken:
+                self._specialize_for_any_size(arguments)
+
+    def _specialize_for_any_size(self, arguments: Sequence[Any]) -> None:
+        with compiling, suppress(Unsupported):
+            made = self._compiler(self.graph, arguments, callback_of, any_size=True)
+            version = Version((), made)
+            self.versions = (*self.versions, version)
+            self.on_version(version)
 
     def _request_generic(self, settings: config.Config) -> None:
         """Make the form for all layouts, now or later, unless another thread is compiling."""
@@ -405,10 +432,15 @@ class Executor:
             failures=list(self._failures),
         )
 
+    def _layout_texts(self, version: Version) -> dict[str, str]:
+        if not version.layouts:
+            return {}
+        return dict(zip(self.profile.names, map(str, version.layouts), strict=True))
+
     def _explain_version(self, version: Version) -> VersionExplanation:
         compiled = version.compiled
         return VersionExplanation(
-            arguments=dict(zip(self.profile.names, map(str, version.layouts), strict=True)),
+            arguments=self._layout_texts(version),
             guards=list(map(str, compiled.guards)),
             groups=groups_of(compiled.graph),
             callbacks=[describe_callback(node) for node in compiled.callbacks],

@@ -50,8 +50,15 @@ class Compiler:
         self.gate: threading.Event | None = None
 
     def __call__(
-        self, graph: Graph, inputs: Sequence[Any], callback_of: Callable[..., Any]
+        self,
+        graph: Graph,
+        inputs: Sequence[Any],
+        callback_of: Callable[..., Any],
+        *,
+        any_size: bool = False,
     ) -> StaticFunction:
+        if any_size:
+            raise Unsupported("one size only")
         self.count += 1
         if self.gate is not None:
             assert self.gate.wait(10)
@@ -321,3 +328,24 @@ def test_branches_and_trips_are_counted_while_profiling() -> None:
     assert counts == [*expected, "taken 0 of 2 times"]
     assert all("test_executor.py" in line for line in found.flow)
     assert found.seen == {"n: int, x: None": 3}
+
+
+def test_a_version_for_all_sizes_when_the_others_are_used_up() -> None:
+    script = jl.script(pointwise)
+    shapes = [(2,), (3,), (4,)]
+    for shape in [*shapes * 5, (5, 6), (7,)]:
+        x = jl.randn(*shape)
+        assert script(x).tolist() == (x * 2).relu().tolist()
+    explanation = script.explain()
+    assert explanation.phase is Phase.GENERIC
+    assert "x: Tensor float32 of any sizes, contiguous" in str(explanation)
+    before = explanation.generic_calls
+    for size in range(10, 30):
+        script(jl.ones(size))
+    assert script.explain().generic_calls == before
+    assert script(jl.ones(4, 3).t()).shape == (3, 4)
+    assert script.explain().generic_calls == before + 1
+
+
+def pointwise(x: Tensor) -> Tensor:
+    return (x * 2).relu()
