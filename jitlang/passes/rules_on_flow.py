@@ -8,7 +8,7 @@ from ..ir.opdef import OPS
 from ..ir.types import TupleType
 from .alias import AliasAnalysis
 from .effects import UNLIMITED_TRIPS
-from .rules import constant_of, insert, rule
+from .rules import constant_of, insert, is_number, rule
 from .scalarize_tuples import split_carried, split_joined
 
 
@@ -139,18 +139,42 @@ def carried_tuple(node: Node, analysis: AliasAnalysis) -> bool:
 
 
 @rule(LOOP)
+def carried_counter(node: Node, analysis: AliasAnalysis) -> bool:
+    """`i = 0` before a loop and `i += 1` in it count the trips, as the loop itself does."""
+    (body,) = node.blocks
+    index = body.inputs[0]
+    changed = False
+    rows = zip(node.outputs, node.inputs[2:], body.inputs[1:], body.outputs[1:], strict=True)
+    for value, initial, parameter, result in rows:
+        if _counted_from(result.node) is not parameter or not is_number(initial, 0):
+            continue
+        parameter.replace_all_uses_with(index)
+        if not value.uses:  # nobody asks how far it came
+            body.return_node.replace_input(value.offset + 1, parameter)
+        changed = True
+    return changed
+
+
+def _counted_from(node: Node) -> Value | None:
+    """The `i` of `i + 1`, or None."""
+    if not _is_row(node, "aten::add.int") or not is_number(node.inputs[1], 1):
+        return None
+    return node.inputs[0]
+
+
+@rule(LOOP)
 def loop_with_a_fixed_limit(node: Node, analysis: AliasAnalysis) -> bool:
     """`while i < n`, with `i` counting the trips and `n` from outside, makes `n` trips."""
     trips, start = node.inputs[:2]
     (body,) = node.blocks
     again = body.outputs[0]
     limit = _limit(again.node, body.inputs[0])
-    if trips.constant(0) < UNLIMITED_TRIPS or limit is None or body.encloses(limit.node):
+    if trips.constant(0) < UNLIMITED_TRIPS or limit is None or not _is_met_by_0(start, limit):
         return False
-    if not (_is_row(start.node, "aten::lt.int") and start.node.inputs[1] is limit):
-        return False
-    if constant_of(start.node.inputs[0]) != 0:
-        return False
+    if body.encloses(limit.node):
+        if not limit.is_constant:
+            return False
+        limit = _copied(limit, node)
     truth = insert(create_node(CONSTANT, (), [ty.BOOL], attributes={"value": True}), node)
     following = again.node.inputs[0].node
     node.replace_input(0, limit)
@@ -168,10 +192,46 @@ def _limit(again: Node, index: Value) -> Value | None:
     if not _is_row(again, "aten::lt.int"):
         return None
     following, limit = again.inputs
-    if not _is_row(following.node, "aten::add.int"):
-        return None
-    counter, step = following.node.inputs
-    return limit if counter is index and constant_of(step) == 1 else None
+    return limit if _counted_from(following.node) is index else None
+
+
+def _is_met_by_0(start: Value, limit: Value) -> bool:
+    """Whether the first condition of a loop is `0 < n`, or that is decided."""
+    if limit.is_constant and start.is_constant:
+        return bool(start.constant() == (limit.constant() > 0))
+    test = start.node
+    return (
+        _is_row(test, "aten::lt.int") and test.inputs[1] is limit and is_number(test.inputs[0], 0)
+    )
+
+
+@rule(LOOP)
+def list_that_only_grows(node: Node, analysis: AliasAnalysis) -> bool:
+    """`xs = xs + [x]` in a loop appends where nobody keeps the shorter list."""
+    (body,) = node.blocks
+    rows = zip(node.outputs, node.inputs[2:], body.inputs[1:], body.outputs[1:], strict=True)
+    for value, initial, parameter, result in rows:
+        sum_ = result.node
+        if not _is_row(sum_, "aten::add.t") or sum_.inputs[0] is not parameter:
+            continue
+        is_fresh = initial.node.kind == LIST_CONSTRUCT and initial.node.block is node.block
+        is_display = sum_.inputs[1].node.kind == LIST_CONSTRUCT and sum_.block is body
+        if not is_fresh or not is_display or initial.type is not parameter.type:
+            continue
+        if any(len(each.uses) != 1 for each in (initial, parameter, result, sum_.inputs[1])):
+            continue
+        for part in sum_.inputs[1].node.inputs:
+            row = OPS.find("jit::append.t")
+            made = create_node("jit::append", [initial, part], op=row, span=sum_.span)
+            made.callstack = sum_.callstack
+            made.insert_before(sum_)
+        body.return_node.replace_input(value.offset + 1, parameter)
+        sum_.destroy()
+        return True
+    return False
+
+
+LIST_CONSTRUCT = "prim::ListConstruct"
 
 
 def _is_row(node: Node, name: str) -> bool:

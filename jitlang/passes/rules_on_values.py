@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import ops  # noqa: F401  # fills the table
 from ..ir import types as ty
-from ..ir.graph import Node, Value, create_node
+from ..ir.graph import CONSTANT, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..ir.types import Type
 from .alias import AliasAnalysis, written_argument
@@ -133,6 +133,44 @@ def extension_by_display(node: Node, analysis: AliasAnalysis) -> bool:
         made.insert_before(node)
     node.destroy()
     return True
+
+
+# Tensors ----------------------------------------------------------------------------------------
+
+
+@rule("aten::copy_")
+def copy_into_item(node: Node, analysis: AliasAnalysis) -> bool:
+    """`xs[i] = x` stores an item, where nothing is converted or broadcast."""
+    target, item = node.inputs[:2]
+    taken = target.node
+    if full_name(taken) != "aten::select.int" or len(target.uses) > 1 or node.output.uses:
+        return False
+    before = node.previous
+    while before.kind == CONSTANT:
+        before = before.previous
+    buffer, dim, index = taken.inputs
+    if before is not taken or not _is_whole_item(buffer.type, constant_of(dim), item.type):
+        return False
+    op = OPS.find("jit::store_item")
+    made = create_node("jit::store_item", [buffer, dim, index, item], op=op, span=node.span)
+    made.callstack = node.callstack
+    made.insert_before(node)
+    node.destroy()
+    taken.destroy()
+    return True
+
+
+def _is_whole_item(buffer: Type, dim: object, item: Type) -> bool:
+    """Whether an item has the dtype and the sizes of one that it takes the place of."""
+    if not isinstance(buffer, ty.TensorType) or not isinstance(item, ty.TensorType):
+        return False
+    sizes = buffer.sizes
+    if not sizes or None in sizes or not isinstance(dim, int) or buffer.dtype is None:
+        return False
+    if not -len(sizes) <= dim < len(sizes) or buffer.surface is not item.surface:
+        return False
+    at = dim % len(sizes)
+    return item.dtype is buffer.dtype and item.sizes == (*sizes[:at], *sizes[at + 1 :])
 
 
 # Booleans ---------------------------------------------------------------------------------------
