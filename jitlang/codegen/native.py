@@ -39,6 +39,8 @@ LONG_WORK = 20_000
 """Nanoseconds of work from which on a function runs without the GIL; taking it again costs a few
 hundred.
 """
+MAX_KEPT = 64 << 20
+"""Bytes of a block that are kept from call to call."""
 UNKNOWN_TRIPS = 16
 TYPE_PLACE = 8
 """Where an object's type is, in bytes."""
@@ -181,8 +183,10 @@ class NativeEmitter(TensorEmitter):
         if not size:
             return
         self.taken = self.owned_pointer()
-        cell = self.cell()
-        found = self.b.inttoptr(self.b.atomic_rmw("xchg", cell, I64(0), "seq_cst"), POINTER)
+        found = POINTER(None)
+        if size <= MAX_KEPT:
+            kept = self.b.atomic_rmw("xchg", self.cell(), I64(0), "seq_cst")
+            found = self.b.inttoptr(kept, POINTER)
         self.b.store(found, self.taken)
         with self.b.if_then(self.b.icmp_unsigned("==", found, POINTER(None)), likely=False):
             allocate = self.declare("aligned_alloc", ll.FunctionType(POINTER, [I64, I64]))
@@ -256,10 +260,13 @@ class NativeEmitter(TensorEmitter):
         super().release_all(builder)
         if self.taken is None:
             return
-        left = builder.ptrtoint(builder.load(self.taken), I64)
-        before = builder.atomic_rmw("xchg", self.cell(), left, "seq_cst")
+        block = builder.load(self.taken)
+        if self.storage.size <= MAX_KEPT:
+            left = builder.ptrtoint(block, I64)
+            before = builder.atomic_rmw("xchg", self.cell(), left, "seq_cst")
+            block = builder.inttoptr(before, POINTER)
         free = self.declare("free", ll.FunctionType(VOID, [POINTER]))
-        builder.call(free, [builder.inttoptr(before, POINTER)])
+        builder.call(free, [block])
 
     # Out ----------------------------------------------------------------------------------------
 
