@@ -66,8 +66,8 @@ def pairs(label: str, dtype: Any, count: int, seed: int) -> Sequence[Any]:
     grid = np.array([(x, y) for x in special for y in special])
     half = (count - len(grid)) // 2
     rest = count - len(grid) - half
-    if label == "pow":
-        ordinary = (np.exp(rng.normal(0, 3, half)), rng.normal(0, 20, half))
+    if label.endswith("pow"):
+        ordinary = powers(rng, half)
     else:
         sizes = 10.0 ** rng.integers(-8, 8, (2, half))
         ordinary = tuple(rng.normal(0, 1, (2, half)) * sizes)
@@ -77,3 +77,10 @@ def pairs(label: str, dtype: Any, count: int, seed: int) -> Sequence[Any]:
                             patterns(rng, dtype, rest)])
             for n in range(2)
         ]  # fmt: skip
+
+
+def powers(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
+    """Bases near 1 and of all sizes, with exponents for which results are of all sizes."""
+    bases = np.exp(rng.normal(0, 1, count) * 2.0 ** rng.integers(-20, 8, count))
+    limit = rng.choice((104.0, 745.0), count)
+    return bases, rng.uniform(-1, 1, count) * limit / np.log(bases)

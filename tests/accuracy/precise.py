@@ -80,6 +80,9 @@ class PreciseReference:
     def select(self, condition: Any, x: Any, y: Any) -> Any:
         return x if condition else y
 
+    def eq(self, x: Any, y: Any) -> Any:
+        return x == y
+
     def exp2(self, x: Any) -> Any:
         return mpmath.mpf(2) ** x
 

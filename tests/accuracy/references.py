@@ -87,6 +87,14 @@ def _mish(m: Any, x: Any) -> Any:
     return x * m.tanh(m.log1p(m.exp(x)))
 
 
+def _xlogy(m: Any, x: Any, y: Any) -> Any:
+    return m.select(m.eq(x, 0.0), m.select(m.eq(y, y), 0.0, y), x * m.log(y))
+
+
+def _xlog1py(m: Any, x: Any, y: Any) -> Any:
+    return m.select(m.eq(x, 0.0), m.select(m.eq(y, y), 0.0, y), x * m.log1p(y))
+
+
 ROWS = (
     *(_named(name, BEST) for name in ("exp", "log", "tanh", "sin", "cos")),
     Measured("aten::sigmoid", _sigmoid, BEST),
@@ -98,6 +106,7 @@ ROWS = (
         )
     ),
     _named("pow", arity=2, row="aten::pow.Tensor_Tensor"),
+    _named("pow", arity=2, row="jit::numpy_pow.Tensor"),
     _named("atan2", arity=2),
     _named("hypot", arity=2),
     Measured("aten::rsqrt", lambda m, x: 1 / m.sqrt(x), OTHER),
@@ -118,4 +127,11 @@ ROWS = (
     Measured("aten::softplus", _softplus, COMPOSITE),
     Measured("aten::log_sigmoid", _log_sigmoid, COMPOSITE),
     Measured("aten::mish", _mish, COMPOSITE),
+    Measured("aten::xlogy.Tensor", _xlogy, COMPOSITE, arity=2),
+    Measured("aten::special_xlog1py", _xlog1py, COMPOSITE, arity=2),
 )  # fmt: skip
+
+UNBOUNDED = ("sinc", "logit", "logaddexp")
+"""Rows that no bound in ULP fits: they have zeros, or come near them, which the rounding of an
+argument on the way moves.
+"""

@@ -73,8 +73,10 @@ def _logarithm(m: Algebra, x: Operand, ending: Ending) -> Operand:
         result = m.select(m.eq(x, 0), -INF, result)
         return m.select(x < 0, float("nan"), result)
 
-    is_usual = (x >= smallest) & (x < INF)
-    return m.rare(m.eq(is_usual, False), unusual, of_normal(x, 0))
+    # The bit patterns of positive normal numbers, moved to the least integers.
+    infinite = 2 * f.bias + 1 << f.fraction_bits
+    is_unusual = m.bits(x) + infinite >= -2 << f.fraction_bits
+    return m.rare(is_unusual, unusual, of_normal(x, 0))
 
 
 def log(m: Algebra, x: Operand) -> Operand:
@@ -101,9 +103,9 @@ def log1p(m: Algebra, x: Operand) -> Operand:
     total, lost = two_sum(m.constant(1.0, x), x)
     exponent, z = split_exponent(m, total)
     k = m.to_floating(exponent)
-    rest, rest_low = two_sum(z - 1, m.scaled(lost, -k))
-    low = m.fma(k, f.ln2_low, rest_low)
-    usual = m.fma(k, f.ln2_high, rest + (_correction(m, rest) + low))
+    # Exact where k is 0; elsewhere the sum is not near 0.
+    rest = (z - 1) + m.scaled(lost, -k)
+    usual = m.fma(k, f.ln2_high, rest + m.fma(k, f.ln2_low, _correction(m, rest)))
 
     def unusual() -> Operand:
         result = m.select(m.eq(x, -1), -INF, x)
