@@ -135,7 +135,7 @@ def _install(name: str, method: Callable[..., Any]) -> None:
 # Names of the table -------------------------------------------------------------------------------
 
 
-def _operator_offering(kind: str, name: str) -> str | None:
+def operator_offering(kind: str, name: str) -> str | None:
     """The operator whose rows offer a function or method name; `aten::` first."""
     direct = f"aten::{name}"
     if any(getattr(op, kind) == name for op in OPS.overloads(direct)):
@@ -146,7 +146,7 @@ def _operator_offering(kind: str, name: str) -> str | None:
 
 def function_named(name: str) -> Callable[..., Any] | None:
     """The eager function `jl.<name>`, or None where no row offers it."""
-    operator = _operator_offering("function", name)
+    operator = operator_offering("function", name)
     if operator is None:
         return None
     dispatch = dispatcher(operator)
@@ -163,7 +163,7 @@ def function_named(name: str) -> Callable[..., Any] | None:
 
 def method_named(name: str) -> Callable[..., Any] | None:
     """The method `Tensor.<name>`, or None where no row offers it."""
-    operator = _operator_offering("method", name)
+    operator = operator_offering("method", name)
     if operator is None:
         return None
     position = _position_of_self(operator)

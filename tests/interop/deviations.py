@@ -515,6 +515,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         rows("huber_loss"),
     ),
     Deviation(
+        "Running statistics come in pairs",
+        "One alone is refused before its size is looked at.",
+        (Kind.ERROR,),
+        rows("batch_norm", "instance_norm"),
+    ),
+    Deviation(
         "How a tensor prints",
         "`str` of a tensor is the text that Python shows.",
         (Kind.VALUES,),
