@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import config, dtypes, jit
+from . import config, dtypes, jit, nn
 from .arrays import Device
 from .codegen import get_num_threads, set_num_threads
 from .config import (
@@ -32,9 +32,11 @@ from .dtypes import (
     bfloat16,
     complex64,
     complex128,
+    finfo,
     float16,
     float32,
     float64,
+    iinfo,
     int8,
     int16,
     int32,
@@ -51,10 +53,14 @@ from .tensor import (
     Size,
     Tensor,
     as_tensor,
+    enable_grad,
     from_dlpack,
     from_numpy,
     function_named,
     function_names,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
     set_printoptions,
     tensor,
 )
@@ -104,6 +110,8 @@ __all__ = [
     "double",
     "dtype",
     "dtypes",
+    "enable_grad",
+    "finfo",
     "float",
     "float16",
     "float32",
@@ -114,19 +122,24 @@ __all__ = [
     "get_num_threads",
     "half",
     "ignore",
+    "iinfo",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
+    "is_grad_enabled",
     "jit",
     "long",
+    "nn",
+    "no_grad",
     "optimized_execution",
     "promote_types",
     "script",
     "set_default_dtype",
     "set_executor",
     "set_fusion_strategy",
+    "set_grad_enabled",
     "set_num_profiled_runs",
     "set_num_threads",
     "set_printoptions",

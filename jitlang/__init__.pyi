@@ -7,11 +7,13 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from . import config as config, dtypes as dtypes, jit as jit
+from . import config as config, dtypes as dtypes, jit as jit, nn as nn
 from .arrays import Device as Device, Size as Size
-from .dtypes import DType as DType
+from .dtypes import DType as DType, finfo as finfo, iinfo as iinfo
 from .errors import CompileError as CompileError, FallbackWarning as FallbackWarning
 from .script import ScriptFunction as ScriptFunction
+from .tensor import enable_grad as enable_grad, is_grad_enabled as is_grad_enabled
+from .tensor import no_grad as no_grad, set_grad_enabled as set_grad_enabled
 from .tensor.core import Tensor as _Tensor
 
 _int: TypeAlias = builtins.int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -304,3 +305,55 @@ def numpy_result_type(*operands: DType | type) -> DType:
     except TypeError:
         strong = [op for op in operands if isinstance(op, DType)]
         return result_type(strong, (), [op for op in operands if not isinstance(op, DType)])
+
+
+# Limits -------------------------------------------------------------------------------------------
+
+
+class finfo:
+    """The limits of a floating dtype, as `torch.finfo`; of a complex one those of its parts.
+
+    Raises:
+        TypeError: the dtype is not floating or complex.
+    """
+
+    __slots__ = ("bits", "dtype", "eps", "max", "min", "resolution", "smallest_normal", "tiny")
+
+    def __init__(self, type: DType | None = None) -> None:
+        given = default_dtype() if type is None else type
+        if given.category < Category.FLOATING:
+            raise TypeError(f"finfo() needs a floating point type, and {given} is none; use iinfo")
+        real = to_real(given)
+        limits: Any = ml_dtypes.finfo(real.numpy)  # type: ignore[no-untyped-call]
+        self.bits = 8 * real.itemsize
+        self.dtype = real.name
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.resolution = 10.0 ** -int(limits.precision)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """The limits of an integer dtype, as `torch.iinfo`.
+
+    Raises:
+        TypeError: the dtype is not an integer one.
+    """
+
+    __slots__ = ("bits", "dtype", "max", "min")
+
+    def __init__(self, type: DType) -> None:
+        if type.category is not Category.INTEGRAL:
+            raise TypeError(f"iinfo() needs an integer type, and {type} is none; use finfo")
+        limits = np.iinfo(type.numpy)
+        self.bits, self.dtype = 8 * type.itemsize, type.name
+        self.min, self.max = int(limits.min), int(limits.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -27,11 +27,13 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from . import config as config, dtypes as dtypes, jit as jit
+from . import config as config, dtypes as dtypes, jit as jit, nn as nn
 from .arrays import Device as Device, Size as Size
-from .dtypes import DType as DType
+from .dtypes import DType as DType, finfo as finfo, iinfo as iinfo
 from .errors import CompileError as CompileError, FallbackWarning as FallbackWarning
 from .script import ScriptFunction as ScriptFunction
+from .tensor import enable_grad as enable_grad, is_grad_enabled as is_grad_enabled
+from .tensor import no_grad as no_grad, set_grad_enabled as set_grad_enabled
 from .tensor.core import Tensor as _Tensor
 
 _int: TypeAlias = builtins.int
@@ -64,7 +66,8 @@ def stub() -> str:
     dtypes = [n for n in jitlang.__all__ if isinstance(getattr(jitlang, n), jitlang.DType)]
     lines = [_HEAD, *(f"{name}: DType" for name in dtypes), "", *_tensor_class(), ""]
     named = {*dtypes, "Array", "dtype", "device", "Tensor", "DType", "Device", "CompileError",
-             "FallbackWarning", "ScriptFunction", "Size", "config", "dtypes", "jit"}  # fmt: skip
+             "FallbackWarning", "ScriptFunction", "Size", "config", "dtypes", "jit", "nn", "finfo",
+             "iinfo", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"}  # fmt: skip
     given = {*named, *(line.split("(")[0].removeprefix("def ") for line in _FUNCTIONS)}
     lines += [*_FUNCTIONS, *(f"{name}: Any" for name in jitlang.__all__ if name not in given)]
     offered = sorted({op.function for op in OPS if op.function} - {*jitlang.__all__})

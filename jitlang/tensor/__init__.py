@@ -20,12 +20,36 @@ from .dispatch import (
     signature_type,
     without_readers,
 )
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .methods import function_named, function_names, method_named, method_names
 from .text import set_printoptions
 
 __all__ = [
-    "Size", "Tensor", "as_tensor", "box", "bump_version", "call", "from_dlpack", "from_numpy",
-    "function_named", "function_names", "method_named", "method_names", "ops", "push_reader",
-    "python_scalar", "result_class", "run_eagerly", "set_printoptions", "signature_type", "tensor",
-    "unbox", "version_of", "without_readers",
+    "Size",
+    "Tensor",
+    "as_tensor",
+    "box",
+    "bump_version",
+    "call",
+    "enable_grad",
+    "from_dlpack",
+    "from_numpy",
+    "function_named",
+    "function_names",
+    "is_grad_enabled",
+    "method_named",
+    "method_names",
+    "no_grad",
+    "ops",
+    "push_reader",
+    "python_scalar",
+    "result_class",
+    "run_eagerly",
+    "set_grad_enabled",
+    "set_printoptions",
+    "signature_type",
+    "tensor",
+    "unbox",
+    "version_of",
+    "without_readers",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from .. import arrays, dtypes
 from ..arrays import Device, Size
 from ..dtypes import DType
 from ..ops.shape import strides_of
-from . import text
+from . import dlpack, text
 
 
 class TensorMeta(type):
@@ -306,7 +306,7 @@ class Tensor(metaclass=TensorMeta):
         return interface
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self._array.__dlpack__(**options)
+        return dlpack.export(self._array, options)
 
     def __dlpack_device__(self) -> Any:
         return self._array.__dlpack_device__()

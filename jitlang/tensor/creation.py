@@ -10,6 +10,7 @@ from .. import arrays, dtypes
 from ..arrays import Device
 from ..dtypes import DType
 from .core import Tensor, box
+from .dlpack import take_over
 
 
 def tensor(
@@ -75,7 +76,7 @@ def from_dlpack(source: Any) -> Tensor:
         AttributeError: the object does not have `__dlpack__`.
         BufferError: NumPy cannot take its memory over (another device, an unknown dtype).
     """
-    return box(np.from_dlpack(source))
+    return box(source._array if isinstance(source, Tensor) else take_over(source))
 
 
 def _to_array(data: Any, dtype: DType | None) -> Any:

@@ -370,3 +370,50 @@ def test_values_survive_both_ways():
     for dtype in dtypes.ALL:
         x = samples(dtype)
         assert (from_torch(to_torch(x)) == x).all()
+
+
+# Limits, gradients' switches, DLPack -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64", "complex64"])
+def test_finfo_equals_torchs(name: str) -> None:
+    ours, theirs = jl.finfo(getattr(jl, name)), torch.finfo(getattr(torch, name))
+    for field in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution", "dtype"):
+        assert getattr(ours, field) == getattr(theirs, field), field
+    assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16", "int32", "int64"])
+def test_iinfo_equals_torchs(name: str) -> None:
+    ours, theirs = jl.iinfo(getattr(jl, name)), torch.iinfo(getattr(torch, name))
+    assert repr(ours) == repr(theirs)
+    assert (ours.bits, ours.min, ours.max) == (theirs.bits, theirs.min, theirs.max)
+
+
+def test_bfloat16_crosses_both_ways_without_a_copy() -> None:
+    ours = jl.tensor([[1.5, 2.0], [3.0, -4.0]], dtype=jl.bfloat16)
+    theirs = torch.from_dlpack(ours.t())
+    assert theirs.dtype is torch.bfloat16 and theirs.tolist() == ours.t().tolist()
+    theirs[0, 1] = 9
+    assert ours.tolist() == [[1.5, 2.0], [9.0, -4.0]]
+    back = jl.from_dlpack(theirs)
+    back[0, 0] = 7
+    assert theirs.tolist() == [[7.0, 9.0], [2.0, -4.0]]
+
+
+def test_grad_modes_are_torchs() -> None:
+    for space in (jl, torch):
+        seen = [space.is_grad_enabled()]
+        with space.no_grad():
+            seen.append(space.is_grad_enabled())
+            with space.set_grad_enabled(True):
+                seen.append(space.is_grad_enabled())
+            seen.append(space.is_grad_enabled())
+        space.set_grad_enabled(False)
+        seen.append(space.is_grad_enabled())
+        space.set_grad_enabled(True)
+        assert seen == [True, False, True, False, False], space.__name__
+
+
+def test_parameters_print_as_torchs() -> None:
+    assert repr(jl.nn.Parameter(jl.zeros(2))) == repr(torch.nn.Parameter(torch.zeros(2)))
