@@ -7,10 +7,10 @@ held (of imports, of LLVM), and nobody to open them.
 already. What a task raises is handed to `failed`, and never reaches a caller.
 
 The lock is the problem: a thread that computes in Python keeps it for `sys.getswitchinterval()`
-(5 ms) whenever others wait for it, so calls of 50 us would take 5 ms now and then. The worker
-therefore watches its own clock (a profiling hook, called at each Python call it makes), and after
-`SLICE` sleeps for `PAUSE`. A call that meets a slice takes that much longer, and few calls do.
-While somebody waits for `compiling`, it does not sleep.
+(5 ms) whenever others wait for it, so many calls of 50 us would take 5 ms. The worker therefore
+watches its own clock (a profiling hook, called at each Python call it makes), and after `SLICE`
+sleeps for `PAUSE`. A call that meets a slice takes that much longer, but of calls that take 50 us
+less than one in a hundred does. While somebody waits for `compiling`, the worker does not sleep.
 
 The worker is a daemon. The exit of the interpreter waits until it comes to its next `checkpoint`,
 where it gives up; a forked child has no worker and no tasks until it submits some.
@@ -30,10 +30,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-SLICE = 0.000_5
+SLICE = 0.002
 """Seconds of Python after which the worker sleeps."""
-PAUSE = 0.005
+PAUSE = 0.010
 """Seconds that it sleeps."""
+AWAY = 0.003
+"""Seconds between two calls after which it must have waited for the interpreter lock."""
 MAX_WAITING = 64
 """Tasks that wait; more are dropped, and may be submitted again."""
 
@@ -99,7 +101,7 @@ class _Worker:
         self.changed = threading.Condition()
         self.thread: threading.Thread | None = None
         self.is_stopping = False
-        self.awake_since = 0.0
+        self.awake_since = self.last_seen = 0.0
 
     def submit(self, key: Hashable, job: _Job) -> None:
         with self.changed:
@@ -132,7 +134,7 @@ class _Worker:
                 self.changed.notify_all()
 
     def run(self, job: _Job) -> None:
-        self.awake_since = time.perf_counter()
+        self.awake_since = self.last_seen = time.perf_counter()
         sys.setprofile(self.breathe)
         try:
             with compiling:
@@ -146,11 +148,13 @@ class _Worker:
 
     def breathe(self, frame: FrameType, event: str, argument: Any) -> None:
         """Sleep when a slice is over."""
-        if time.perf_counter() - self.awake_since < SLICE:
-            return
-        if not compiling.waiting and not self.is_stopping:
+        now = time.perf_counter()
+        was_away = now - self.last_seen > AWAY
+        self.last_seen = now
+        if was_away:
+            self.awake_since = now
+        elif now - self.awake_since > SLICE and not compiling.waiting and not self.is_stopping:
             time.sleep(PAUSE)
-        self.awake_since = time.perf_counter()
 
     def wait(self, timeout: float | None) -> bool:
         with compiling.awaited(), self.changed:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from . import config, dtypes
-from .codegen import open_entry
+from .codegen import load, open_entry
 from .errors import CompileError, ErrorKind, FallbackWarning
 from .frontend.arguments import (
     Binder,
@@ -150,6 +150,8 @@ class ScriptFunction:
         self._renew_locks()
         self._warned: set[tuple[str, str]] = set()
         _functions.add(self)
+        if config.current().executor == "background":
+            self._load_compiler()
         if all(p.declared is not None for p in self._parameters):
             self._version({p.name: p.declared for p in self._parameters})
 
@@ -263,6 +265,12 @@ class ScriptFunction:
 
     # Calls that do not come through Python ------------------------------------------------------
 
+    def _load_compiler(self) -> None:
+        """Have what every native function needs, so that no call waits for it."""
+        load()
+        with self._entry_lock:
+            self._opened()
+
     def _opened(self) -> Entry | None:
         """The entry, where there can be one; needs its lock."""
         if self._entry is None:
@@ -283,7 +291,9 @@ class ScriptFunction:
     def _settle(self, form: Key | None, known: _Known) -> None:
         """The same for what no native function serves, once it is certain what will."""
         version = known.version
-        with self._entry_lock:
+        if not self._entry_lock.acquire(blocking=False):
+            return  # another thread lets a version in; a later call will do
+        try:
             function = version.executor.settled
             if function is None or form is None or known.was_settled:
                 return
@@ -296,6 +306,8 @@ class ScriptFunction:
             if entered is not None:
                 version.executor.entered.append(entered)
                 self._entered[entered] = version
+        finally:
+            self._entry_lock.release()
 
     def _retire(self, version: _Version) -> None:
         """No call shall come to a signature any more."""

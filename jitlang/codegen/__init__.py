@@ -75,6 +75,14 @@ def fused_kernel(graph: Graph) -> FusedKernel:
     return fused.FusedKernel(graph)
 
 
+def load() -> None:
+    """Import the compiler now, so that no call has to, and no thread beside calls."""
+    from . import fused, host, llvm, static
+
+    assert fused and host and static
+    llvm.host()
+
+
 def get_num_threads() -> int:
     """How many threads a kernel may use here; see `threads.thread_count`."""
     from . import threads
