@@ -18,7 +18,6 @@ No call waits for another thread's compilation: it runs in what there is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -292,11 +291,13 @@ class Executor:
                 self._specialize_for_any_size(arguments)
 
     def _specialize_for_any_size(self, arguments: Sequence[Any]) -> None:
-        with compiling, suppress(Unsupported):
-            made = self._compiler(self.graph, arguments, callback_of, any_size=True)
-            version = Version((), made)
-            self.versions = (*self.versions, version)
-            self.on_version(version)
+        compile = partial(self._compiler, self.graph, arguments, callback_of, any_size=True)
+        with compiling:
+            made, _ = self._attempt(compile)
+            if made is not None and not self._is_retired:
+                version = Version((), made)
+                self.versions = (*self.versions, version)
+                self.on_version(version)
 
     def _request_generic(self, settings: config.Config) -> None:
         """Make the form for all layouts, now or later, unless another thread is compiling."""
@@ -307,9 +308,7 @@ class Executor:
             if taken:
                 self._make_generic()
 
-    def _specialize_if_due(
-        self, layouts: tuple[Layout, ...], arguments: Sequence[Any]
-    ) -> None:
+    def _specialize_if_due(self, layouts: tuple[Layout, ...], arguments: Sequence[Any]) -> None:
         """Make a version, unless another thread has just done so."""
         if self.profile.since(layouts) > config.current().num_profiled_runs:
             self._specialize(layouts, arguments)
@@ -319,7 +318,8 @@ class Executor:
         with compiling:
             if self._not_specialized or self._is_retired:
                 return
-            made = self._attempt(lambda: self._compiler(self.graph, arguments, callback_of))
+            compile = partial(self._compiler, self.graph, arguments, callback_of)
+            made, self._not_specialized = self._attempt(compile)
             if made is None:
                 self._on(Event.UNSUPPORTED)
                 return
@@ -328,32 +328,33 @@ class Executor:
 
     def _add(self, version: Version) -> None:
         kept = max(config.current().static_versions, 1)
-        versions = (version, *self.versions)
-        self.versions = versions[:kept]
+        fixed = [version, *(each for each in self.versions if each.layouts)]
+        of_any_size = [each for each in self.versions if not each.layouts]
+        self.versions = (*fixed[:kept], *of_any_size)
         self.on_version(version)
-        for dropped in versions[kept:]:
+        for dropped in fixed[kept:]:
             self._drop(dropped)
 
     def _make_generic(self) -> None:
         """Make the form for all layouts, unless it is there."""
         with compiling:
             if self._generic is None:
-                self._generic = self._attempt(lambda: make_generic(self.graph, self.interpreter))
-            if self._generic is None:
-                self._generic = interpreted(self.graph, self.interpreter())
+                made, reason = self._attempt(partial(make_generic, self.graph, self.interpreter))
+                self._generic = made or interpreted(self.graph, self.interpreter(), reason)
 
-    def _attempt(self, compile: Callable[[], Any]) -> Any:
-        """What a compilation gives, or None where it fails, which is no matter of the caller."""
+    def _attempt(self, compile: Callable[[], Any]) -> tuple[Any, str]:
+        """What a compilation gives, or None and the reason. That it fails is no matter of the
+        caller.
+        """
         try:
-            return compile()
+            return compile(), ""
         except Unsupported as reason:
-            self._not_specialized = str(reason)
+            return None, str(reason)
         except Exception as error:
             if config.current().verify and not background.is_worker():
                 raise
-            self._not_specialized = "the compiler failed"
             self._note_failure(error)
-        return None
+            return None, "the compiler failed"
 
     def _note_failure(self, error: Exception) -> None:
         self._failures.append(f"{type(error).__name__}: {error}")

@@ -349,3 +349,13 @@ def test_a_version_for_all_sizes_when_the_others_are_used_up() -> None:
 
 def pointwise(x: Tensor) -> Tensor:
     return (x * 2).relu()
+
+
+def test_a_version_for_all_sizes_outlives_those_of_one_layout() -> None:
+    run, compiler = executor()
+    any_size = Version((), compiler(run.graph, [jl.ones(7)], None))
+    run.versions = (any_size,)
+    for size in (1, 2, 3):
+        run.compile([jl.ones(size)])
+    assert [version.layouts != () for version in run.versions] == [True, True, False]
+    assert run.versions[-1] is any_size
