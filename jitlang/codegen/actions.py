@@ -27,7 +27,7 @@ from ..tensor import Tensor
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel, decides_form
 from .launch import Launch
-from .multiplying import PRODUCTS, RANKS, Factors, choose_product
+from .multiplying import PRODUCTS, Factors, choose_product, takes
 from .product import Product
 from .reference import Given, ReferenceCall
 
@@ -558,8 +558,7 @@ class Planner:
         left, right, bias = PRODUCTS[node.op.full_name](node)
         a, b = self.form(left), self.form(right[0])
         factors = Factors.of(a, b, transposed=right[1])
-        ranks = RANKS.get(node.op.full_name)
-        if factors is None or (ranks is not None and ranks != (len(a.shape), len(b.shape))):
+        if factors is None or not takes(node.op.full_name, a, b):
             raise Unsupported(_no_form(node))
         form = contiguous(factors.dtype, factors.shape)
         self.define(node.output, form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -13,13 +13,13 @@ from ..dtypes import DType
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import Node, Value
-from .forms import Form
+from .forms import Form, contiguous
 from .launch import merged
 from .matrix import ProductSpec
 from .product import Product, product_for
 
 MAX_BATCHES = 64
-"""Products of one row that are called one by one."""
+"""Products of one row that are called one by one, where their places are no simple batch."""
 FLOPS_PER_NANOSECOND = 50.0
 
 Right = tuple[Value, bool]
@@ -32,8 +32,8 @@ class Factors:
 
     Attributes:
         shape: of the result.
-        spec: of each product, without accumulation.
-        batches: where the matrices of each product begin in left, right and result, in bytes.
+        spec: of each product or batch of products, without accumulation.
+        batches: where the matrices of each begin in left, right and result, in bytes.
     """
 
     dtype: DType
@@ -44,8 +44,7 @@ class Factors:
     @property
     def nanoseconds(self) -> float:
         """What all products may take, roughly."""
-        spec = self.spec
-        return 2 * spec.m * spec.n * spec.k * len(self.batches) / FLOPS_PER_NANOSECOND
+        return self.spec.flops * len(self.batches) / FLOPS_PER_NANOSECOND
 
     @classmethod
     def of(cls, left: Form, right: Form, *, transposed: bool = False) -> Factors | None:
@@ -105,24 +104,30 @@ def _products(
     size = dtype.itemsize
     m, k, n = a[0][-2], a[0][-1], b[0][-1]
     outer = shape[:-2]
-    if prod(outer) > MAX_BATCHES:
+    spec = ProductSpec(dtype, m, n, k, _elements(a, size), _elements(b, size), (n, 1))
+    c = ((*outer, m, n), contiguous(dtype, shape).strides)
+    steps = [_outer_strides(dims, outer) for dims in (a, b, c)]
+    sizes, (a_steps, b_steps, c_steps) = merged(outer, steps, range(len(outer)))
+    if not sizes:
+        return spec, ((0, 0, 0),)
+    if len(sizes) == 1:
+        batch_strides = (a_steps[0] // size, b_steps[0] // size, c_steps[0] // size)
+        return replace(spec, batch=sizes[0], batch_strides=batch_strides), ((0, 0, 0),)
+    if prod(sizes) > MAX_BATCHES:
         raise Unsupported("a product of too many small matrices")
-    starts = [_starts(dims, outer) for dims in (a, b)]
-    results = [number * m * n * size for number in range(prod(outer))]
-    spec = ProductSpec(
-        dtype, m, n, k, _elements(a, size), _elements(b, size), (n, 1), accumulate=False
-    )
-    return spec, tuple(zip(*starts, results, strict=True))
-
-
-def _starts(dims: Dims, outer: tuple[int, ...]) -> list[int]:
-    """Where each matrix of a broadcast batch begins, in bytes."""
-    shape, strides = dims[0][:-2], dims[1][:-2]
-    missing = len(outer) - len(shape)
-    steps = [0] * missing + [
-        0 if size == 1 else step for size, step in zip(shape, strides, strict=True)
+    starts = [
+        tuple(sum(i * s for i, s in zip(place, own, strict=True)) for own in steps)
+        for place in np.ndindex(outer)
     ]
-    return [sum(i * s for i, s in zip(place, steps, strict=True)) for place in np.ndindex(outer)]
+    return spec, tuple((x, y, z) for x, y, z in starts)
+
+
+def _outer_strides(dims: Dims, outer: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides, in bytes, from matrix to matrix of a broadcast batch."""
+    shape, strides = dims[0][:-2], dims[1][:-2]
+    missing = (0,) * (len(outer) - len(shape))
+    own = (0 if size == 1 else step for size, step in zip(shape, strides, strict=True))
+    return (*missing, *own)
 
 
 def _elements(dims: Dims, size: int) -> tuple[int, int]:
@@ -132,13 +137,7 @@ def _elements(dims: Dims, size: int) -> tuple[int, int]:
 
 def choose_product(factors: Factors, *, adds: bool, is_reused: bool) -> Product:
     """The function of the products; with `adds` it adds to what is there."""
-    spec = factors.spec
-    if adds:
-        spec = ProductSpec(
-            spec.dtype, spec.m, spec.n, spec.k, spec.a_strides, spec.b_strides, spec.c_strides,
-            accumulate=True,
-        )  # fmt: skip
-    return product_for(spec, b_is_reused=is_reused)
+    return product_for(replace(factors.spec, accumulate=adds), b_is_reused=is_reused)
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -164,6 +163,7 @@ def _addmm(node: Node) -> tuple[Value, Right, Value | None]:
 
 PRODUCTS: dict[str, Callable[[Node], tuple[Value, Right, Value | None]]] = {
     "aten::mm": _plain,
+    "aten::bmm": _plain,
     "aten::matmul": _plain,
     "aten::mv": _plain,
     "aten::dot": _plain,
@@ -171,5 +171,16 @@ PRODUCTS: dict[str, Callable[[Node], tuple[Value, Right, Value | None]]] = {
     "aten::addmm": _addmm,
 }
 """For each row its left matrix, its right one, and what is added."""
-RANKS = {"aten::mm": (2, 2), "aten::mv": (2, 1), "aten::dot": (1, 1), "aten::addmm": (2, 2)}
+RANKS = {
+    "aten::mm": (2, 2), "aten::bmm": (3, 3), "aten::mv": (2, 1), "aten::dot": (1, 1),
+    "aten::addmm": (2, 2),
+}  # fmt: skip
 """What rows that take only some ranks take."""
+
+
+def takes(name: str, left: Form, right: Form) -> bool:
+    """Whether a row takes tensors of these shapes, as far as it asks for more than a product."""
+    ranks = RANKS.get(name)
+    if ranks is not None and ranks != (len(left.shape), len(right.shape)):
+        return False
+    return name != "aten::bmm" or left.shape[0] == right.shape[0]

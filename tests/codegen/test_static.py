@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -246,6 +247,9 @@ def product(x: Tensor, w: Tensor) -> Tensor:
     [
         ((3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 3, 4), (4, 5)),
         ((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (3, 4, 5)), ((3, 0), (0, 5)), ((2, 3, 4), (4,)),
+        ((70, 3, 4), (70, 4, 5)), ((3, 4), (70, 4, 5)), ((2, 3, 7, 4), (2, 3, 4, 5)),
+        ((0, 3, 4), (0, 4, 5)), ((2, 3, 0), (2, 0, 5)), ((9, 1, 4), (9, 4, 1)),
+        ((1, 1, 3, 4), (6, 4, 5)),
     ],
 )  # fmt: skip
 def test_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
@@ -256,6 +260,25 @@ def test_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
 def test_products_of_strided_matrices() -> None:
     check(product, jl.randn(4, 3).t(), jl.randn(5, 4).t(), exact=False)
     check(product, jl.randn(2, 4, 3).transpose(1, 2), jl.randn(4, 5), exact=False)
+
+
+def batches(x: Tensor, y: Tensor) -> Tensor:
+    return jl.bmm(x, y)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 100])
+def test_batches(count: int) -> None:
+    x, y = jl.randn(count, 6, 7), jl.randn(count, 7, 5)
+    version = check(batches, x, y, exact=False)
+    assert len(re.findall(r"call .*@\W*product", version.text)) == 1
+    check(batches, jl.randn(6, count, 7).transpose(0, 1), y, exact=False)
+    check(batches, x, jl.randn(5, 7, count).transpose(0, 2), exact=False)
+    check(batches, x, jl.randn(1, 7, 5).expand(count, 7, 5), exact=False)
+
+
+def test_batches_have_one_size() -> None:
+    assert "bmm" in refused(batches, jl.randn(1, 3, 4), jl.randn(2, 4, 5))
+    assert "bmm" in refused(batches, jl.randn(3, 4), jl.randn(4, 5))
 
 
 def affine_layer(x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
