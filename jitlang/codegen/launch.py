@@ -237,8 +237,9 @@ def _prepare_stage(
         kept = _kept_dims(target, stage)
         array = _allocation(target, kept, (*outer, *inner))
         (temporaries if target.is_temporary else results)[target.index] = array
-        owners.append(Place("temporary" if target.is_temporary else "result", target.index))
-        written.append(_strides_over(array, kept, stage))
+        kind = "temporary" if target.is_temporary else "result"
+        owners.append(Place(kind, target.index, _begin(target, array)))
+        written.append(_strides_over(array, target, kept, stage))
     strides = [*written, *given]
     sizes, found = merged(stage.space, strides, outer)
     if not stage.dims:
@@ -404,7 +405,12 @@ def _by_strides(space: Sequence[int], strides: Sequence[Strides], dims: Sequence
 
 
 def _allocation(target: Target, kept: Sequence[int], order: Sequence[int]) -> Array:
-    """An array whose dimensions, those of the space that it kept, lie in memory in that order."""
+    """An array whose dimensions, those of the space that it kept, lie in memory in that order.
+
+    Parts of a joined array, which may come from several kernels, agree on row-major order.
+    """
+    if target.region is not None:
+        return Array(target.region.shape, None, target.dtype.numpy)
     own = [kept.index(d) for d in order if d in kept]
     dtype = target.dtype.numpy
     if own == sorted(own):
@@ -418,11 +424,19 @@ def _kept_dims(target: Target, stage: Stage) -> list[int]:
     return [d for d in range(rank) if d - rank not in target.dropped]
 
 
-def _strides_over(array: Array, kept: Sequence[int], stage: Stage) -> Strides:
+def _begin(target: Target, array: Array) -> int:
+    """Where a target begins in its array, in bytes."""
+    region = target.region
+    if region is None:
+        return 0
+    begin: int = _shadow(array).strides[region.axis] * region.begin
+    return begin
+
+
+def _strides_over(array: Array, target: Target, kept: Sequence[int], stage: Stage) -> Strides:
     """The strides of a result over the space."""
-    shadow = _shadow(array)
     made = [0] * len(stage.space)
-    for d, size, stride in zip(kept, shadow.shape, shadow.strides, strict=True):
+    for d, size, stride in zip(kept, target.shape, _shadow(array).strides, strict=True):
         made[d] = 0 if size == 1 else stride
     return tuple(made)
 

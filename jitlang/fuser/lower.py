@@ -23,6 +23,7 @@ from ..ops.kernels import scalar_operand
 from ..ops.traits import Role, computed_dtype, execution_dtype, roles_of, traits_of
 from .composites import COMPOSITES
 from .draws import DRAWS
+from .joins import JOINS, as_array, join, joined, pieces, promoted
 from .plan import Number, Option, Unsupported
 from .stages import Stage, assemble_stages
 from .tensors import (
@@ -31,6 +32,7 @@ from .tensors import (
     Converted,
     Dims,
     Dropped,
+    Joined,
     Reduced,
     Scalar,
     Shape,
@@ -144,6 +146,8 @@ class Lowering:
             return self.view(name, given[0], [_known(a) for a in given[1:]])
         if name in CASTS:
             return self.converted(given[0], _cast_dtype(name, given))
+        if name in JOINS:
+            return self.joined(name, *given)
         draw = DRAWS.get(name)
         if draw is not None:
             first, *options, seed, offset = given
@@ -152,6 +156,14 @@ class Lowering:
         if composite is None:
             raise Unsupported(name)
         return composite(self, given[0], *[_known(a) for a in given[1:]])
+
+    def joined(self, name: str, tensors: Any, dim: Any) -> Tensor:
+        """`cat` or `stack`, with the promotion of its reference kernel."""
+        parts = _parts(tensors)
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise Unsupported("a join of what is no tensor")
+        dtype = promoted(parts)
+        return join(self.views, name, [self.converted(t, dtype) for t in parts], _known(dim))
 
     # Views --------------------------------------------------------------------------------------
 
@@ -225,6 +237,8 @@ class Lowering:
     def _applied(self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType) -> Tensor:
         """The row on operands in its compute dtype; row values of reductions are lined up first."""
         tensors = [o for o in operands if isinstance(o, Tensor)]
+        if any(isinstance(o, Joined) for o in tensors):
+            return self._on_parts(op, operands, execute, result)
         dropped = [o for o in tensors if isinstance(o, Dropped)]
         if not dropped:
             shape = _broadcast([o.shape for o in tensors])
@@ -243,6 +257,18 @@ class Lowering:
         value = self._applied(op, lined, execute, result)
         return Dropped(without(value.shape, dims), result, value, dims)
 
+    def _on_parts(
+        self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType
+    ) -> Tensor:
+        """The row on each part of joined operands."""
+        shape = _broadcast([o.shape for o in operands if isinstance(o, Tensor)])
+        parts = pieces(self.views, operands, shape)
+        if parts is None:
+            arrays = [as_array(self.views, o) for o in operands]
+            return self._applied(op, arrays, execute, result)
+        axis = next(o.axis for o in operands if isinstance(o, Joined))
+        return joined([self._applied(op, part, execute, result) for part in parts], axis)
+
     def _as_row(self, tensor: Tensor, dims: Dims) -> Tensor:
         """The value with size 1 in dimensions that it does not have."""
         if isinstance(tensor, Dropped):
@@ -258,6 +284,8 @@ class Lowering:
             return tensor
         if dtype.is_complex:
             raise Unsupported("complex numbers")
+        if isinstance(tensor, Joined):
+            return joined([self.converted(part, dtype) for part in tensor.parts], tensor.axis)
         if isinstance(tensor, Dropped):
             inner = self.converted(tensor.value, dtype)
             return Dropped(tensor.shape, dtype, inner, tensor.dims)
@@ -267,7 +295,7 @@ class Lowering:
 
     def reduced(self, kind: str, tensor: Tensor, dims: Dims) -> Tensor:
         """A reduction over some dimensions, which stay with size 1."""
-        if isinstance(tensor, Dropped):
+        if isinstance(tensor, Dropped | Joined):
             tensor = self.views.stored(tensor)
         if kind in ("maximum", "minimum") and 0 in tensor.shape:
             raise Unsupported("an extremum of nothing")

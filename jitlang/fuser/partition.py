@@ -34,6 +34,7 @@ from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from .composites import COMPOSITES
 from .draws import DRAWS, RESERVE, RESERVE_LIKE, reserve_draws
+from .joins import JOINS
 from .lower import CASTS, VIEWS
 
 FUSION_GROUP = "prim::FusionGroup"
@@ -57,7 +58,8 @@ _OVERLAPPING = frozenset((
 ))  # fmt: skip
 """Views that may show what other readers see too: each computes it anew."""
 _INDEX = "jit::numpy_index"
-_HELPERS = frozenset((CONSTANT, "prim::ListConstruct"))
+LIST = "prim::ListConstruct"
+_HELPERS = frozenset((CONSTANT, LIST))
 _UNPACK = "prim::ListUnpack"
 _NUMBERS = (ty.INT, ty.FLOAT, ty.BOOL, ty.NUMBER)
 
@@ -182,6 +184,8 @@ def is_fusible(node: Node) -> bool:
     """Whether kernels may compute a node, as far as its row and types tell."""
     if node.blocks:
         return False
+    if node.kind == LIST:
+        return _is_joined(node)
     if node.kind == _UNPACK:
         source = node.inputs[0].node
         return is_fusible(source) and len(node.inputs[0].uses) == 1
@@ -198,15 +202,31 @@ def is_fusible(node: Node) -> bool:
         return False
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
+    if name in JOINS:
+        return _joins_a_list(node)
     if name in DRAWS:
         return all(map(_is_constant, node.inputs[1:-2]))
     is_known = all(map(_is_constant, node.inputs[1:]))
     return name in COMPOSITES and is_known and _is_reducible(node.inputs[0])
 
 
+def _joins_a_list(node: Node) -> bool:
+    """A join, along a known dimension, of a list that is there for nothing else."""
+    source = node.inputs[0].node
+    return source.kind == LIST and len(node.inputs[0].uses) == 1 and _is_constant(node.inputs[1])
+
+
+def _is_joined(node: Node) -> bool:
+    """A list of tensors that is there for a join."""
+    if not all(isinstance(v.type, TensorType) and not _is_excluded(v) for v in node.inputs):
+        return False
+    readers = [use.node for use in node.output.uses]
+    return len(readers) == 1 and is_fusible(readers[0]) and readers[0].block is node.block
+
+
 def _is_index_map(node: Node) -> bool:
-    """A node whose results are views."""
-    return node.kind == _UNPACK or (node.op is not None and node.op.full_name in VIEWS)
+    """A node whose results are views, or lists of tensors."""
+    return node.kind in (_UNPACK, LIST) or (node.op is not None and node.op.full_name in VIEWS)
 
 
 def _is_computed_anew(readers: Sequence[Node]) -> bool:
@@ -261,13 +281,13 @@ def _has_plain_operands(node: Node) -> bool:
 
 def _is_constant(value: Value) -> bool:
     """A constant, or a list of constants."""
-    if value.node.kind == "prim::ListConstruct":
+    if value.node.kind == LIST:
         return all(map(_is_constant, value.node.inputs))
     return value.is_constant and not ty.is_tensor(value.type)
 
 
 def _is_known_or_number(value: Value) -> bool:
-    if value.node.kind == "prim::ListConstruct":
+    if value.node.kind == LIST:
         return all(map(_is_known_or_number, value.node.inputs))
     return _is_constant(value) or value.type in _NUMBERS
 
@@ -290,6 +310,8 @@ def _is_reducible(value: Value) -> bool:
 
 def _is_worth_it(group: _Group) -> bool:
     computing = [node for node in group.nodes if not _is_index_map(node)]
+    if all(node.op is not None and node.op.full_name in JOINS for node in computing):
+        return False
     names = {node.op.full_name for node in computing if node.op is not None}
     return len(computing) >= SMALLEST or bool(names & _ALONE)
 

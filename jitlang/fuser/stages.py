@@ -18,6 +18,7 @@ from typing import Any
 from .. import config
 from ..dtypes import DType
 from ..ops.algebra import ELEMENTARY
+from .joins import bounds
 from .plan import (
     Apply,
     Convert,
@@ -39,6 +40,7 @@ from .tensors import (
     Dims,
     Drawn,
     Dropped,
+    Joined,
     Reduced,
     Scalar,
     Shape,
@@ -64,9 +66,18 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a joined array: where it begins along dimension `axis` (from the end)."""
+
+    shape: Shape
+    axis: int
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """An array that a stage writes: result `index` of the group, or temporary `index`. It has the
-    dimensions of the space but those that were `dropped`.
+    dimensions of the space but those that were `dropped`, and may be a part of a joined array.
     """
 
     index: int
@@ -74,6 +85,7 @@ class Target:
     shape: Shape
     dtype: DType
     dropped: Dims = ()
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +129,27 @@ class _Stages:
         self.temporary_count = 0
 
     def assemble(self, roots: Sequence[Tensor]) -> list[Stage]:
-        placed: dict[tuple[Shape, Dims], list[int]] = {}
-        for index, root in enumerate(roots):
-            placed.setdefault(self.space_of(_row_value(root)), []).append(index)
+        targets = [Target(n, False, t.shape, t.dtype, _dropped(t)) for n, t in enumerate(roots)]
+        self.compute([pair for root, to in zip(roots, targets, strict=True)
+            for pair in _whole_or_parts(root, to)])  # fmt: skip
+        return self.finished
+
+    def compute(self, wanted: Sequence[tuple[Tensor, Target]]) -> None:
+        """Compute values into their targets, those of one space by one kernel."""
+        placed: dict[tuple[Shape, Dims], list[tuple[Tensor, Target]]] = {}
+        for value, target in wanted:
+            placed.setdefault(self.space_of(_row_value(value)), []).append((value, target))
         # Small spaces first: bigger ones may read their results.
         for space, dims in sorted(placed, key=lambda key: prod(key[0])):
             draft = _Draft(space, dims)
-            for index in placed[space, dims]:
-                root = roots[index]
-                target = Target(index, False, root.shape, root.dtype, _dropped(root))
-                self.add(draft, _row_value(root), target)
+            for value, target in placed[space, dims]:
+                self.add(draft, _row_value(value), target)
             self.finish(draft)
-            for index in placed[space, dims]:
-                root = roots[index]
-                made = Source(root.shape, root.dtype, index, "result")
-                self.temporaries.setdefault(root.order, made)
-        return self.finished
+            for value, target in placed[space, dims]:
+                if target.region is None:
+                    kind = "temporary" if target.is_temporary else "result"
+                    made = Source(value.shape, value.dtype, target.index, kind)
+                    self.temporaries.setdefault(value.order, made)
 
     def reachable(self, root: Tensor) -> dict[int, Tensor]:
         """What a value is made of, down to sources and temporaries, operands first.
@@ -178,10 +195,8 @@ class _Stages:
             seen = Source(value.shape, value.dtype, found.origin, found.kind, steps)
             self.temporaries[value.order] = seen
             return
-        draft = _Draft(*self.space_of(_row_value(value)))
         target = self.temporary(value)
-        self.add(draft, _row_value(value), target)
-        self.finish(draft)
+        self.compute(_whole_or_parts(value, target))
         self.temporaries[value.order] = Source(value.shape, value.dtype, target.index, "temporary")
 
     def precompute(self, root: Tensor, draft: _Draft) -> None:
@@ -305,6 +320,17 @@ def _row_value(tensor: Tensor) -> Tensor:
 
 def _dropped(tensor: Tensor) -> Dims:
     return tensor.dims if isinstance(tensor, Dropped) else ()
+
+
+def _whole_or_parts(value: Tensor, target: Target) -> list[tuple[Tensor, Target]]:
+    """What to compute for a value: itself, or the parts of a joined one."""
+    if not isinstance(value, Joined):
+        return [(value, target)]
+    starts = [begin for begin, _ in bounds(value)]
+    return [
+        (part, replace(target, shape=part.shape, region=Region(value.shape, value.axis, begin)))
+        for part, begin in zip(value.parts, starts, strict=True)
+    ]
 
 
 def _fits(value: Tensor, reduction: Reduced) -> bool:

@@ -163,6 +163,14 @@ class Drawn(Tensor):
     steps: tuple[Step, ...]
 
 
+@dataclass(slots=True, eq=False)
+class Joined(Tensor):
+    """Parts one after the other along dimension `axis`, counted from the end."""
+
+    parts: tuple[Tensor, ...]
+    axis: int
+
+
 def without(shape: Shape, dims: Dims) -> Shape:
     """Sizes without some dimensions."""
     return tuple(size for d, size in enumerate(shape, -len(shape)) if d not in dims)
@@ -222,6 +230,8 @@ class Views:
         return found
 
     def _view(self, tensor: Tensor, step: Step) -> Tensor:
+        if isinstance(tensor, Joined):
+            return self.view(self.stored(tensor), step)
         if tensor.is_row:
             return self._view_row_value(tensor, step)
         if isinstance(tensor, Converted):
