@@ -235,8 +235,11 @@ def _prepare_stage(
     owners: list[Place] = []
     for target in stage.targets:
         kept = _kept_dims(target, stage)
-        array = _allocation(target, kept, (*outer, *inner))
-        (temporaries if target.is_temporary else results)[target.index] = array
+        arrays = temporaries if target.is_temporary else results
+        # The first part of a joined array decides how that lies in memory.
+        order = (*outer, *inner) if target.region is None else _joined_order(stage.space, given)
+        array = arrays.get(target.index) or _allocation(target, kept, order)
+        arrays[target.index] = array
         kind = "temporary" if target.is_temporary else "result"
         owners.append(Place(kind, target.index, _begin(target, array)))
         written.append(_strides_over(array, target, kept, stage))
@@ -404,18 +407,31 @@ def _by_strides(space: Sequence[int], strides: Sequence[Strides], dims: Sequence
     return tuple(next(placed) if d in free else d for d in dims)
 
 
-def _allocation(target: Target, kept: Sequence[int], order: Sequence[int]) -> Array:
-    """An array whose dimensions, those of the space that it kept, lie in memory in that order.
-
-    Parts of a joined array, which may come from several kernels, agree on row-major order.
+def _joined_order(space: Sequence[int], strides: Sequence[Strides]) -> Dims:
+    """The order in which NumPy lays out what it joins: a dimension stands before those of smaller
+    strides, as far as dimensions of one element, of which strides tell nothing, leave open.
     """
-    if target.region is not None:
-        return Array(target.region.shape, None, target.dtype.numpy)
+    order: list[int] = []
+    for d, size in enumerate(space):
+        place = len(order)
+        for at in range(len(order) - 1, -1, -1):
+            if 1 in (size, space[order[at]]):
+                continue
+            if sum(abs(given[d]) - abs(given[order[at]]) for given in strides) <= 0:
+                break
+            place = at
+        order.insert(place, d)
+    return tuple(order)
+
+
+def _allocation(target: Target, kept: Sequence[int], order: Sequence[int]) -> Array:
+    """An array whose dimensions, those of the space that it kept, lie in memory in that order."""
+    shape = target.shape if target.region is None else target.region.shape
     own = [kept.index(d) for d in order if d in kept]
     dtype = target.dtype.numpy
     if own == sorted(own):
-        return Array(target.shape, None, dtype)
-    return Array(tuple(target.shape[d] for d in own), tuple(np.argsort(own).tolist()), dtype)
+        return Array(shape, None, dtype)
+    return Array(tuple(shape[d] for d in own), tuple(np.argsort(own).tolist()), dtype)
 
 
 def _kept_dims(target: Target, stage: Stage) -> list[int]:

@@ -85,7 +85,9 @@ class NativeCall:
         fits = len(call.places) <= MAX_ARRAYS and len(call.slots) <= MAX_SLOTS
         if not fits or len(arguments) > MAX_ARRAYS or not call.count:
             return False
-        if any(place.kind == "draw" for place in call.places):
+        written = [(p.index, p.offset) for p in call.places if p.kind == "result"]
+        is_whole = written == [(n, 0) for n in range(len(launch.results))]
+        if not is_whole or any(place.kind == "draw" for place in call.places):
             return False
         flat = _is_flat(call, launch, arguments)
         rows = [self._argument(a, s, flat) for a, s in zip(arguments, static, strict=True)]

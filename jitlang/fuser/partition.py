@@ -118,13 +118,13 @@ class _Partition:
             for node in self.block.reversed_nodes:
                 if node not in left_out and self.may_be_inside(node):
                     self.place(node)
-            poor = [g for g in self.found if not self.static and not _is_worth_it(g)]
+            poor = [group for group in self.found if not _is_worth_it(group, self.static)]
             if not poor:
                 return self.found
             left_out.update(node for group in poor for node in group.nodes)
 
     def may_be_inside(self, node: Node) -> bool:
-        moves = self.static and _is_index_map(node)
+        moves = self.static and _is_index_map(node) and node.kind != LIST
         return is_fusible(node) and not (moves and not all(map(_is_constant, node.inputs[1:])))
 
     def place(self, node: Node) -> None:
@@ -308,12 +308,12 @@ def _is_reducible(value: Value) -> bool:
     return isinstance(type_, TensorType) and type_.dtype is not dtypes.uint8
 
 
-def _is_worth_it(group: _Group) -> bool:
+def _is_worth_it(group: _Group, static: bool) -> bool:
     computing = [node for node in group.nodes if not _is_index_map(node)]
-    if all(node.op is not None and node.op.full_name in JOINS for node in computing):
-        return False
     names = {node.op.full_name for node in computing if node.op is not None}
-    return len(computing) >= SMALLEST or bool(names & _ALONE)
+    if names <= JOINS:
+        return False
+    return static or len(computing) >= SMALLEST or bool(names & _ALONE)
 
 
 # Rewriting ----------------------------------------------------------------------------------------

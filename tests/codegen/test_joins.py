@@ -85,13 +85,33 @@ def test_joins_equal_the_reference(function):
             given = {n: a.T if turn else a for n, a in given.items()}
             arguments = [given[name] for name in names]
             wanted = run_reference(kernel.graph, arguments)
-            made = kernel(*arguments)
-            for got, other in zip(made if len(wanted) > 1 else [made], wanted, strict=True):
-                if function in (summed, rows_joined):
-                    np.testing.assert_allclose(got, other, rtol=1e-4, atol=1e-4)
-                else:
-                    assert same_bits(got, other)
-    assert not kernel.fallbacks
+            for call in (kernel, kernel.native, kernel.native):
+                made = call(*arguments)
+                for got, other in zip(made if len(wanted) > 1 else [made], wanted, strict=True):
+                    if function in (summed, rows_joined):
+                        np.testing.assert_allclose(got, other, rtol=1e-4, atol=1e-4)
+                    else:
+                        assert same_bits(got, other)
+
+
+@pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
+def test_whole_functions(function):
+    scripted = jl.script(function)
+    x, y = jl.randn(6, 5), jl.randn(6, 5)
+    scripted.compile(x, y)
+    with config.override(exact=True):
+        wanted = scripted(x, y)
+    pairs = zip(*((v if isinstance(v, tuple) else (v,)) for v in (scripted(x, y), wanted)),
+                strict=True)  # fmt: skip
+    for got, other in pairs:
+        np.testing.assert_allclose(got.numpy(), other.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_reference_is_not_asked():
+    for function in PROGRAMS:
+        kernel, names = kernel_of(function)
+        kernel(*(np.ones((4, 4), "f4") for _ in names))
+        assert not kernel.fallbacks
 
 
 def test_parts_of_one_shape_are_one_kernel_without_temporaries():
