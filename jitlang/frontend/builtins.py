@@ -15,6 +15,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
+from ..ops.arrays import rank_of
 from . import hints, surface
 from .comprehensions import any_of_generator
 from .conditions import isinstance_test, truth_condition
@@ -104,6 +105,8 @@ def _len(e: Emitter, args: Arguments) -> Sugar:
     if parts is not None:
         return Plain(e.builder.constant(len(parts)))
     value = meaning.value(e)
+    if surface.is_numpy(value.type) and rank_of(value.type):
+        return Plain(e.builder.op("aten::size", value, e.builder.constant(0)))
     if value.type is ty.ANY or surface.is_numpy(value.type):
         return Plain(e.builder.op("jit::dynamic_len", value))
     return apply_rows(e, "len", rows_named("len"), [meaning.value(e)], {})

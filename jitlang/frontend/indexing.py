@@ -14,6 +14,7 @@ from typing import TypeGuard
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
+from ..ops.arrays import KEY_WIDTHS, rank_of
 from . import hints, surface
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty, is_open
@@ -49,6 +50,9 @@ def _load(e: Emitter, owner: Value, node: ast.Subscript) -> Value:
         key, values = array_key(e, node.slice)
         if type_ is ty.ANY and key == "i":
             return e.builder.op("jit::dynamic_getitem", owner, *values)
+        view = basic_view(e, owner, key, values)
+        if view is not None:
+            return view
         if key in ("i", "(ii)"):
             return e.builder.op("jit::array_item", owner, *values)
         return e.builder.op("jit::numpy_index", owner, e.builder.constant(key), *values)
@@ -303,8 +307,7 @@ def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
 
 
 def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
-    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts.
-    """
+    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts."""
     written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
     meaning = None if written else e.expression(key)
     if meaning is not None and isinstance(meaning, Parts | Plain | Constant):
@@ -319,6 +322,55 @@ def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
                 letters += letter
                 values += part
     return f"({letters})" if isinstance(key, ast.Tuple) else letters, values
+
+
+def basic_view(e: Emitter, owner: Value, key: str, values: Sequence[Value]) -> Value | None:
+    """A subscript of an array by the rows that tensors have, where NumPy means what torch means.
+
+    That is for ints and slices of ints with a positive step, if the array's rank is known and
+    something is left of it: an element alone is a scalar of NumPy's.
+    """
+    letters, parts = key.strip("()"), _split(key, values)
+    rank = rank_of(owner.type)
+    if rank is None or letters.count("e") > 1 or not all(map(_is_basic, parts)):
+        return None
+    used = letters.count("i") + letters.count("s")
+    if used > rank or rank - letters.count("i") + letters.count("n") == 0:
+        return None
+    view, dim = owner, 0
+    for letter, part in zip(letters, parts, strict=True):
+        at = e.builder.constant(dim)
+        if letter == "i":
+            view = e.builder.op("aten::select", view, at, *part)
+            continue
+        if letter == "n":
+            view = e.builder.op("aten::unsqueeze", view, at)
+        elif letter == "s":
+            start, stop, step = part
+            step = e.builder.constant(1) if step.type is ty.NONE else step
+            view = e.builder.op("aten::slice", view, at, start, stop, step)
+        dim += rank - used if letter == "e" else 1
+    return view if view is not owner else None
+
+
+def _split(key: str, values: Sequence[Value]) -> list[Sequence[Value]]:
+    """The values of each part."""
+    parts, at = list[Sequence[Value]](), 0
+    for letter in key.strip("()"):
+        parts.append(values[at : at + KEY_WIDTHS[letter]])
+        at += KEY_WIDTHS[letter]
+    return parts
+
+
+def _is_basic(part: Sequence[Value]) -> bool:
+    if len(part) == 1:
+        return part[0].type is ty.INT
+    if not part:
+        return True
+    start, stop, step = part
+    bounded = all(bound.type in (ty.INT, ty.NONE) for bound in (start, stop))
+    stride = step.constant()
+    return bounded and (step.type is ty.NONE or (isinstance(stride, int) and stride > 0))
 
 
 def _is_literal_part(node: ast.expr) -> TypeGuard[ast.Constant]:

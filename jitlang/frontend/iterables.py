@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
+from ..ops.arrays import rank_of
 from . import hints, surface
 from .emitter import Emitter
 from .flow import decide_empty
@@ -64,7 +65,19 @@ def value_iterable(e: Emitter, value: Value) -> Iterable:
 
 
 def _array_iterable(value: Value) -> Iterable:
-    """An array is walked by index, as NumPy does: what the loop writes is seen."""
+    """An array is walked by index, as NumPy does: what the loop writes is seen.
+
+    The items of a vector are scalars of NumPy's.
+    """
+    rank = rank_of(value.type)
+    if rank is not None and rank > 1:
+        return Iterable(
+            ty.annotation(value.type),
+            lambda e: e.builder.op("aten::size", value, e.builder.constant(0)),
+            lambda e, index: Plain(
+                e.builder.op("aten::select", value, e.builder.constant(0), index)
+            ),
+        )
     return Iterable(
         ty.annotation(value.type),
         lambda e: e.builder.op("jit::dynamic_len", value),
@@ -98,9 +111,7 @@ def enumerate_iterable(e: Emitter, meaning: Sugar, start: Value) -> Iterable:
         return Plain(index if zero else e.builder.op("aten::add", index, start))
 
     if not isinstance(source, Iterable):
-        parts = [
-            Parts([number(e, e.builder.constant(i)), part]) for i, part in enumerate(source)
-        ]
+        parts = [Parts([number(e, e.builder.constant(i)), part]) for i, part in enumerate(source)]
         return static_iterable("enumerate", parts)
     return Iterable(
         "an enumerate",

@@ -19,7 +19,7 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..ops.arrays import rank_of
+from ..ops.arrays import array_type, rank_of
 from . import surface
 from .builtins import SyntaxForm
 from .emitter import Emitter
@@ -206,6 +206,8 @@ def _fused(
         return None
     if name in _REDUCTIONS:
         return _reduction(e, name, values, keywords)
+    if name in _JOINS:
+        return _joined(e, name, values, keywords)
     if keywords:
         return None
     if name in _ELEMENTWISE and len(values) == 1 and surface.is_float(values[0].type):
@@ -263,6 +265,43 @@ def _reduction(
     if axis.type is not ty.INT and not (whole and set(axis.type.children) == {ty.INT}):
         return None
     return e.builder.op(row, values[0], axis, *([] if keepdims is None else [keepdims]))
+
+
+_JOINS: Mapping[str, str] = {"stack": "aten::stack", "concatenate": "aten::cat"}
+
+
+def _joined(
+    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
+) -> Value | None:
+    """Arrays of one dtype and rank, in a list or in a tuple that is written out."""
+    arrays, axis = values[0], keywords.get("axis", values[-1] if len(values) == 2 else None)
+    if len(values) + len(keywords) > 2 or keywords.keys() - {"axis"}:
+        return None
+    if axis is not None and axis.type is not ty.INT:
+        return None
+    is_list = isinstance(arrays.type, ty.ListType)
+    parts = arrays.node.inputs if arrays.node.kind == "prim::TupleConstruct" else ()
+    kinds = arrays.type.children if is_list else [part.type for part in parts]
+    known = _common_dtype_and_rank(kinds)
+    if known is None:
+        return None
+    joined = arrays if is_list else e.builder.list(parts, kinds[0])
+    made = e.builder.op(_JOINS[name], joined, *([] if axis is None else [axis]))
+    made.type = array_type(known[0], known[1] + (name == "stack"))
+    return made
+
+
+def _common_dtype_and_rank(kinds: Sequence[Type]) -> tuple[DType, int] | None:
+    """What arrays that are joined must share; None unless all are known to."""
+    found: set[tuple[DType | None, int | None]] = set()
+    for kind in kinds:
+        if not isinstance(kind, ty.TensorType) or not ty.is_array(kind):
+            return None
+        found.add((kind.dtype, rank_of(kind)))
+    if len(found) != 1:
+        return None
+    ((dtype, rank),) = found
+    return (dtype, rank) if dtype is not None and rank else None
 
 
 # Arrays -------------------------------------------------------------------------------------------

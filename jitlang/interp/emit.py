@@ -243,7 +243,8 @@ class _Emitter:
         op = node.op
         assert op is not None
         if op.python is None:
-            on_arrays = any(ty.is_array(value.type) for value in node.inputs)
+            types = [t for value in node.inputs for t in ty.walk(value.type)]
+            on_arrays = any(map(ty.is_array, types))
             return f"{self.kernel(op, on_arrays)}({', '.join(texts)})"
         names = [argument.name for argument in op.schema.arguments]
         arguments = dict(zip(names, texts, strict=True))

@@ -360,7 +360,8 @@ scalar(
 
 # Subscripts ---------------------------------------------------------------------------------------
 
-_WIDTHS = {"i": 1, "s": 3, "n": 0, "e": 0}
+KEY_WIDTHS = {"i": 1, "s": 3, "n": 0, "e": 0}
+"""How many values a part of a subscript has: an index, a slice, None, an Ellipsis."""
 
 
 @cache
@@ -368,7 +369,7 @@ def _key_maker(key: str) -> Callable[..., Any]:
     """A function from the values of a subscript to the subscript, for a key such as `is`."""
     parts, count = [], 0
     for letter in key.strip("()"):
-        names = [f"v{count + i}" for i in range(_WIDTHS[letter])]
+        names = [f"v{count + i}" for i in range(KEY_WIDTHS[letter])]
         count += len(names)
         texts = {"n": "None", "e": "...", "s": f"slice({', '.join(names)})"}
         parts.append(texts.get(letter, "".join(names)))
@@ -403,7 +404,7 @@ def _index_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         if letter == "i" and types[at] is not ty.INT:
             return array_type(self.dtype)
         rank += {"i": -1, "n": 1}.get(letter, 0)
-        at += _WIDTHS[letter]
+        at += KEY_WIDTHS[letter]
     return array_type(self.dtype, max(rank, 0))
 
 
@@ -449,6 +450,8 @@ READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::mean.dim": _reduced("mean"),
     "aten::amax": _reduced("max"),
     "aten::amin": _reduced("min"),
+    "aten::stack": lambda xp, arrays, axis=0: xp.stack(arrays, axis),
+    "aten::cat": lambda xp, arrays, axis=0: xp.concatenate(arrays, axis),
 }
 
 

@@ -25,6 +25,8 @@ _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _SEED_LIMIT = 2**64
+_CHUNK = 2**14
+"""Counters that are mixed at a time, so that they stay in a core's cache."""
 
 
 def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
@@ -38,18 +40,30 @@ def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
     Returns:
         uint32 array of shape (n, 4).
     """
-    c0, c1, c2, c3 = (counter[:, i] for i in range(4))
+    words = xp.empty(counter.shape, "uint32")
+    for start in range(0, len(counter), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        columns = [counter[part, i].copy() for i in range(4)]
+        for i, column in enumerate(_mixed(*columns, key)):
+            words[part, i] = column
+    return words
+
+
+def _mixed(c0: Any, c1: Any, c2: Any, c3: Any, key: tuple[int, int]) -> tuple[Any, Any, Any, Any]:
+    """All rounds on the words of the counters, in their own memory."""
     k0, k1 = key
     for _ in range(_ROUNDS):
-        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            (product1 >> _HALF) ^ c1 ^ np.uint64(k0),
-            product1 & _LOW,
-            (product0 >> _HALF) ^ c3 ^ np.uint64(k1),
-            product0 & _LOW,
-        )
+        c0 *= _MULTIPLIERS[0]
+        c2 *= _MULTIPLIERS[1]
+        c1 ^= c2 >> _HALF
+        c1 ^= np.uint64(k0)
+        c3 ^= c0 >> _HALF
+        c3 ^= np.uint64(k1)
+        c0 &= _LOW
+        c2 &= _LOW
+        c0, c1, c2, c3 = c1, c2, c3, c0
         k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
-    return xp.stack([c0, c1, c2, c3], 1).astype("uint32")
+    return c0, c1, c2, c3
 
 
 def random_bits(m: Any, position: Any, seed: Any, offset: Any) -> Any:

@@ -319,13 +319,13 @@ def _fitting(
 
 
 def _shape_of(value: Value) -> TensorType | None:
-    """The dtype, sizes and device of a tensor, where they are known."""
+    """The dtype, sizes, device and surface of a tensor, where they are known."""
     type_ = value.type
     if not isinstance(type_, TensorType) or type_.sizes is None or None in type_.sizes:
         return None
-    if type_.dtype is None or type_.surface is not ty.Surface.TORCH:
+    if type_.dtype is None:
         return None
-    return TensorType(type_.dtype, type_.sizes, device=type_.device)
+    return TensorType(type_.dtype, type_.sizes, device=type_.device, surface=type_.surface)
 
 
 def _replace_by_buffer(filled: _Filled) -> None:
@@ -335,7 +335,7 @@ def _replace_by_buffer(filled: _Filled) -> None:
     sizes = (*filled.sizes[: filled.dim], filled.count, *filled.sizes[filled.dim :])
     with builder.at(filled.display):
         buffer = builder.op("jit::buffer", _ints(builder, sizes), builder.constant(filled.dtype))
-        buffer.type = TensorType(filled.dtype, sizes, _contiguous(sizes), device=filled.item.device)
+        buffer.type = filled.item.refined(sizes=sizes, strides=_contiguous(sizes))
     for store in filled.stores:
         _store(builder, buffer, filled, store)
     with builder.at(filled.join):
@@ -375,9 +375,7 @@ def _flattened(builder: Builder, buffer: Value, filled: _Filled) -> Value:
     sizes = list(filled.sizes)
     sizes[filled.dim] *= filled.count
     joined = builder.op("aten::view", buffer, _ints(builder, sizes))
-    joined.type = TensorType(
-        filled.dtype, tuple(sizes), _contiguous(sizes), device=filled.item.device
-    )
+    joined.type = filled.item.refined(sizes=tuple(sizes), strides=_contiguous(sizes))
     return joined
 
 

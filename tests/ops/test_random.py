@@ -42,6 +42,12 @@ def test_elements_are_words_of_consecutive_counters():
     )
 
 
+def test_long_draws_are_short_ones_in_a_row():
+    long, short = Generator(seed=3), Generator(seed=3)
+    parts = [short.words(4 * 10_001) for _ in range(5)]
+    np.testing.assert_array_equal(long.words(5 * 4 * 10_001), np.concatenate(parts))
+
+
 def test_counters_carry_into_the_second_word():
     generator = Generator(seed=7).set_state((7, 2**32 - 1))
     words = generator.words(8)

@@ -45,7 +45,7 @@ from jitlang.ir.printer import print_graph
 from jitlang.passes.manager import run_passes
 
 TIME_LIMIT = 5.0
-"""Seconds for one run of one tier; programs take milliseconds."""
+"""Processor seconds for one run of one tier; programs take milliseconds."""
 
 
 class Rejected(Exception):
@@ -193,13 +193,13 @@ def _limited() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise TimedOut
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, TIME_LIMIT)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @contextlib.contextmanager
