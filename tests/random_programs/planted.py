@@ -133,8 +133,7 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
     Plant("cse ignores writes", cse._Merger.is_fresh,
           "self.written_at.get(place, 0) <= entry.time", "self.written_at.get(place, 0) >= 0"),
     Plant("cse merges results that are written", cse._Merger._is_same,
-          "self.analysis.is_written(earlier) or self.analysis.is_written(later)",
-          "self.analysis.is_written(earlier)"),
+          "is_tensor and self.analysis.is_written(earlier)", "False"),
     Plant("cse sees a loop's writes after its body", cse._Merger.nested,
           "self.write(node)", "pass"),
     Plant("cse merges 0.0 and -0.0", cse._frozen,
@@ -217,7 +216,7 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
     Plant("host loops run once more", host.HostEmitter.loop,
           'icmp_signed("<", index, limit)', 'icmp_signed("<=", index, limit)'),
     Plant("host heeds only two conditions", host.HostEmitter.operator,
-          "reading.trouble[1:]", "reading.trouble[1:2]"),
+          "conditions[1:]", "conditions[1:2]"),
     # Front end
     Plant("front: of two exit flags only one counts", flow.exited, "flags[1:]", "flags[2:]"),
     Plant("front: for-else runs after a break", loops._finish,
