@@ -44,13 +44,14 @@ def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
     for start in range(0, len(counter), _CHUNK):
         part = slice(start, start + _CHUNK)
         columns = [counter[part, i].copy() for i in range(4)]
-        for i, column in enumerate(_mixed(*columns, key)):
+        for i, column in enumerate(_mixed(columns, key)):
             words[part, i] = column
     return words
 
 
-def _mixed(c0: Any, c1: Any, c2: Any, c3: Any, key: tuple[int, int]) -> tuple[Any, Any, Any, Any]:
+def _mixed(columns: Sequence[Any], key: tuple[int, int]) -> Sequence[Any]:
     """All rounds on the words of the counters, in their own memory."""
+    c0, c1, c2, c3 = columns
     k0, k1 = key
     for _ in range(_ROUNDS):
         c0 *= _MULTIPLIERS[0]
