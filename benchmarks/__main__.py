@@ -27,7 +27,7 @@ from benchmarks.processes import Outcome, Plan, run_plan
 from benchmarks.workloads import WORKLOADS
 
 PROCESSES = 5
-SINGLE_THREAD_PROCESSES = 2
+SINGLE_THREAD_PROCESSES = 1
 QUICK_SHARE = 0.2
 RESULTS = Path("build/benchmarks.json")
 

@@ -31,6 +31,7 @@ FAMILIES = {
 }
 """Columns of the table: the quickest of the variants whose names begin so."""
 OURS = "jitlang"
+VERDICTS = {None: "", True: "met", False: "missed"}
 
 
 def family_of(variant: str) -> str | None:
@@ -85,8 +86,8 @@ def _target_row(outcome: Outcome, ratio: Ratio) -> list[str]:
         outcome.title,
         f"{ratio.subject} / {ratio.baseline}: {ratio.ratio:.2f}",
         f"{low:.2f} to {high:.2f}",
-        f"{ratio.limit:.2g}",
-        "met" if ratio.met else "missed",
+        "" if ratio.limit is None else f"{ratio.limit:.2g}",
+        VERDICTS[ratio.met],
     ]
 
 
@@ -95,8 +96,7 @@ def facts_table(facts: Sequence[Fact]) -> str:
     rows = []
     for fact in facts:
         limit = "" if fact.limit is None else fact.in_words(fact.limit)
-        verdict = {None: "", True: "met", False: "missed"}[fact.met]
-        rows.append([fact.what, fact.whose, fact.in_words(fact.value), limit, verdict])
+        rows.append([fact.what, fact.whose, fact.in_words(fact.value), limit, VERDICTS[fact.met]])
     return markdown_table(["what", "whose", "measured", "target", ""], rows)
 
 

@@ -273,10 +273,10 @@ def report(name: str, timings: Mapping[str, Timing], ratios: Sequence[Ratio]) ->
 def verdict(ratio: Ratio) -> str:
     """A ratio and what was asked, in a line."""
     low, high = ratio.interval
-    return (
-        f"{ratio.subject} / {ratio.baseline}: {ratio.ratio:.2f} [{low:.2f}, {high:.2f}],"
-        f" target {ratio.limit:g}: {'met' if ratio.met else 'missed'}"
-    )
+    text = f"{ratio.subject} / {ratio.baseline}: {ratio.ratio:.2f} [{low:.2f}, {high:.2f}]"
+    if ratio.limit is None:
+        return text
+    return f"{text}, target {ratio.limit:.3g}: {'met' if ratio.met else 'missed'}"
 
 
 def processor() -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import jitlang as jl
 from benchmarks.harness import Arguments, Variant
 from benchmarks.installed import optional
+from benchmarks.statistics import Target
 from benchmarks.yardsticks import thread_count
 
 Function = Callable[..., Any]
@@ -46,6 +47,15 @@ def names(variants: Mapping[str, Variant]) -> tuple[str, ...]:
     """The peers among variants: what is not ours and no yardstick."""
     own = ("jitlang", "undecorated")
     return tuple(n for n, v in variants.items() if not n.startswith(own) and not v.is_yardstick)
+
+
+NEVER_SLOWER = 1.05
+"""What a script may take of the time of its function without the decorator."""
+
+
+def never_slower(script: str, plain: str) -> Target:
+    """The target that every script has."""
+    return Target(script, (plain,), NEVER_SLOWER)
 
 
 # jitlang ------------------------------------------------------------------------------------------

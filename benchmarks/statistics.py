@@ -29,11 +29,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class Target:
-    """`subject` shall take at most `limit` times as long as the quickest of `baselines`."""
+    """`subject` shall take at most `limit` times as long as the quickest of `baselines`.
+
+    Without a limit the ratio is only told.
+    """
 
     subject: str
     baselines: tuple[str, ...]
-    limit: float
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,14 @@ class Ratio:
 
     subject: str
     baseline: str
-    limit: float
+    limit: float | None
     ratio: float
     interval: tuple[float, float]
 
     @property
-    def met(self) -> bool:
-        """Whether the target is met with certainty enough."""
-        return self.interval[1] <= self.limit
+    def met(self) -> bool | None:
+        """Whether the target is met with certainty enough; None where nothing is asked."""
+        return None if self.limit is None else self.interval[1] <= self.limit
 
 
 def timing_of(processes: Sequence[Sequence[float]]) -> Timing:

@@ -20,6 +20,7 @@ from benchmarks.peers import (
     jax,
     jax_variants,
     jitlang_variants,
+    never_slower,
     numba_variants,
     torch_variants,
 )
@@ -155,8 +156,10 @@ def large() -> Workload:
             Target("jitlang", peers.names(variants), 1.0),
             Target("jitlang", ("its products at sgemm(2048) rate",), 1.15),
             Target("jitlang arrays", peers.names(variants), 1.0),
+            never_slower("jitlang", "undecorated"),
+            never_slower("jitlang arrays", "numpy"),
         ],
-        seconds=8.0,
+        seconds=6.0,
         check=close(1e-4),
     )
 
@@ -171,6 +174,8 @@ def small() -> Workload:
         targets=[
             Target("jitlang", peers.names(variants), 0.5),
             Target("jitlang arrays", peers.names(variants), 0.5),
+            never_slower("jitlang", "undecorated"),
+            never_slower("jitlang arrays", "numpy"),
         ],
         seconds=4.0,
         check=close(1e-4),

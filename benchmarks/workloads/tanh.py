@@ -13,6 +13,7 @@ from benchmarks.peers import (
     jax,
     jax_variants,
     jitlang_variants,
+    never_slower,
     numba_variants,
     on_tensors,
     torch_variants,
@@ -67,7 +68,11 @@ def four_numbers() -> Workload:
             **numba,
         },
         inputs=lambda pool: (pool.normal(4),),
-        targets=[Target(name, tuple(numba), 0.5) for name in ("jitlang", *ours)],
+        targets=[
+            *(Target(name, tuple(numba), 0.5) for name in ("jitlang", *ours)),
+            never_slower("jitlang", "undecorated"),
+            never_slower("jitlang arrays", "numpy"),
+        ],
         seconds=3.0,
         check=close(1e-5),
     )
