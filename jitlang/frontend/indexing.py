@@ -307,7 +307,8 @@ def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:
 
 
 def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
-    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts."""
+    """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts.
+    """
     written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
     meaning = None if written else e.expression(key)
     if meaning is not None and isinstance(meaning, Parts | Plain | Constant):

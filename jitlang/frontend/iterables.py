@@ -111,7 +111,9 @@ def enumerate_iterable(e: Emitter, meaning: Sugar, start: Value) -> Iterable:
         return Plain(index if zero else e.builder.op("aten::add", index, start))
 
     if not isinstance(source, Iterable):
-        parts = [Parts([number(e, e.builder.constant(i)), part]) for i, part in enumerate(source)]
+        parts = [
+            Parts([number(e, e.builder.constant(i)), part]) for i, part in enumerate(source)
+        ]
         return static_iterable("enumerate", parts)
     return Iterable(
         "an enumerate",
