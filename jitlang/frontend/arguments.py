@@ -202,7 +202,14 @@ def _given_of(value: Any, label: str) -> Any:
     """What a generic parameter gets: the type of a value, or a function or class itself."""
     if callable(value) and not isinstance(value, Tensor):
         return static(value, label)
-    return ty.unshaped(type_of(value)) if not is_array_like(value) else type_of(value)
+    return _type_given(type_of(value))
+
+
+def _type_given(type_: Type) -> Type:
+    """The type of a value as signatures tell it: arrays, in tuples too, by dtype and rank."""
+    if isinstance(type_, ty.TupleType):
+        return type_.with_children(map(_type_given, type_.elements))
+    return type_ if ty.is_array(type_) else ty.unshaped(type_)
 
 
 def constants_of(given: Iterable[Any]) -> dict[int, Any]:

@@ -145,10 +145,7 @@ def test_joins(expression, other):
     agree(join, x, y)
 
 
-Arrays = np.ndarray
-
-
-def lstm(xs: Arrays, hidden: tuple[Arrays, Arrays], params: tuple[Arrays, Arrays, Arrays]):
+def lstm(xs, hidden, params):
     hx, cx = hidden
     w_ih, w_hh, b = params
     n = hx.shape[1]
