@@ -10,12 +10,13 @@ The tensor that is written must be made in the same block, with memory of its ow
 everybody who reads it must only look at its elements: no view of it is left, and it is in no
 container. Whoever reads it later reads the new value. The row that the write stands for must give the
 dtype and shape that the tensor has, by known types: a write converts and broadcasts where the row does
-not.
+not. A tensor that is made before a loop and written in it (`total += x`) is carried by the loop, if
+nobody in the loop keeps it.
 """  # noqa: E501
 
 from __future__ import annotations
 
-from ..ir.graph import Graph, Node, Value, create_node
+from ..ir.graph import LOOP, Graph, Node, Value, create_node
 from ..ir.matching import conversion, result_types
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import TensorType, Type
@@ -25,6 +26,8 @@ from ..ops.rows import base_of
 def functionalize_writes(graph: Graph) -> bool:
     """Replace in-place pointwise rows on fresh tensors by the rows that they are made of."""
     changed = False
+    for loop in graph.find(LOOP):
+        changed |= _carry_written(loop)
     for node in list(graph.walk()):
         row = base_of(node.op) if node.op is not None else None
         if row is not None and _is_private(node.inputs[0], node) and _keeps_type(node, row):
@@ -33,13 +36,69 @@ def functionalize_writes(graph: Graph) -> bool:
     return changed
 
 
-def _is_private(value: Value, write: Node) -> bool:
-    """Whether nobody but later readers can see what is written to a tensor."""
+def _carry_written(loop: Node) -> bool:
+    """Let a loop carry the fresh tensors that its body writes, and give new ones."""
+    (body,) = loop.blocks
+    written: dict[Value, list[Node]] = {}
+    for node in body.nodes:
+        if node.op is not None and base_of(node.op) is not None:
+            written.setdefault(node.inputs[0], []).append(node)
+    changed = False
+    for value, writes in written.items():
+        if _may_be_carried(value, writes, loop):
+            _carry(value, writes, loop)
+            changed = True
+    return changed
+
+
+def _may_be_carried(value: Value, writes: list[Node], loop: Node) -> bool:
+    """Whether only the writes in a loop's body change a tensor, and only later readers keep it."""
+    if value.node.block is not loop.block or not _is_fresh(value):
+        return False
+    if any(write.outputs[0].uses or not _is_read_once(write, value) for write in writes):
+        return False
+    if not all(_keeps_type(write, _pure_form(write)) for write in writes):
+        return False
+    earlier = [use for use in value.uses if not loop.is_before(use.node) and use.node not in writes]
+    return all(_only_looks(use.node, use.index) for use in earlier)
+
+
+def _carry(value: Value, writes: list[Node], loop: Node) -> None:
+    """Hand a tensor from trip to trip; each write makes a new one."""
+    (body,) = loop.blocks
+    uses = list(value.uses)
+    loop.add_input(value)
+    inside = body.add_input(value.type, value.name)
+    after = loop.add_output(value.type, value.name)
+    body.add_output(inside)
+    for use in uses:
+        if body.encloses(use.node):
+            use.node.replace_input(use.index, inside)
+        elif loop.is_before(use.node):
+            use.node.replace_input(use.index, after)
+    for write in writes:
+        _replace(write, _pure_form(write))
+
+
+def _pure_form(write: Node) -> OpDef:
+    """The row that gives as a new tensor what an in-place pointwise row writes."""
+    row = base_of(write.op) if write.op is not None else None
+    assert row is not None
+    return row
+
+
+def _is_fresh(value: Value) -> bool:
+    """Whether a row has made the tensor, with memory of its own."""
     made = value.node
-    if made.block is not write.block or made.op is None or not made.op.schema.returns:
+    if made.op is None or not made.op.schema.returns:
         return False
     returned = made.op.schema.returns[value.offset]
-    if returned.alias is not None or not isinstance(returned.type, TensorType):
+    return returned.alias is None and isinstance(returned.type, TensorType)
+
+
+def _is_private(value: Value, write: Node) -> bool:
+    """Whether nobody but later readers can see what is written to a tensor."""
+    if value.node.block is not write.block or not _is_fresh(value):
         return False
     others = (use for use in value.uses if use.node is not write)
     earlier = [use for use in others if not write.is_before(use.node)]
