@@ -386,7 +386,9 @@ class ScriptFunction:
 
     @property
     def kernels(self) -> Sequence[Any]:
-        """The fused kernels of the latest signature."""
+        """The generated code of the latest signature, as objects with a `text` in LLVM's language:
+        static versions, then the fused kernels of the form for all layouts.
+        """
         return self._shown().executor.kernels
 
     def explain(self) -> Explanation:

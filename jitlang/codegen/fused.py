@@ -67,6 +67,12 @@ class FusedKernel:
         self._native = NativeCall(self._call_and_remember, self)
         return self._native.function
 
+    @property
+    def text(self) -> str:
+        """The LLVM modules of the kernels compiled so far, as they were generated."""
+        launches = [each for each in self._launches.values() if isinstance(each, Launch)]
+        return "\n".join(dict.fromkeys(c.kernel.text for each in launches for c in each.calls))
+
     def _call_and_remember(self, *arguments: Any) -> Any:
         launch = self.launch_for(arguments)
         if self._native is not None and isinstance(launch, Launch):

@@ -409,8 +409,11 @@ class Executor:
 
     @property
     def kernels(self) -> Sequence[Any]:
-        """The fused kernels of the generic form."""
-        return () if self._generic is None else self._generic.kernels
+        """The generated code, as objects with a `text`: static versions, then the fused kernels of
+        the generic form.
+        """
+        generic = () if self._generic is None else self._generic.kernels
+        return [*(version.compiled for version in self.versions), *generic]
 
     def explain(self) -> Explanation:
         """What became of the signature."""

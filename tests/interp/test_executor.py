@@ -359,3 +359,18 @@ def test_a_version_for_all_sizes_outlives_those_of_one_layout() -> None:
         run.compile([jl.ones(size)])
     assert [version.layouts != () for version in run.versions] == [True, True, False]
     assert run.versions[-1] is any_size
+
+
+def test_kernels_show_generated_code() -> None:
+    fn = jl.script(shares)
+    fn.compile(jl.ones(2, 3))
+    with config.override(static_versions=0, num_profiled_runs=0):
+        other = jl.script(shares)
+        other(jl.ones(2, 3))
+    for each in (fn, other):
+        assert each.kernels
+        assert all("define " in kernel.text for kernel in each.kernels)
+
+
+def shares(x: Tensor) -> Tensor:
+    return (x * 2 + 1).softmax(-1)
