@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from . import config, dtypes
 from .codegen import load, open_entry
 from .errors import CompileError, ErrorKind, FallbackWarning
@@ -47,7 +49,7 @@ from .ir.graph import Graph
 from .ir.schema import FunctionSchema
 from .ir.source import to_source
 from .passes.manager import optimize, run_passes
-from .tensor.core import box
+from .tensor.core import Tensor, box
 
 if TYPE_CHECKING:
     from .codegen.entry import Entry
@@ -294,15 +296,20 @@ class ScriptFunction:
         if not self._entry_lock.acquire(blocking=False):
             return  # another thread lets a version in; a later call will do
         try:
-            function = version.executor.settled
-            if function is None or form is None or known.was_settled:
+            general = version.executor.settled
+            if general is None or form is None or known.was_settled:
                 return
             known.was_settled = True
             entry = self._opened()
             if entry is None:
                 return
             guards = version.compiled.guards
-            entered = entry.add_general(known.taking_all(function), form, guards)
+            if general.kernel is not None:
+                result = np.ndarray if known.all_raw or general.gives_array else Tensor
+                entered = entry.add_general(general.kernel, form, guards, kernel_result=result)
+            else:
+                function = known.taking_all(general.function)
+                entered = entry.add_general(function, form, guards)
             if entered is not None:
                 version.executor.entered.append(entered)
                 self._entered[entered] = version

@@ -4,6 +4,11 @@ declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare ptr @PyObject_GetAttr(ptr, ptr)
+declare ptr @jitlang_raw_array(ptr)
+declare ptr @jitlang_tensor_array(ptr)
+declare ptr @jitlang_new_tensor(ptr, ptr)
+declare void @Py_IncRef(ptr)
+declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
 declare i64 @PyTuple_Size(ptr)
@@ -13,6 +18,8 @@ declare void @Py_DecRef(ptr)
 @PyUnicode_Type = external global i8
 @PyLong_Type = external global i8
 @PyArray_Type = external global i8
+@Tensor_Type = external global i8
+@PyExc_Exception = external global ptr
 @MISS = external global i8
 @off = external global i64
 ; `@table_offset`, which `entry.py` adds: where in a callable the address of its table lies.
@@ -249,6 +256,92 @@ all:
   ret i1 true
 }
 
+; Calls a kernel with the arrays of tensors. Its array becomes a tensor where `wraps` is 1; another
+; result goes to `finish`. What it raises is left to Python, which says where it comes from; then, and
+; where a tensor holds no array that can be read, the result is MISS.
+define internal ptr @call_kernel(ptr %kernel, i64 %wraps, ptr %finish, ptr %ordered, i64 %count) {
+entry:
+  %arrays = alloca [64 x ptr]
+  %held = alloca ptr
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %keep ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %look, label %call
+look:
+  %value = call ptr @pointer(ptr %ordered, i64 %i)
+  %ptype = getelementptr i8, ptr %value, i64 8
+  %type = load ptr, ptr %ptype
+  %is_tensor = icmp eq ptr %type, @Tensor_Type
+  br i1 %is_tensor, label %unbox, label %keep
+unbox:
+  %array = call ptr @jitlang_tensor_array(ptr %value)
+  %is_foreign = icmp eq ptr %array, null
+  br i1 %is_foreign, label %refuse, label %keep
+keep:
+  %taken = phi ptr [ %value, %look ], [ %array, %unbox ]
+  ; A tensor may get another array meanwhile.
+  call void @Py_IncRef(ptr %taken)
+  %place = getelementptr ptr, ptr %arrays, i64 %i
+  store ptr %taken, ptr %place
+  %i1 = add i64 %i, 1
+  br label %next
+call:
+  %result = call ptr @PyObject_Vectorcall(ptr %kernel, ptr %arrays, i64 %count, ptr null)
+  br label %release
+refuse:
+  br label %release
+release:
+  %given = phi i64 [ %count, %call ], [ %i, %refuse ]
+  %answer = phi ptr [ %result, %call ], [ @MISS, %refuse ]
+  br label %next_release
+next_release:
+  %r = phi i64 [ 0, %release ], [ %r1, %drop ]
+  %more_releases = icmp slt i64 %r, %given
+  br i1 %more_releases, label %drop, label %released
+drop:
+  %dropped = call ptr @pointer(ptr %arrays, i64 %r)
+  call void @Py_DecRef(ptr %dropped)
+  %r1 = add i64 %r, 1
+  br label %next_release
+released:
+  %is_refused = icmp eq ptr %answer, @MISS
+  br i1 %is_refused, label %miss, label %look_at_result
+look_at_result:
+  %is_error = icmp eq ptr %answer, null
+  br i1 %is_error, label %error, label %wrap
+error:
+  %exception = load ptr, ptr @PyExc_Exception
+  %matches = call i32 @PyErr_ExceptionMatches(ptr %exception)
+  %is_ordinary = icmp ne i32 %matches, 0
+  br i1 %is_ordinary, label %clear, label %failed
+clear:
+  call void @PyErr_Clear()
+  br label %miss
+miss:
+  call void @Py_IncRef(ptr @MISS)
+  ret ptr @MISS
+failed:
+  ret ptr null
+wrap:
+  %raw = call ptr @jitlang_raw_array(ptr %answer)
+  %is_raw = icmp ne ptr %raw, null
+  br i1 %is_raw, label %array_result, label %in_python
+array_result:
+  %is_wrapped = icmp eq i64 %wraps, 1
+  br i1 %is_wrapped, label %to_tensor, label %done
+done:
+  ret ptr %answer
+to_tensor:
+  %tensor = call ptr @jitlang_new_tensor(ptr %answer, ptr null)
+  ret ptr %tensor
+in_python:
+  store ptr %answer, ptr %held
+  %finished = call ptr @PyObject_Vectorcall(ptr %finish, ptr %held, i64 1, ptr null)
+  call void @Py_DecRef(ptr %answer)
+  ret ptr %finished
+}
+
 define ptr @entry(ptr %callable, ptr %args, i64 %given_and_flag, ptr %keywords) {
 entry:
   %flat = alloca [64 x ptr]
@@ -298,6 +391,15 @@ choose:
   br i1 %is_general, label %run_general, label %special
 run_general:
   %object = call ptr @pointer(ptr %v, i64 9)
+  %result_kind = call i64 @word(ptr %v, i64 10)
+  %is_kernel = icmp ne i64 %result_kind, 0
+  br i1 %is_kernel, label %run_kernel, label %run_object
+run_kernel:
+  %finish = call ptr @pointer(ptr %v, i64 11)
+  %kernel_result = call ptr @call_kernel(ptr %object, i64 %result_kind, ptr %finish, ptr %ordered, i64 %parameters)
+  %is_kernel_miss = icmp eq ptr %kernel_result, @MISS
+  br i1 %is_kernel_miss, label %missed, label %leave
+run_object:
   %general_result = call ptr @PyObject_Vectorcall(ptr %object, ptr %ordered, i64 %parameters, ptr null)
   br label %leave
 special:
@@ -324,13 +426,13 @@ run:
   %is_miss = icmp eq ptr %result, @MISS
   br i1 %is_miss, label %missed, label %leave
 missed:
-  call void @Py_DecRef(ptr %result)
+  call void @Py_DecRef(ptr @MISS)
   br label %next_version
 next_version:
   %following = call ptr @pointer(ptr %v, i64 0)
   br label %version
 leave:
-  %answered = phi ptr [ %result, %run ], [ %general_result, %run_general ]
+  %answered = phi ptr [ %result, %run ], [ %kernel_result, %run_kernel ], [ %general_result, %run_object ]
   call void @add(ptr %v, i64 7, i64 1)
   %platest = getelementptr ptr, ptr %table, i64 8
   store ptr %v, ptr %platest

@@ -38,6 +38,7 @@ from .. import config
 from ..frontend.arguments import Key
 from ..frontend.binding import EMPTY, Parameter
 from ..frontend.emitter import AttributePlace, CellPlace, DictPlace, Guard, HiddenPlace, Place
+from ..tensor.core import Tensor, box
 from . import MISS, objects
 from .llvm import Library, compile_module
 from .memory import immortal
@@ -52,7 +53,7 @@ _WORD_MEMBER = 18  # T_ULONGLONG
 _PYTHON = (
     "PyObject_Vectorcall", "PyLong_AsLongLongAndOverflow", "PyDict_GetItemWithError",
     "PyObject_GetAttr", "PyErr_Occurred", "PyErr_Clear", "PyTuple_Size", "PyTuple_GetItem",
-    "PyUnicode_Compare", "Py_DecRef",
+    "PyUnicode_Compare", "PyErr_ExceptionMatches", "Py_IncRef", "Py_DecRef",
 )  # fmt: skip
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -60,6 +61,12 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _INSIDE, _LATEST = 1, 8
 _NEXT, _CALLS = 0, 7  # the first word of an entry's own table is where its chain begins
 _DICT, _CELL, _ARGUMENT, _ATTRIBUTE = range(4)
+# What becomes of a kernel's result, and how, where it is not an array (NumPy's scalars).
+_KERNEL_RESULTS: Mapping[type | None, tuple[int, Callable[..., Any] | None]] = {
+    None: (0, None),
+    Tensor: (1, box),
+    np.ndarray: (2, np.asarray),
+}
 
 _TEXT = Path(__file__).with_suffix(".ll")
 
@@ -225,7 +232,12 @@ class Entry:
             return self._insert(0, function, words, rows, (guards, dict(constants), place_table))
 
     def add_general(
-        self, function: Callable[..., Any], form: Key, guards: Sequence[Guard] = ()
+        self,
+        function: Callable[..., Any],
+        form: Key,
+        guards: Sequence[Guard] = (),
+        *,
+        kernel_result: type | None = None,
     ) -> Version | None:
         """Try a function after all others from now on.
 
@@ -233,6 +245,9 @@ class Entry:
             function: any callable; takes the arguments in the order of the parameters.
             form: which arguments it takes, see `frontend.arguments.form_of`.
             guards: what must hold, or else the function is not called.
+            kernel_result: the function is a kernel, without effects: it takes the arrays of tensors
+                in their place and gives an array, of which the call makes a `Tensor` or an
+                `ndarray`, whichever is named here. Where it raises, the call goes on to `slow`.
 
         Returns:
             The version, or None where a guard cannot be tested natively.
@@ -241,7 +256,9 @@ class Entry:
         if rows is None:
             return None
         forms = _table(word for item in form for word in _form_row(item))
-        general, kept = (ctypes.addressof(forms), id(function)), (guards, form, forms)
+        kind, finish = _KERNEL_RESULTS[kernel_result]
+        general = (ctypes.addressof(forms), id(function), kind, id(finish))
+        kept = (guards, form, forms)
         with self._lock:
             last = len(self._versions)
             return self._insert(last, function, (0, 0, 0, 0), rows, kept, general)
@@ -253,7 +270,7 @@ class Entry:
         words: Sequence[int],
         rows: Sequence[Sequence[int]],
         kept: Sequence[object],
-        general: Sequence[int] = (0, 0),
+        general: Sequence[int] = (0, 0, 0, 0),
     ) -> Version:
         while len(self._versions) >= MAX_VERSIONS:
             self.remove(self._versions[-1])
@@ -363,7 +380,8 @@ def _rows_of(place: Place, expected: object) -> list[tuple[int, ...]] | None:
 
 @cache
 def _library(table_offset: int) -> Library:
-    imports = objects.python_functions(_PYTHON)
+    imports = {**objects.python_functions(_PYTHON), **objects.imports()}
+    imports |= {"Tensor_Type": id(Tensor), "PyExc_Exception": objects.exception_place("Exception")}
     imports |= {"PyUnicode_Type": id(str), "PyLong_Type": id(int), "PyArray_Type": id(np.ndarray)}
     imports |= {"MISS": id(immortal(MISS))}
     imports["off"] = ctypes.addressof(_off())

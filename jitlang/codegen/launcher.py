@@ -51,9 +51,7 @@ def _library() -> Library:
     imports = objects.python_functions(_PYTHON)
     imports["jitlang_new_array"] = objects.imports()["jitlang_new_array"]
     imports |= {name: id(value) for name, value in _TYPES.items()}
-    imports["PyExc_RuntimeError"] = ctypes.addressof(
-        ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyExc_RuntimeError")
-    )
+    imports["PyExc_RuntimeError"] = objects.exception_place("RuntimeError")
     imports |= {"PyArray_Type": id(np.ndarray), "Py_True": id(True)}
     return compile_module(_TEXT.read_text(), ["launcher"], imports)
 

@@ -97,6 +97,11 @@ def python_functions(names: Iterable[str]) -> dict[str, int]:
     return {name: address_of(getattr(ctypes.pythonapi, name)) for name in names}
 
 
+def exception_place(name: str) -> int:
+    """Where CPython keeps the pointer to an exception class (`PyExc_RuntimeError`)."""
+    return ctypes.addressof(ctypes.c_void_p.in_dll(ctypes.pythonapi, f"PyExc_{name}"))
+
+
 def array_functions(places: Mapping[str, int]) -> dict[str, int]:
     """Addresses of functions of NumPy, from their places in its table."""
     get = ctypes.pythonapi.PyCapsule_GetPointer

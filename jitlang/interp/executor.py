@@ -388,13 +388,10 @@ class Executor:
         return self.graph if self._generic is None else self._generic.graph
 
     @property
-    def settled(self) -> Callable[..., Any] | None:
-        """The function that serves for good what the versions refuse, or None while that may
-        change.
-        """
-        if self.phase is not Phase.GENERIC or self._generic is None or self._is_retired:
-            return None
-        return self._generic.function
+    def settled(self) -> GenericForm | None:
+        """The form that serves for good what the versions refuse, or None while that may change."""
+        is_final = self.phase is Phase.GENERIC and not self._is_retired
+        return self._generic if is_final else None
 
     @property
     def generic_calls(self) -> int:

@@ -16,12 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import BuiltinFunctionType
 from typing import Any
 
 from .. import config
 from ..codegen import compile_host, is_machine_code
-from ..fuser.partition import fuse_nodes
-from ..ir.graph import LOOP, Graph, Node
+from ..fuser.partition import FUSION_GROUP, fuse_nodes
+from ..ir import types as ty
+from ..ir.graph import CONSTANT, LOOP, Graph, Node
 from ..ir.verifier import verify
 from .callback import callback_of
 from .machine import Routine, assemble
@@ -45,6 +47,8 @@ class GenericForm:
         graph: the graph that runs, with its fusion groups.
         reason: why it is not native, or empty.
         callbacks: the nodes that native code runs in Python.
+        kernel: where all of it is one kernel with one result, that kernel: a builtin over raw
+            arrays and numbers, one per graph input.
     """
 
     form: Form
@@ -52,6 +56,12 @@ class GenericForm:
     graph: Graph
     reason: str = ""
     callbacks: Sequence[Node] = ()
+    kernel: Callable[..., Any] | None = None
+
+    @property
+    def gives_array(self) -> bool:
+        """Whether the graph gives a raw array, not a `Tensor`."""
+        return len(self.graph.outputs) == 1 and ty.is_array(self.graph.outputs[0].type)
 
     @property
     def kernels(self) -> Sequence[Any]:
@@ -79,12 +89,29 @@ def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericFor
         if config.current().verify:
             verify(fused)
         reason = "its kernels are called from the interpreter"
-        return GenericForm(Form.FUSED, assemble(fused), fused, reason)
+        routine = assemble(fused)
+        kernel = _only_kernel(fused, routine.kernels)
+        return GenericForm(Form.FUSED, routine, fused, reason, kernel=kernel)
     reason = _why_not_native(graph)
     if reason:
         return interpreted(graph, interpreter(), reason)
     compiled = compile_host(graph, callback_of)
     return GenericForm(Form.NATIVE, compiled.function, graph, "", compiled.callbacks)
+
+
+def _only_kernel(graph: Graph, kernels: Sequence[Any]) -> Callable[..., Any] | None:
+    """The kernel that is all of a graph, if there is one."""
+    group, *others = [node for node in graph.nodes if node.kind != CONSTANT]
+    is_all = (
+        not others
+        and group.kind == FUSION_GROUP
+        and list(group.inputs) == list(graph.inputs)
+        and list(group.outputs) == list(graph.outputs)
+        and len(group.outputs) == 1
+        and isinstance(group.output.type, ty.TensorType)
+    )
+    kernel = kernels[0].native if is_all else None
+    return kernel if isinstance(kernel, BuiltinFunctionType) else None
 
 
 def interpreted(graph: Graph, routine: Routine, reason: str = "") -> GenericForm:

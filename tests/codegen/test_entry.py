@@ -36,7 +36,7 @@ from jitlang.frontend.emitter import (
     Guard,
     HiddenPlace,
 )
-from jitlang.tensor.core import box
+from jitlang.tensor.core import Tensor, box
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="objects lie differently in memory here")
 
@@ -430,6 +430,77 @@ def test_general_versions_are_guarded_counted_and_removed():
     space["SCALE"] = guards[0].expected
     called.entry.remove(version)
     assert called(7, 2)[0] == "slow" and not called.entry._retired
+
+
+class Kernel:
+    """Adds arrays, as kernels do; counts its calls."""
+
+    def __init__(self, result=None):
+        self.result = result
+        self.calls = 0
+
+    def __call__(self, x, y, z):
+        self.calls += 1
+        assert not isinstance(x, Tensor) and not isinstance(y, Tensor)
+        return x + y if self.result is None else self.result
+
+
+def with_kernel(kernel, values, result):
+    called = enter(plain)
+    called.entry.add_general(kernel, form_of((*values, 3)), kernel_result=result)
+    return called
+
+
+def test_kernels_take_and_give_arrays():
+    x, y = np.arange(3.0), np.ones(3)
+    for values in ((x, y), (box(x), y), (box(x), box(y))):
+        for result in (Tensor, np.ndarray):
+            called = with_kernel(Kernel(), values, result)
+            found = called(*values)
+            assert type(found) is result and found.tolist() == [1, 2, 3]
+    for result in (Tensor, np.ndarray):
+        called = with_kernel(Kernel(np.float32(2)), (x, y), result)
+        found = called(x, y)
+        assert type(found) is result and found.shape == () and found.item() == 2
+
+
+def test_what_kernels_raise_is_left_to_python():
+    x, y = np.arange(3.0), np.ones(4)
+    kernel = Kernel()
+    called = with_kernel(kernel, (box(x), box(y)), Tensor)
+    assert called(box(x), box(y))[0] == "slow" and kernel.calls == 1
+    interrupted = with_kernel(interrupt, (box(x), box(y)), Tensor)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(box(x), box(y))
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def test_tensors_over_other_arrays_are_left_to_python():
+    x = box(np.arange(3.0))
+    hidden = object.__new__(Tensor)
+    hidden._array = np.ma.zeros(3)
+    kernel = Kernel()
+    called = with_kernel(kernel, (x, x), Tensor)
+    assert called(x, hidden)[0] == "slow" and kernel.calls == 0
+    assert called(x, x).tolist() == [0, 2, 4]
+
+
+def test_references_of_kernels_are_counted():
+    x, y = box(np.arange(3.0)), box(np.ones(3))
+    wrong = box(np.ones(4))
+    hidden = object.__new__(Tensor)
+    hidden._array = np.ma.zeros(3)
+    called = with_kernel(Kernel(), (x, y), Tensor)
+    watched = [x, y, wrong, hidden, x._array, y._array, wrong._array, hidden._array, MISS, Tensor]
+    before = list(map(sys.getrefcount, watched))
+    for _ in range(300):
+        for values in ((x, y), (x, wrong), (x, hidden)):
+            called(*values)
+    changes = [sys.getrefcount(w) - count for w, count in zip(watched, before, strict=True)]
+    assert all(abs(change) < 30 for change in changes), changes
 
 
 # Settings -----------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ def native_calls(scripted: Any) -> int:
 
 def special(scripted: Any) -> list[Any]:
     """The native functions for one layout each that calls enter."""
-    versions = scripted._entry._versions
-    return [each for each in versions if isinstance(each.function, types.BuiltinFunctionType)]
+    general = [each for one in scripted._versions.values() for each in one.executor.entered]
+    return [each for each in scripted._entry._versions if each not in general]
 
 
 def is_native(scripted: Any, *args: Any, **kwargs: Any) -> bool:
@@ -202,6 +202,34 @@ def test_layouts_that_always_change_do_not_come_through_python() -> None:
         scripted("a")
 
 
+def like(given: Any, array: np.ndarray) -> Any:
+    """An array as raw or wrapped as another."""
+    return jl.from_numpy(array) if isinstance(given, Tensor) else array
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (40,), (2, 0, 3), (100_003,)], ids=repr)
+def test_arrays_of_every_shape_in_the_general_form(shape: tuple[int, ...]) -> None:
+    def of_arrays(x: np.ndarray, k: float):  # noqa: ANN202
+        return np.tanh(x) * k + x
+
+    def of_tensors(x: Tensor, k: float) -> Tensor:
+        return x.tanh() * k + x
+
+    x = np.random.default_rng(0).normal(size=shape)
+    for function, given in ((of_arrays, x), (of_tensors, x), (of_tensors, jl.from_numpy(x))):
+        scripted = jl.script(function)
+        for size in range(2, 6):
+            for _ in range(3):
+                scripted(like(given, np.ones((size,) * x.ndim)), 2.0)
+        with config.override(exact=True):
+            wanted = scripted(given, 0.5)
+        for _ in range(3):
+            found = scripted(given, 0.5)
+            assert type(found) is type(wanted) and found.shape == wanted.shape
+            assert found.tolist() == wanted.tolist()
+        assert is_native(scripted, given, 0.5)
+
+
 def test_errors_of_the_general_form_say_where_they_come_from() -> None:
     def added(x: Tensor, y: Tensor) -> Tensor:
         return x + y
@@ -308,7 +336,8 @@ def test_calls_of_versions_that_are_gone_are_counted_too() -> None:
                 scripted(np.ones(size, "float32"))
             scripted.compile(np.ones(size, "float32"))
             assert scripted.explain().calls == 10 * calls
-    assert len(special(scripted)) == 1
+    (version,) = scripted._versions.values()
+    assert len(special(scripted)) == len(version.executor.versions) == 2  # and one for all sizes
 
 
 class Settings:
@@ -451,8 +480,10 @@ def test_many_threads_and_layouts() -> None:
     for worker in workers:
         worker.join(120)
     assert not failures and not any(worker.is_alive() for worker in workers)
-    executor = scripted._versions.popitem()[1].executor
-    assert len(special(scripted)) == len(executor.versions) == 2
+    (version,) = scripted._versions.values()
+    executor = version.executor
+    fixed = [each for each in executor.versions if each.layouts]
+    assert len(special(scripted)) == len(executor.versions) and len(fixed) == 2
     assert 0 < len(executor.entered) <= 5  # a tensor, and arrays of two dtypes and two ranks
 
 
