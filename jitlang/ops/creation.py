@@ -139,7 +139,7 @@ def keyword_dtype(given: Any, otherwise: DType | None) -> DType | None:
     if isinstance(given, DType):
         return given
     if isinstance(given, int):
-        return dtypes.from_code(given)
+        return next((d for d in dtypes.ALL if d.code == given), None)
     return otherwise if given is None else None
 
 

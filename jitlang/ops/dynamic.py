@@ -148,6 +148,6 @@ def _sum_tensors(xp: Any, values: Sequence[Any], start: Any = None) -> Any:
 
 
 op(
-    "jit::sum.Tensor(Tensor[] self, Tensor? start=None) -> Tensor", impl=_sum_tensors,
+    "jit::sum.Tensor(Tensor[] self, Tensor(a)? start=None) -> Tensor(a)", impl=_sum_tensors,
     function=None, method=None,
 )  # fmt: skip

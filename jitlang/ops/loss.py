@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import dtypes
-from ..ir.types import TensorType, Type
+from ..ir.types import TENSOR, TensorType, Type, without_none
 from .composite import Calls
+from .reduce import not_supported
 from .rows import op
 from .rules import tensor_at
 from .traits import broadcast_sizes
@@ -27,19 +28,30 @@ def _reduced(call: Calls, loss: Any, reduction: int) -> Any:
     return call("aten::sum", loss) if reduction == _SUM else loss
 
 
+def _is_tensor(type_: Type) -> bool:
+    return isinstance(without_none(type_), TensorType)
+
+
+def _further_dtypes(types: Sequence[Type]) -> set[Any]:
+    """The dtypes of weights, None among them where one is not known."""
+    return {getattr(without_none(t), "dtype", None) for t in types if _is_tensor(t)}
+
+
 def _loss_rule(tensors: int, reduction: int) -> Any:
     """The rule of a loss over the first `tensors` arguments, `reduction` at that place."""
 
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         given = [tensor_at(types, at) for at in range(tensors)]
-        found = {t.dtype for t in given}
+        found = {t.dtype for t in given} | _further_dtypes(types[tensors:])
         dtype = found.pop() if len(found) == 1 else None
         if dtype is not None and not dtype.is_floating_point:
             dtype = None
         how = constants[reduction]
         if how in (_MEAN, _SUM):
             return TensorType(dtype, (), None, None, given[0].device)
-        sizes = broadcast_sizes([t.sizes for t in given]) if how == _NONE else None
+        is_alone = all(not _is_tensor(t) for t in types[tensors:])
+        known = how == _NONE and is_alone
+        sizes = broadcast_sizes([t.sizes for t in given]) if known else None
         return TensorType(dtype, sizes, None, None, given[0].device)
 
     return infer
@@ -205,6 +217,8 @@ def _picked(xp: Any, a: Any, target: Any, weight: Any, ignored: int) -> tuple[An
     `a` has its classes in dimension 1 (in 0 of a vector).
     """
     classes = 1 if a.ndim > 1 else 0
+    if not dtypes.from_numpy(a.dtype).is_floating_point:
+        raise not_supported("nll_loss_out_frame", a)
     if target.dtype not in (dtypes.int64.numpy, dtypes.uint8.numpy):
         raise RuntimeError(
             f"expected scalar type Long but found {dtypes.from_numpy(target.dtype).graph_name}"
@@ -250,6 +264,8 @@ def _cross_entropy(
     classes = 1 if a.ndim > 1 else 0
     if not 0 <= smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {smoothing}")
+    if not dtypes.from_numpy(a.dtype).is_floating_point:
+        raise not_supported("log_softmax_lastdim_kernel_impl", a)
     certain = call("aten::log_softmax.int", a, classes)
     if target.shape == a.shape and target.dtype.kind != "i":
         return _soft_targets(call, certain, target, weight, reduction, smoothing, classes)
@@ -289,7 +305,10 @@ def _soft_targets(
 def _picked_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     first = tensor_at(types)
     sizes = () if constants[3] in (_MEAN, _SUM) else None
-    return TensorType(first.dtype, sizes, None, None, first.device)
+    dtypes_given = {first.dtype} | _further_dtypes(types[1:3])
+    plain = dtypes_given - {dtypes.int64, dtypes.uint8}
+    dtype = first.dtype if plain == {first.dtype} and types[1] is not TENSOR else None
+    return TensorType(dtype, sizes, None, None, first.device)
 
 
 def _of_rank(*ranks: int) -> Any:
