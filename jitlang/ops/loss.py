@@ -292,7 +292,8 @@ def _soft_targets(
 ) -> Any:
     """Targets that are probabilities of the classes."""
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / certain.shape[at]
+        even = smoothing / certain.shape[at]
+        target = (target * (1 - smoothing) + even).astype(target.dtype, copy=False)
     if weight is not None:
         certain = certain * _along(weight, at, certain.ndim)
     losses = call("aten::sum.dim_IntList", call.neg(call.mul(certain, target)), [at])
