@@ -13,7 +13,7 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
 from ..passes.manager import run_passes
 from . import objects
-from .actions import Call, Multiply, Plan, Planner, Run, UnsupportedGroup, touches_tensors
+from .actions import Call, Multiply, Plan, Run, touches_tensors
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
@@ -22,6 +22,7 @@ from .host import ENTRY, TABLE, addresses_of, is_machine_code
 from .leaving import find_exits
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
+from .planner import Planner, UnsupportedGroup
 from .storage import find_storage
 
 RAISE = "prim::RaiseException"
