@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import CACHE_FOLDER
+
 Answer = dict[str, Any]
 NO_VARIABLES: Mapping[str, str] = {}
 
@@ -18,7 +20,7 @@ NO_VARIABLES: Mapping[str, str] = {}
 def ask(
     module: str, *arguments: str, cache: Path, variables: Mapping[str, str] = NO_VARIABLES
 ) -> Answer:
-    """What `python -m module` answers.
+    """What `python -m module` answers. Python's bytecode is kept, as that of installed packages is.
 
     Args:
         cache: a folder for compiled objects of jitlang and torch.
@@ -29,6 +31,8 @@ def ask(
     """
     environment = {
         **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(Path(sys.prefix, CACHE_FOLDER, "bytecode")),
         "JITLANG_CACHE_DIR": str(cache / "jitlang"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),
         **variables,
