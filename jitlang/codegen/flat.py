@@ -16,9 +16,9 @@ from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..fuser.plan import Unsupported
 from ..ir.graph import CONSTANT, Graph, Node
 from .actions import TUPLE, Plan, Run
+from .cpython import I32, POINTER
 from .forms import Form
 from .guards import FlatGuard, Guard
-from .host import I32, POINTER
 from .kernel import Access
 from .launch import Call, flat_chunk
 from .native import LONG_WORK, Frame, NativeEmitter

@@ -18,7 +18,7 @@ Back edges count down: every `POLL_INTERVAL` passes Python may handle signals, a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,55 +30,17 @@ from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, Ob
 from ..ir.types import Type
 from ..passes.liveness import Liveness, find_last_uses
 from ..passes.ranges import find_ranges
+from .arithmetic import is_short_arithmetic, reads_as_machine_code
+from .cpython import I32, POINTER, POINTERS, PYTHON, VOID, addresses_of
 from .entry import builtin_function
 from .llvm import compile_module
-from .scalar import DOUBLE, I1, I64, LIBRARY, SCALAR_TYPES, NotLowered, Reading, can_read, read_row
+from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, Reading, read_row
 
 POLL_INTERVAL = 1 << 14
 YIELD_INTERVAL = 1 << 7
 UNLIMITED = 2**63 - 1
-MAX_SPECULATED = 8
-"""Operations of a branch that are computed whichever way it goes."""
-_DIVISIONS = frozenset(("aten::floordiv", "aten::remainder"))
-_CHEAP = _DIVISIONS | frozenset(
-    f"aten::{name}"
-    for name in ("add", "sub", "mul", "neg", "eq", "ne", "lt", "le", "gt", "ge", "__not__")
-)
 ENTRY = "jitlang_entry"
 TABLE = "jitlang_table"
-
-POINTER = ll.IntType(8).as_pointer()
-I32 = ll.IntType(32)
-VOID = ll.VoidType()
-_POINTERS = POINTER.as_pointer()
-
-# What generated code uses of CPython's stable interface: result and parameter types.
-_PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
-    "Py_IncRef": (VOID, [POINTER]),
-    "Py_DecRef": (VOID, [POINTER]),
-    "PyLong_FromLongLong": (POINTER, [I64]),
-    "PyLong_AsLongLong": (I64, [POINTER]),
-    "PyFloat_FromDouble": (POINTER, [DOUBLE]),
-    "PyFloat_AsDouble": (DOUBLE, [POINTER]),
-    "PyBool_FromLong": (POINTER, [I64]),
-    "PyObject_IsTrue": (I32, [POINTER]),
-    "PyObject_RichCompareBool": (I32, [POINTER, POINTER, I32]),
-    "PyErr_Occurred": (POINTER, []),
-    "PyErr_Clear": (VOID, []),
-    "PyErr_NoMemory": (POINTER, []),
-    "PyErr_CheckSignals": (I32, []),
-    "PyEval_SaveThread": (POINTER, []),
-    "PyEval_RestoreThread": (VOID, [POINTER]),
-    "PyObject_Vectorcall": (POINTER, [POINTER, _POINTERS, I64, POINTER]),
-    "PyTuple_New": (POINTER, [I64]),
-    "PyTuple_SetItem": (I32, [POINTER, I64, POINTER]),
-    "PyTuple_GetItem": (POINTER, [POINTER, I64]),
-    "PyList_New": (POINTER, [I64]),
-    "PyList_GetItem": (POINTER, [POINTER, I64]),
-    "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
-    "PyList_Append": (I32, [POINTER, POINTER]),
-    "PyObject_Size": (I64, [POINTER]),
-}
 
 Callback = Callable[..., Any]
 
@@ -120,23 +82,6 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
     return HostFunction(function, emitter.called_back, text)
 
 
-_libm = ctypes.CDLL(None)
-
-
-def addresses_of(names: Iterable[str]) -> dict[str, int]:
-    """Where functions of CPython or of the C library lie; LLVM knows its own."""
-    return {name: _address(name) for name in names if not name.startswith("llvm.")}
-
-
-def _address(name: str) -> int:
-    """Where a function of CPython or of the C library lies in this process."""
-    source: Any = ctypes.pythonapi if name in _PYTHON else _libm
-    found = getattr(source, name.removeprefix(LIBRARY))
-    address = ctypes.cast(found, ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
 # Code ---------------------------------------------------------------------------------------------
 
 
@@ -165,7 +110,7 @@ class HostEmitter:
 
     def emit(self) -> str:
         """The module as text."""
-        type_ = ll.FunctionType(POINTER, [POINTER, _POINTERS, I64])
+        type_ = ll.FunctionType(POINTER, [POINTER, POINTERS, I64])
         self.function = ll.Function(self.module, type_, ENTRY)
         self.table_global = ll.GlobalVariable(self.module, POINTER, TABLE)
         self.entry = ll.IRBuilder(self.function.append_basic_block("entry"))
@@ -209,7 +154,7 @@ class HostEmitter:
 
     def python(self, name: str, *args: ll.Value) -> ll.Value:
         """Call a function of CPython, with the GIL."""
-        result, parameters = _PYTHON[name]
+        result, parameters = PYTHON[name]
         callee = self.declare(name, ll.FunctionType(result, parameters))
         self.take_gil()
         made = self.b.call(callee, args)
@@ -413,7 +358,7 @@ class HostEmitter:
         """One of two blocks. Where both are short arithmetic, both are computed and one result is
         taken: a branch that goes either way now and then costs more than that.
         """
-        if not _is_short_arithmetic(node):
+        if not is_short_arithmetic(node):
             self.branch_to_blocks(node)
             return
         test = self.load(node.inputs[0])
@@ -664,30 +609,6 @@ _LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
 }
 
 
-def _is_short_arithmetic(node: Node) -> bool:
-    """Whether both blocks of a branch are a few cheap operations on numbers."""
-    inside = [each for block in node.blocks for each in block.nodes if each.kind != CONSTANT]
-    results = [value for block in node.blocks for value in block.outputs]
-    if not node.outputs or len(inside) > MAX_SPECULATED:
-        return False
-    are_numbers = all(value.type in SCALAR_TYPES for value in (*results, *node.outputs))
-    are_same = all(
-        value.type is target.type
-        for block in node.blocks
-        for value, target in zip(block.outputs, node.outputs, strict=True)
-    )
-    return are_numbers and are_same and all(map(_is_cheap, inside))
-
-
-def _is_cheap(node: Node) -> bool:
-    """Arithmetic of one or two instructions: divisions only by powers of two."""
-    if node.kind in _DIVISIONS:
-        divisor = node.inputs[1].constant()
-        if type(divisor) is not int or divisor <= 0 or divisor & (divisor - 1):
-            return False
-    return node.kind in _CHEAP and reads_as_machine_code(node)
-
-
 def is_machine_code(node: Node) -> bool:
     """Whether a node runs without Python, but for rare cases."""
     if node.kind in (CONSTANT, UNINITIALIZED, IF, LOOP):
@@ -700,27 +621,3 @@ def is_machine_code(node: Node) -> bool:
     if node.kind == "prim::TupleConstruct":
         return not getattr(node.output.type, "field_names", ())
     return node.kind in _LOWERINGS or reads_as_machine_code(node)
-
-
-def reads_as_machine_code(node: Node) -> bool:
-    """Whether the row's template can be read for these types."""
-    if node.op is None or len(node.outputs) != 1:
-        return False
-    types = [v.type for v in node.inputs]
-    if not can_read(node.op, types, node.output.type):
-        return False
-    module = ll.Module()
-    kinds = [SCALAR_TYPES[t] for t in types]
-    function = ll.Function(module, ll.FunctionType(VOID, kinds), "trial")
-    names = [a.name for a in node.op.schema.arguments]
-    arguments = dict(zip(names, function.args, strict=True))
-    builder = ll.IRBuilder(function.append_basic_block())
-
-    def declare(name: str, type_: ll.FunctionType) -> ll.Function:
-        return module.globals.get(name) or ll.Function(module, type_, name)
-
-    try:
-        read_row(Reading(builder, arguments, True, declare), node.op, node.output.type)
-    except NotLowered:
-        return False
-    return True

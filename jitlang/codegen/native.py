@@ -27,9 +27,9 @@ from ..ir.graph import LOOP, Block, Graph, Node, Value
 from ..tensor import Tensor, box
 from ..values import make_tuple
 from .actions import LIST, Plan
+from .cpython import I32, POINTER, VOID
 from .forms import Form
 from .guards import ConstantGuard, FlatGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
-from .host import I32, POINTER, VOID
 from .leaving import Leaving, Way
 from .scalar import I64
 from .storage import ALIGNMENT, Storage

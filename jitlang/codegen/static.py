@@ -14,11 +14,12 @@ from ..ir.graph import Graph, Node, Value
 from ..passes.manager import run_passes
 from . import objects
 from .actions import Call, Multiply, Plan, Run, touches_tensors
+from .cpython import addresses_of
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
 from .guards import Guard, flat_guards, guard_inputs, tensor_guards
-from .host import ENTRY, TABLE, addresses_of, is_machine_code
+from .host import ENTRY, TABLE, is_machine_code
 from .leaving import find_exits
 from .llvm import compile_module
 from .native import Frame, NativeEmitter

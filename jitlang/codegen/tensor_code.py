@@ -40,7 +40,8 @@ from .actions import (
     fresh_values,
 )
 from .copying import emit_copy
-from .host import I32, POINTER, POLL_INTERVAL, VOID, HostEmitter
+from .cpython import I32, POINTER, VOID
+from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
 from .scalar import DOUBLE, I1, I64

@@ -16,7 +16,7 @@ import pytest
 import jitlang as jl
 from jitlang import Tensor
 from jitlang.codegen import MISS, compile_static, objects
-from jitlang.codegen.host import addresses_of
+from jitlang.codegen.cpython import addresses_of
 from jitlang.codegen.llvm import compile_module
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.callback import callback_of
