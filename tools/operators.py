@@ -8,10 +8,10 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from jitlang.codegen.actions import _BY_ROW as PLANNED
-from jitlang.codegen.actions import CREATIONS, ITEMS
-from jitlang.codegen.host import reads_as_machine_code
+from jitlang.codegen.arithmetic import reads_as_machine_code
 from jitlang.codegen.multiplying import PRODUCTS
+from jitlang.codegen.planner import CREATIONS, ITEMS
+from jitlang.codegen.planner import ROWS as PLANNED
 from jitlang.fuser.composites import COMPOSITES
 from jitlang.fuser.draws import DRAWS
 from jitlang.fuser.lower import CASTS, VIEWS

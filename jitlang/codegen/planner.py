@@ -177,8 +177,8 @@ class Planner:
         planned = _BY_KIND.get(node.kind)
         if planned is not None:
             action = planned(self, node)
-        elif node.op is not None and node.op.full_name in _BY_ROW:
-            action = _BY_ROW[node.op.full_name](self, node)
+        elif node.op is not None and node.op.full_name in ROWS:
+            action = ROWS[node.op.full_name](self, node)
         elif node.op is None or node.op.schema.is_mutable:
             raise Unsupported(_no_form(node))
         elif node.op.full_name in ITEMS:
@@ -493,7 +493,7 @@ _BY_KIND: dict[str, Callable[[Planner, Node], Action]] = {
     "prim::ListUnpack": Planner.unpack,
     CAST: Planner.cast,
 }
-_BY_ROW: dict[str, Callable[[Planner, Node], Action]] = {
+ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::select.int": Planner.select,
     "aten::__getitem__.t": Planner.element,
     "aten::len.t": Planner.length,
