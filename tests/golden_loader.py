@@ -48,6 +48,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -206,10 +207,16 @@ class Subject:
         text = self.section.text + "\n"
         lines = text.splitlines(keepends=True)
         linecache.cache[self.filename] = (len(text), None, lines, self.filename)
-        module: dict[str, Any] = {"__name__": self.case.name}
-        exec(PRELUDE, module)
-        exec(compile(text, self.filename, "exec", dont_inherit=True), module)
-        return module
+        return _module(self.case.name, text)
+
+
+@cache
+def _module(name: str, text: str) -> dict[str, Any]:
+    """The names of a module; run once, for another class of the same name gets another one."""
+    module: dict[str, Any] = {"__name__": name}
+    exec(PRELUDE, module)
+    exec(compile(text, f"{name}.py", "exec", dont_inherit=True), module)
+    return module
 
 
 def _graph(subject: Subject, section: Section) -> str:

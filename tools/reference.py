@@ -8,17 +8,19 @@ from . import operators, stubs
 
 ROOT = Path(__file__).parent.parent
 FILES = {
-    ROOT / "jitlang" / "__init__.pyi": stubs.stub,
-    ROOT / "docs" / "operators.md": operators.page,
+    Path("jitlang/__init__.pyi"): stubs.stub,
+    Path("docs/operators.md"): operators.page,
 }
+"""What is written where, below the root of the project."""
 
 
-def main() -> None:
-    """Write every file."""
+def write(root: Path) -> None:
+    """Write every file below a folder."""
     for path, text in FILES.items():
-        path.write_text(text(), "utf-8")
-        print(path.relative_to(ROOT))
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text(), "utf-8")
+        print(path)
 
 
 if __name__ == "__main__":
-    main()
+    write(ROOT)

@@ -11,7 +11,7 @@ from . import campaign, tiers
 from .generator import random_source
 from .planted import PLANTS
 
-QUICK_SEEDS = 60
+QUICK_SEEDS = 30
 SAMPLE = {
     "alias: views have memory of their own": 1,
     "peephole takes swapped variables for unchanged": 3,
