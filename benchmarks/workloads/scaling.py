@@ -22,8 +22,8 @@ def with_threads(function: Function, threads: int) -> Variant:
     scripted = jl.script(function)
 
     def call(x: jl.Tensor) -> Any:
-        with jl.config.override(num_threads=threads):
-            return scripted(x)
+        jl.set_num_threads(threads)
+        return scripted(x)
 
     return on_tensors(call)
 
