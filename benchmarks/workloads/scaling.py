@@ -1,14 +1,16 @@
-"""What a second thread is worth: the same function with all threads and with one."""
+"""What a second thread is worth: the same function with all threads and with one.
+
+Nobody else takes part: the threads of other libraries keep a core busy for a while after each call.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jitlang as jl
-from benchmarks import peers
 from benchmarks.harness import Variant, Workload, close
 from benchmarks.models import gelu
-from benchmarks.peers import Function, on_tensors, under_torch
+from benchmarks.peers import Function, on_tensors
 from benchmarks.pool import Pool
 from benchmarks.statistics import Target
 from benchmarks.workloads.rows import COLUMNS, ROWS, softmax
@@ -28,16 +30,6 @@ def with_threads(function: Function, threads: int) -> Variant:
     return on_tensors(call)
 
 
-def in_torch(function: Function, threads: int) -> Variant:
-    eager = under_torch(function)
-
-    def call(x: Any) -> Any:
-        peers.torch.set_num_threads(threads)
-        return eager(x)
-
-    return peers.on_torch(call)
-
-
 def workload(name: str, function: Function, shape: tuple[int, ...]) -> Workload:
     threads = thread_count()
     variants = {
@@ -45,9 +37,6 @@ def workload(name: str, function: Function, shape: tuple[int, ...]) -> Workload:
         "jitlang": with_threads(function, threads),
         "jitlang, 1 thread": with_threads(function, 1),
     }
-    if peers.torch is not None:
-        variants["torch eager"] = in_torch(function, threads)
-        variants["torch eager, 1 thread"] = in_torch(function, 1)
 
     def inputs(pool: Pool) -> tuple[Any, ...]:
         return (pool.normal(*shape),)
