@@ -2,7 +2,12 @@
 
 declare i32 @sem_wait(ptr)
 declare i32 @sem_post(ptr)
+declare i32 @gettid()
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
 @pool = external global i8
+@places = external global i8
 
 define internal void @work(i64 %ticket) {
 entry:
@@ -48,8 +53,12 @@ declare i64 @llvm.smin.i64(i64, i64)
 ; A worker that has nothing to do looks for the next job for a while before it sleeps. `seen` is the
 ; last job it has looked at. Sleepers are counted before they look a last time, and callers read the
 ; count after they have published, so no job is missed.
-define void @worker() {
+define void @worker(i64 %index) {
 entry:
+  %place = getelementptr [2 x i64], ptr @places, i64 %index
+  %thread = call i32 @gettid()
+  %thread64 = sext i32 %thread to i64
+  store atomic i64 %thread64, ptr %place monotonic, align 8
   %start = getelementptr i64, ptr @pool, i64 15
   %finished = getelementptr i64, ptr @pool, i64 19
   %pstate = getelementptr i64, ptr @pool, i64 1
@@ -110,6 +119,53 @@ rest:
   br i1 %patient, label %idle, label %prepare
 }
 
+; A thread is often woken on the CPU of who wakes it, even where another one is idle, and would wait
+; there for as long as the caller works. So workers are kept to the other CPUs of the caller; it has
+; to be said again only when the caller has moved.
+define internal void @part(i64 %workers) {
+entry:
+  %mask = alloca [16 x i64]
+  %cpu = call i32 @sched_getcpu()
+  %here = sext i32 %cpu to i64
+  %known = icmp sge i32 %cpu, 0
+  br i1 %known, label %next, label %leave
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %after ]
+  %more = icmp slt i64 %i, %workers
+  br i1 %more, label %look, label %leave
+look:
+  %place = getelementptr [2 x i64], ptr @places, i64 %i
+  %pavoided = getelementptr i64, ptr %place, i64 1
+  %avoided = load atomic i64, ptr %pavoided monotonic, align 8
+  %thread = load atomic i64, ptr %place monotonic, align 8
+  %is_new = icmp ne i64 %avoided, %here
+  %is_there = icmp sge i64 %thread, 0
+  %is_due = and i1 %is_new, %is_there
+  br i1 %is_due, label %read, label %after
+read:
+  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
+  %is_read = icmp eq i32 %failed, 0
+  br i1 %is_read, label %send, label %after
+send:
+  %index = lshr i64 %here, 6
+  %low = and i64 %here, 63
+  %bit = shl i64 1, %low
+  %others = xor i64 %bit, -1
+  %pword = getelementptr i64, ptr %mask, i64 %index
+  %word = load i64, ptr %pword
+  %left = and i64 %word, %others
+  store i64 %left, ptr %pword
+  store atomic i64 %here, ptr %pavoided monotonic, align 8
+  %thread32 = trunc i64 %thread to i32
+  %refused_if_empty = call i32 @sched_setaffinity(i32 %thread32, i64 128, ptr %mask)
+  br label %after
+after:
+  %i1 = add i64 %i, 1
+  br label %next
+leave:
+  ret void
+}
+
 define i32 @parallel(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes) {
 entry:
   %start = getelementptr i64, ptr @pool, i64 15
@@ -167,9 +223,13 @@ publish:
   %psleepers = getelementptr i64, ptr @pool, i64 25
   %sleepers = load atomic i64, ptr %psleepers seq_cst, align 8
   %woken = call i64 @llvm.smin.i64(i64 %sleepers, i64 %workers)
+  %nobody_sleeps = icmp eq i64 %woken, 0
+  br i1 %nobody_sleeps, label %join, label %part
+part:
+  call void @part(i64 %started)
   br label %wake
 wake:
-  %i = phi i64 [ 0, %publish ], [ %i1, %waking ]
+  %i = phi i64 [ 0, %part ], [ %i1, %waking ]
   %more = icmp slt i64 %i, %woken
   br i1 %more, label %waking, label %join
 waking:

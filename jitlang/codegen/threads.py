@@ -2,10 +2,11 @@
 
 `parallel(kernel, range, chunk, arrays, sizes, strides, scalars, scratch, scratch_bytes)` runs a
 kernel over [0, range) in pieces that it and the workers take in turn. Workers wait on a semaphore
-without the GIL, so waking one costs a few microseconds; one that has just worked looks for the next
-job for a few times as long before it sleeps. A call that finds the pool busy runs alone, and no
-call waits for a worker that has not started: the job has a word with an open bit and the number of
-workers inside; who comes after it is closed goes back to sleep.
+without the GIL, so waking one costs a few microseconds; they are kept off the CPU of who wakes them.
+One that has just worked looks for the next job for a few times as long before it sleeps. A call
+that finds the pool busy runs alone, and no call waits for a worker that has not started: the job
+has a word with an open bit and the number of workers inside; who comes after it is closed goes back
+to sleep.
 
 The pool is a table of words; a forked child resets it and has no workers until something is
 prepared for them there.
@@ -45,9 +46,19 @@ SPINS = 500
 """
 _RELAX = {"x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()")}
 
+_IMPORTS = (
+    "sem_wait",
+    "sem_post",
+    "gettid",
+    "sched_getcpu",
+    "sched_getaffinity",
+    "sched_setaffinity",
+)
+
 _TEXT = Path(__file__).with_suffix(".ll")
 
 _pool = (ctypes.c_int64 * _WORDS)()
+_places = (ctypes.c_int64 * (2 * CAPACITY))()  # of each worker: its thread, the CPU it is kept off
 _lock = threading.Lock()
 _loaded: list[Library] = []
 _libc = ctypes.CDLL(None)
@@ -58,6 +69,7 @@ def _reset() -> None:
     global _lock
     _lock = threading.Lock()
     ctypes.memset(_pool, 0, ctypes.sizeof(_pool))
+    ctypes.memset(_places, -1, ctypes.sizeof(_places))
     for place in (_START, _DONE):
         _libc.sem_init(ctypes.c_void_p(ctypes.addressof(_pool) + 8 * place), 0, 0)
     _update()
@@ -128,9 +140,10 @@ def parallel_address() -> int:
             _loaded.append(_library())
             threadpoolctl.register(KernelThreads)
         while _pool[_WORKERS] < wanted:
-            worker = _loaded[0].function("worker", None)
-            name = f"jitlang-{_pool[_WORKERS] + 1}"
-            threading.Thread(target=worker, name=name, daemon=True).start()
+            worker = _loaded[0].function("worker", None, ctypes.c_int64)
+            number = _pool[_WORKERS]
+            name = f"jitlang-{number + 1}"
+            threading.Thread(target=worker, args=(number,), name=name, daemon=True).start()
             _pool[_WORKERS] += 1
     return _loaded[0].addresses["parallel"]
 
@@ -149,8 +162,8 @@ def _parallel() -> Any:
 
 
 def _library() -> Library:
-    imports = {"pool": ctypes.addressof(_pool)}
-    for name in ("sem_wait", "sem_post"):
+    imports = {"pool": ctypes.addressof(_pool), "places": ctypes.addressof(_places)}
+    for name in _IMPORTS:
         address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
         assert address is not None
         imports[name] = address

@@ -122,3 +122,16 @@ def test_other_threads_go_on_during_long_kernels():
     done.set()
     counting.join()
     assert longest >= 3
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_a_sleeping_worker_is_not_woken_on_the_callers_cpu():
+    jl.set_num_threads(2)
+    x = jl.ones(2_000_000)
+    for _ in range(4):
+        wave(x)
+        time.sleep(0.01)  # workers fall asleep
+    thread, avoided = threads._places[0], threads._places[1]
+    mine = os.sched_getaffinity(0)
+    assert avoided in mine
+    assert os.sched_getaffinity(thread) == mine - {avoided}
