@@ -2,7 +2,7 @@
 
 `parallel(kernel, range, chunk, arrays, sizes, strides, scalars, scratch, scratch_bytes)` runs a
 kernel over [0, range) in pieces that it and the workers take in turn. Workers wait on a semaphore
-without the GIL, so waking one costs a few microseconds; they are kept off the CPU of who wakes them.
+without the GIL, so waking one costs a few microseconds; they are kept off the CPU of their waker.
 One that has just worked looks for the next job for a few times as long before it sleeps. A call
 that finds the pool busy runs alone, and no call waits for a worker that has not started: the job
 has a word with an open bit and the number of workers inside; who comes after it is closed goes back
