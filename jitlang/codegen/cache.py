@@ -3,9 +3,9 @@
 An entry is a file named by its key: a header (magic, key, length, SHA-256 of key and object) and
 the object. Nothing of an entry is used before all of the header agrees, since LLVM aborts on
 damaged objects. The folder belongs to the user and nobody else may enter it (0700); otherwise there
-is no cache. Entries appear by renaming a complete file, so readers never see half of one and
-writers never wait. When the folder has outgrown `config.max_cache_bytes`, the least recently used
-entries go.
+is no cache, and a warning says so where a setting names the folder. Entries appear by renaming a
+complete file, so readers never see half of one and writers never wait. When the folder has outgrown
+`config.max_cache_bytes`, the least recently used entries go.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import os
 import stat
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from .. import config
@@ -117,14 +119,37 @@ def open_cache() -> ObjectCache | None:
     setting = config.current().cache_dir
     if setting == "off":
         return None
-    folder = Path(setting).expanduser() if setting else _default_folder()
+    try:
+        folder = Path(setting).expanduser() if setting else _default_folder()
+    except RuntimeError:  # a user without a home
+        return None
+    reason = _why_refused(folder)
+    if reason and setting:
+        _warn_refused(folder, reason)
+    return None if reason else ObjectCache(folder)
+
+
+def _why_refused(folder: Path) -> str:
+    """Make the folder where it is missing, and tell why it cannot be used; empty if it can."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
-    except (OSError, RuntimeError):
-        return None
-    is_private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    return ObjectCache(folder) if is_private and status.st_uid == os.getuid() else None
+    except OSError as error:
+        return str(error)
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is not a folder"
+    if status.st_uid != os.getuid():
+        return "it belongs to another user"
+    if status.st_mode & 0o077:
+        return f"others may enter it; `chmod 700 {folder}` mends that"
+    return ""
+
+
+@cache
+def _warn_refused(folder: Path, reason: str) -> None:
+    """Said once for a folder: without it each process compiles everything again."""
+    message = f"compiled objects are not kept in cache_dir {str(folder)!r}: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _default_folder() -> Path:

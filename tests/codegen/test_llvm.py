@@ -109,9 +109,28 @@ def test_an_entry_under_another_key_is_refused(folder):
 def test_a_folder_that_others_may_enter_is_not_used(folder):
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
-    assert cache.open_cache() is None
-    assert add()[1](1, 2) == 3
+    with pytest.warns(RuntimeWarning, match=f"others may enter it; `chmod 700 {folder}` mends"):
+        assert cache.open_cache() is None
+    assert add()[1](1, 2) == 3  # the warning comes once
     assert not list(folder.iterdir())
+
+
+def test_what_is_no_folder_is_not_used(folder):
+    folder.write_text("mine")
+    with pytest.warns(RuntimeWarning, match="compiled objects are not kept in cache_dir .*exists"):
+        assert cache.open_cache() is None
+    assert folder.read_text() == "mine"
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.Path, "home", _no_home)
+    with config.override(cache_dir=""):
+        assert cache.open_cache() is None
+
+
+def _no_home():
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_links_are_not_followed(folder, tmp_path):
