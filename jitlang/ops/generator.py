@@ -1,9 +1,8 @@
 """Philox4x32-10 over a (seed, offset) state, and the draws that everything random is made of.
 
 Element i of a draw, in row-major order, uses counter `offset + i // 4`, word `i % 4`; a draw of n
-elements advances the offset by `ceil(n / 4)`. uniform = (word >> 8) * 2**-24. Normals come in pairs
-from two neighbouring words by Box-Muller, with jitlang's own log, sqrt, sin and cos. Draws from a
-range wider than 32 bits take two words for each element, low word first.
+elements advances the offset by `ceil(n / 4)`. uniform = (word >> 8) * 2**-24. Draws from a range
+wider than 32 bits take two words for each element, low word first. `normal.py` makes normals.
 """
 
 from __future__ import annotations
@@ -11,60 +10,52 @@ from __future__ import annotations
 import math
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-
-from .. import dtypes
-from .algebra import NumpyAlgebra
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_ZERO = np.uint64(0)
 _SEED_LIMIT = 2**64
-_CHUNK = 2**14
+_CHUNK = 2**13
 """Counters that are mixed at a time, so that they stay in a core's cache."""
 
 
-def philox(counter: Any, key: tuple[int, int], xp: Any = np) -> Any:
+def philox(counter: Sequence[Any], key: tuple[int, int]) -> Sequence[Any]:
     """Philox4x32-10: random words for counters.
 
     Args:
-        counter: uint64 array of shape (n, 4), each element a 32-bit word.
+        counter: the four words of each counter, in columns: uint64 vectors of numbers below 2**32,
+            or single such numbers, which all counters share then.
         key: two 32-bit words.
-        xp: the array namespace of `counter`.
 
     Returns:
-        uint32 array of shape (n, 4).
+        Four uint64 vectors, whose lower halves are the words.
     """
-    words = xp.empty(counter.shape, "uint32")
-    for start in range(0, len(counter), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        columns = [counter[part, i].copy() for i in range(4)]
-        for i, column in enumerate(_mixed(columns, key)):
-            words[part, i] = column
-    return words
-
-
-def _mixed(columns: Sequence[Any], key: tuple[int, int]) -> Sequence[Any]:
-    """All rounds on the words of the counters, in their own memory."""
-    c0, c1, c2, c3 = columns
+    c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(_ROUNDS):
-        c0 *= _MULTIPLIERS[0]
-        c2 *= _MULTIPLIERS[1]
-        c1 ^= c2 >> _HALF
-        c1 ^= np.uint64(k0)
-        c3 ^= c0 >> _HALF
-        c3 ^= np.uint64(k1)
-        c0 &= _LOW
-        c2 &= _LOW
-        c0, c1, c2, c3 = c1, c2, c3, c0
+        first, second = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1 = ((second >> _HALF) ^ c1 ^ np.uint64(k0)) & _LOW, second
+        c2, c3 = ((first >> _HALF) ^ c3 ^ np.uint64(k1)) & _LOW, first
         k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return c0, c1, c2, c3
+
+
+def _mixed(start: int, blocks: int, key: tuple[int, int], xp: Any) -> Any:
+    """The words of consecutive counters, as a uint32 vector."""
+    position = xp.arange(blocks, dtype="uint64") + np.uint64(start % _SEED_LIMIT)
+    does_carry = (start & 0xFFFFFFFF) + blocks > 2**32
+    high = position >> _HALF if does_carry else np.uint64(start >> 32 & 0xFFFFFFFF)
+    words = xp.empty((blocks, 4), "uint32")
+    for place, column in enumerate(philox((position & _LOW, high, _ZERO, _ZERO), key)):
+        words[:, place] = column
+    return words.reshape((-1,))
 
 
 def random_bits(m: Any, position: Any, seed: Any, offset: Any) -> Any:
@@ -141,13 +132,22 @@ class Generator:
 
     def words(self, count: int, xp: Any = np) -> Any:
         """Draw `count` random 32-bit words, as a uint32 vector."""
-        blocks = -(-count // 4)
+        drawn = xp.empty((count,), "uint32")
+        for place, words in self.pieces(count, xp):
+            drawn[place] = words
+        return drawn
+
+    def pieces(self, count: int, xp: Any = np) -> Iterator[tuple[slice, Any]]:
+        """Draw `count` random 32-bit words at once, and give them in parts that stay in a core's
+        cache: which of the words, and these as a uint32 vector. All parts but the last hold a
+        multiple of four.
+        """
         seed, start = self.reserve(count)
-        position = xp.arange(blocks, dtype="uint64") + np.uint64(start)
-        counter = xp.zeros((blocks, 4), "uint64")
-        counter[:, 0] = position & _LOW
-        counter[:, 1] = position >> _HALF
-        return philox(counter, (seed & 0xFFFFFFFF, seed >> 32), xp).reshape((-1,))[:count]
+        key = seed & 0xFFFFFFFF, seed >> 32
+        for first in range(0, count, 4 * _CHUNK):
+            size = min(count - first, 4 * _CHUNK)
+            words = _mixed(start + first // 4, -(-size // 4), key, xp)
+            yield slice(first, first + size), words[:size]
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.state_seed}, offset={self.offset})"
@@ -170,22 +170,11 @@ def manual_seed(seed: int) -> Generator:
 
 def uniform(xp: Any, shape: Sequence[int], generator: Generator | None) -> Any:
     """float32 in [0, 1): the upper 24 bits of a word each."""
-    words = (generator or default_generator).words(math.prod(shape), xp)
-    return ((words >> np.uint32(8)).astype("float32") * np.float32(2.0**-24)).reshape(tuple(shape))
-
-
-def standard_normal(xp: Any, shape: Sequence[int], generator: Generator | None, wide: bool) -> Any:
-    """Normals of mean 0 and deviation 1, in float64 if `wide`, else in float32."""
     count = math.prod(shape)
-    words = (generator or default_generator).words(-(-count // 4) * 4, xp) >> np.uint32(8)
-    kind = dtypes.float64 if wide else dtypes.float32
-    m: Any = NumpyAlgebra(xp, kind)
-    pairs = words.reshape((-1, 2)).astype(kind.numpy)
-    # The first word gives (0, 1], so that the logarithm is finite.
-    radius = m.sqrt(m.log((pairs[:, 0] + 1) * 2.0**-24) * -2)
-    angle = pairs[:, 1] * (2 * math.pi * 2.0**-24)
-    both = xp.stack([radius * m.cos(angle), radius * m.sin(angle)], 1)
-    return both.reshape((-1,))[:count].reshape(tuple(shape))
+    drawn = xp.empty((count,), "float32")
+    for place, words in (generator or default_generator).pieces(count, xp):
+        xp.multiply(words >> np.uint32(8), np.float32(2.0**-24), out=drawn[place], dtype="float32")
+    return drawn.reshape(tuple(shape))
 
 
 def integers(

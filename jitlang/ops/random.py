@@ -23,9 +23,9 @@ from .generator import (
     default_generator,
     integers,
     permutation,
-    standard_normal,
     uniform,
 )
+from .normal import standard_normal
 from .rows import op
 from .rules import HIDDEN, made, same_type, tensor_at, written_type
 from .strides import broadcast_shape, expand

@@ -10,7 +10,9 @@ from calling import outcome_of, run
 
 from jitlang import dtypes
 from jitlang.ops import generator as random
+from jitlang.ops.algebra import NumpyAlgebra
 from jitlang.ops.generator import Generator, philox
+from jitlang.ops.normal import PairAlgebra, box_muller
 
 # The vectors that come with Random123, the paper's own library.
 KNOWN = [
@@ -24,21 +26,30 @@ KNOWN = [
 ]
 
 
+def words_of(counters, key):
+    """The words of counters, one after the other."""
+    columns = philox(list(np.array(counters, "uint64").T), key)
+    return np.stack(columns, 1).astype("uint32").reshape(-1)
+
+
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
 def test_philox(counter, key, words):
-    assert tuple(philox(np.array([counter], "uint64"), key)[0]) == words
+    assert words_of([counter], key).tolist() == list(words)
+    alone = [np.array([n], "uint64") if n else np.uint64(0) for n in counter]
+    assert [int(word) & 0xFFFFFFFF for (word,) in map(np.atleast_1d, philox(alone, key))] == list(
+        words
+    )
 
 
 def test_elements_are_words_of_consecutive_counters():
     generator = Generator(seed=0x0123456789ABCDEF)
     words = generator.words(10)
-    counters = np.array([[i, 0, 0, 0] for i in range(3)], "uint64")
-    expected = philox(counters, (0x89ABCDEF, 0x01234567)).reshape(-1)[:10]
+    expected = words_of([[i, 0, 0, 0] for i in range(3)], (0x89ABCDEF, 0x01234567))[:10]
     assert np.array_equal(words, expected)
     assert generator.offset == 3
     assert np.array_equal(
         generator.words(1),
-        philox(np.array([[3, 0, 0, 0]], "uint64"), (0x89ABCDEF, 0x01234567))[0, :1],
+        words_of([[3, 0, 0, 0]], (0x89ABCDEF, 0x01234567))[:1],
     )
 
 
@@ -51,7 +62,10 @@ def test_long_draws_are_short_ones_in_a_row():
 def test_counters_carry_into_the_second_word():
     generator = Generator(seed=7).set_state((7, 2**32 - 1))
     words = generator.words(8)
-    assert np.array_equal(words[4:], philox(np.array([[0, 1, 0, 0]], "uint64"), (7, 0))[0])
+    assert np.array_equal(words[:4], words_of([[2**32 - 1, 0, 0, 0]], (7, 0)))
+    assert np.array_equal(words[4:], words_of([[0, 1, 0, 0]], (7, 0)))
+    last = Generator().set_state((7, 2**64 - 1)).words(8)
+    assert np.array_equal(last[4:], words_of([[0, 0, 0, 0]], (7, 0)))
 
 
 def test_uniform():
@@ -88,6 +102,41 @@ def test_normal_is_box_muller_of_neighbouring_words():
     angle = 2 * math.pi * int(words[1]) * 2**-24
     drawn = run("aten::randn.generator", [2], Generator(seed=2))
     assert np.allclose(drawn, [radius * math.cos(angle), radius * math.sin(angle)], atol=1e-6)
+
+
+class Checked(PairAlgebra):
+    """Compares each step with the one of any numbers."""
+
+    def fma(self, x, y, z):
+        found = super().fma(x, y, z)
+        assert np.array_equal(found, NumpyAlgebra.fma(self, x, y, z))
+        return found
+
+
+@pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.slow)])
+def test_normals_may_round_twice(stride):
+    m, step = Checked(np, dtypes.float32), 2**13
+    pairs = np.empty((step, 2), "float32")
+    for start in range(0, 2**24, stride * step):
+        bits = np.arange(start, start + step).astype("float32")
+        box_muller(m, bits, bits, pairs)
+
+
+@pytest.mark.parametrize("dtype", [dtypes.float32, dtypes.float64])
+def test_normals_have_the_bits_of_the_functions(dtype):
+    n = 3000
+    words = Generator(seed=6).words(n) >> np.uint32(8)
+    words[:4] = 0, 0, 2**24 - 1, 2**24 - 1
+    first, second = words.reshape(-1, 2).T.astype(dtype.numpy)
+    pairs = np.empty((n // 2, 2), dtype.numpy)
+    box_muller(PairAlgebra(np, dtype), first, second, pairs)
+    m = NumpyAlgebra(np, dtype)
+    radius, angle = m.sqrt(m.log((first + 1) * 2**-24) * -2), second * (2 * math.pi * 2**-24)
+    assert same_bits(pairs, np.stack([radius * m.cos(angle), radius * m.sin(angle)], 1))
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def test_integers():

@@ -147,20 +147,36 @@ def _turned(m: Algebra, x: Operand, turn: int) -> Operand:
     """sin(x + turn pi/2)."""
 
     def ending(q: Operand, r: Operand, low: Operand) -> Operand:
-        square = r * r
-        sine = r + m.fma(r * square, polynomial(m, square, chosen(m, r, _SIN_32, _SIN_64)), low)
-        half = square * 0.5
-        top = 1 - half
-        rest = m.fma(-r, low, (1 - top) - half)
-        cosine = top + m.fma(
-            square * square, polynomial(m, square, chosen(m, r, _COS_32, _COS_64)), rest
-        )
-        quadrant = q + turn
-        size = m.select(m.eq(quadrant & 1, 0), sine, cosine)
-        sign = (quadrant & 2) << (format_of(m, r).sign_place - 1)
-        return m.from_bits(m.bits(size) ^ sign)
+        return _in_quadrant(m, q + turn, *_sine_and_cosine(m, r, low))
 
     return _by_quadrant(m, x, ending)
+
+
+def _sine_and_cosine(m: Algebra, r: Operand, low: Operand) -> tuple[Operand, Operand]:
+    """Of a reduced angle."""
+    square = r * r
+    sine = r + m.fma(r * square, polynomial(m, square, chosen(m, r, _SIN_32, _SIN_64)), low)
+    half = square * 0.5
+    top = 1 - half
+    rest = m.fma(-r, low, (1 - top) - half)
+    cosine = top + m.fma(
+        square * square, polynomial(m, square, chosen(m, r, _COS_32, _COS_64)), rest
+    )
+    return sine, cosine
+
+
+def _in_quadrant(m: Algebra, quadrant: Operand, sine: Operand, cosine: Operand) -> Operand:
+    """The sine of an angle from those of what it is reduced to."""
+    size = m.select(m.eq(quadrant & 1, 0), sine, cosine)
+    sign = (quadrant & 2) << (format_of(m, sine).sign_place - 1)
+    return m.from_bits(m.bits(size) ^ sign)
+
+
+def cosine_and_sine(m: Algebra, x: Operand) -> tuple[Operand, Operand]:
+    """Both of an angle from 0 to some turns, with the bits of `cos` and `sin`."""
+    q, r, low = _reduced(m, x)
+    both = _sine_and_cosine(m, r, low)
+    return _in_quadrant(m, q + 1, *both), _in_quadrant(m, q, *both)
 
 
 def sin(m: Algebra, x: Operand) -> Operand:
