@@ -77,10 +77,10 @@ def fused_kernel(graph: Graph) -> FusedKernel:
 
 def load() -> None:
     """Import the compiler now, so that no call has to, and no thread beside calls."""
-    from . import fused, host, llvm, static
+    from . import fused, host, static, target
 
     assert fused and host and static
-    llvm.host()
+    target.initialize_host()
 
 
 def get_num_threads() -> int:

@@ -22,8 +22,9 @@ from ..fuser.plan import Apply, LoopPlan, Unsupported
 from ..fuser.stages import Read, Stage, Target
 from ..fuser.tensors import numbered
 from .kernel import Access, Layout, Shape, accesses_of, kernel_text
-from .llvm import Library, compile_module, host
+from .llvm import Library, compile_module
 from .schedule import scratch_bytes
+from .target import host
 from .threads import CAPACITY, parallel_function, thread_count
 
 Strides = tuple[int, ...]
@@ -280,9 +281,7 @@ def _call(
     )  # fmt: skip
 
 
-def _accesses(
-    strides: Sequence[Strides], itemsizes: Sequence[int], dim: int
-) -> tuple[Access, ...]:
+def _accesses(strides: Sequence[Strides], itemsizes: Sequence[int], dim: int) -> tuple[Access, ...]:
     return accesses_of([given[dim] for given in strides], itemsizes)
 
 

@@ -1,4 +1,4 @@
-"""LLVM modules become callable code: target, optimisation, object code, linking, caches.
+"""LLVM modules become callable code: optimisation, object code, linking, caches.
 
 `compile_module(text, exports, imports)` gives a `Library` with the addresses of the exported
 functions. A library is found by content in this process, then in the folder of objects
@@ -16,26 +16,16 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import Any
 
 from ..background import checkpoint, compiling
-from .cache import ObjectCache, open_cache
-
-
-class _Lazy:
-    """LLVM itself, imported when something is first compiled: `import jitlang` must stay quick."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module("llvmlite.binding"), name)
-
-
-binding: Any = _Lazy()
+from . import elf
+from .cache import open_cache
+from .target import binding, host, initialize_host
 
 FORMAT = b"1"
 """Changes whenever what `compile_module` does to the same text changes."""
@@ -43,27 +33,12 @@ FORMAT = b"1"
 LIBRARY_CALLS = frozenset(("fma", "fmaf", "fmod", "fmodf", "memcpy", "memmove", "memset"))
 """Functions of the C library that code may call: exact, or moves of memory that LLVM recognises."""
 
-
 MAX_LIBRARIES = 1024
 """Libraries that this process remembers by content."""
 
 
 class UnresolvedSymbols(RuntimeError):
     """Compiled code calls functions that nobody allowed."""
-
-
-@dataclass(frozen=True)
-class HostTarget:
-    """The processor that code is compiled for."""
-
-    triple: str
-    cpu: str
-    features: str
-    vector_bytes: int
-
-    def has(self, feature: str) -> bool:
-        """Whether the processor has a feature (`avx512f`)."""
-        return f"+{feature}" in self.features.split(",")
 
 
 @dataclass
@@ -79,7 +54,7 @@ class Library:
     addresses: Mapping[str, int]
     object_size: int
     was_cached: bool
-    _tracker: Any = field(repr=False)
+    _owner: Any = field(repr=False)
 
     def function(self, name: str, result: Any, *parameters: Any) -> Any:
         """An exported function as a ctypes function, which releases the GIL while it runs."""
@@ -92,20 +67,8 @@ _numbers = count(1)
 _libraries: dict[bytes, Library] = {}
 
 
-@cache
-def host() -> HostTarget:
-    """This machine, with everything it can do."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    features = binding.get_host_cpu_features().flatten()
-    made = HostTarget(binding.get_process_triple(), binding.get_host_cpu_name(), features, 16)
-    for feature, size in (("avx512f", 64), ("avx2", 32)):
-        if made.has(feature):
-            return HostTarget(made.triple, made.cpu, features, size)
-    return made
-
-
 def _target_machine() -> Any:
+    initialize_host()
     target = host()
     found = binding.Target.from_triple(target.triple)
     return found.create_target_machine(
@@ -169,8 +132,7 @@ def forget_libraries() -> None:
 def module_key(text: str, is_kernel: bool = False) -> bytes:
     """What an object depends on: the text, the processor and the compiler."""
     target = host()
-    version = ".".join(map(str, binding.llvm_version_info))
-    parts = (text, str(is_kernel), target.triple, target.cpu, target.features, version)
+    parts = (text, str(is_kernel), target.triple, target.cpu, target.features, target.compiler)
     return hashlib.sha256(FORMAT + "\0".join(parts).encode()).digest()
 
 
@@ -180,20 +142,45 @@ def _load(
     store = open_cache()
     image = store.load(key) if store is not None else None
     if image is not None:
-        check_symbols(image, imports)
         return _link(image, exports, imports, True)
     image = emit_object(text, is_kernel)
-    check_symbols(image, imports)
-    _keep(store, key, image)
-    return _link(image, exports, imports, False)
-
-
-def _keep(store: ObjectCache | None, key: bytes, image: bytes) -> None:
+    made = _link(image, exports, imports, False)
     if store is not None:
         store.store(key, image)
+    return made
 
 
 def _link(
+    image: bytes, exports: Sequence[str], imports: Mapping[str, int], cached: bool
+) -> Library:
+    """Bind an object to this process.
+
+    Raises:
+        UnresolvedSymbols: the code needs what nobody gave it.
+    """
+    file = elf.ObjectFile(image)
+    needed = list(file.undefined_symbols()) if file.is_elf else []
+    unknown = [name for name in needed if name not in imports and name not in LIBRARY_CALLS]
+    if unknown:
+        raise UnresolvedSymbols(f"generated code needs {', '.join(sorted(unknown))}")
+    if not file.is_linkable():
+        return _link_by_llvm(image, exports, imports, cached)
+    calls = {name: _library_call(name) for name in needed if name not in imports}
+    code = elf.link(file, exports, {**calls, **imports})
+    return Library(code.addresses, len(image), cached, code)
+
+
+@cache
+def _library_call(name: str) -> int:
+    """The address of one of `LIBRARY_CALLS`."""
+    process = ctypes.CDLL(None)
+    library = process if hasattr(process, name) else ctypes.CDLL("libm.so.6")
+    address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+def _link_by_llvm(
     image: bytes, exports: Sequence[str], imports: Mapping[str, int], cached: bool
 ) -> Library:
     builder = binding.JITLibraryBuilder().add_object_img(image).add_current_process()
@@ -257,45 +244,3 @@ def emit_device_assembly(text: str, architecture: str) -> str:
         machine = found.create_target_machine(cpu=architecture, features="+ptx80", opt=3)
         assembly: str = machine.emit_assembly(optimized(text, machine))
         return assembly
-
-
-# Symbols ------------------------------------------------------------------------------------------
-
-
-def check_symbols(image: bytes, imports: Mapping[str, int]) -> None:
-    """Refuse an object that needs what nobody gave it.
-
-    Raises:
-        UnresolvedSymbols: with the names.
-    """
-    unknown = [
-        name
-        for name in undefined_symbols(image)
-        if name not in imports and name not in LIBRARY_CALLS
-    ]
-    if unknown:
-        raise UnresolvedSymbols(f"generated code needs {', '.join(sorted(unknown))}")
-
-
-_SYMBOL_TABLE = 2
-_GLOBAL_OFFSET_TABLE = "_GLOBAL_OFFSET_TABLE_"
-
-
-def undefined_symbols(image: bytes) -> Iterator[str]:
-    """The undefined symbols of an ELF object (64 bits, little endian)."""
-    if image[:6] != b"\x7fELF\x02\x01":
-        return
-    (table,) = struct.unpack_from("<Q", image, 0x28)
-    entry_size, entries = struct.unpack_from("<HH", image, 0x3A)
-    sections = [
-        struct.unpack_from("<IIQQQQIIQQ", image, table + entry_size * n) for n in range(entries)
-    ]
-    for _, kind, _, _, offset, size, link, _, _, width in sections:
-        if kind != _SYMBOL_TABLE:
-            continue
-        names = sections[link][4]
-        for place in range(offset + width, offset + size, width):
-            name, _, _, section = struct.unpack_from("<IBBH", image, place)
-            spelled = image[names + name : image.index(b"\0", names + name)].decode()
-            if section == 0 and spelled not in ("", _GLOBAL_OFFSET_TABLE):
-                yield spelled

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..dtypes import DType
 from .assembler import WIDE, Assembler, Lane, constant, integer, register_type, suffix
-from .llvm import HostTarget
+from .target import HostTarget
 
 ALIGNMENT = 64
 

@@ -21,8 +21,9 @@ from .assembler import Lane, constant, integer
 from .blas import MAX_SIZE, PLAIN, ROW_MAJOR, TRANSPOSED, Gemm, find_gemm
 from .dots import DotsWriter, are_dots
 from .gemm import FEW_ROWS, GemmWriter, tiling_of
-from .llvm import compile_module, host
+from .llvm import compile_module
 from .matrix import MatrixAssembler, ProductSpec, Shape, product_header, shape_of, zeros_text
+from .target import host
 from .threads import parallel_address, thread_count
 
 PARALLEL_FLOPS = 4_000_000

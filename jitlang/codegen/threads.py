@@ -24,7 +24,8 @@ from typing import Any
 import threadpoolctl
 
 from .. import config
-from .llvm import Library, compile_module, host
+from .llvm import Library, compile_module
+from .target import host
 
 _SEMAPHORE_WORDS = 4  # sem_t has 32 bytes
 _BUSY, _STATE, _NEXT, _TICKETS, _STATUS, _WORKERS, _JOB = 0, 1, 2, 3, 4, 5, 6
@@ -112,13 +113,13 @@ def set_thread_count(count: int) -> None:
 class KernelThreads(threadpoolctl.LibController):  # type: ignore[misc]
     """Our threads as threadpoolctl sees them, so that its limits hold for kernels too.
 
-    It knows libraries by their files. Our code has none, so it goes by that of LLVM, which is
-    loaded wherever there is a kernel.
+    It knows libraries by their files. Our code has none, so it goes by NumPy's, which is there
+    wherever there is an array.
     """
 
     user_api = "jitlang"
     internal_api = "jitlang"
-    filename_prefixes = ("libllvmlite",)
+    filename_prefixes = ("_multiarray_umath",)
 
     def get_num_threads(self) -> int:
         return thread_count()

@@ -12,9 +12,9 @@ import pytest
 from jitlang import config
 from jitlang.codegen import blas
 from jitlang.codegen import product as products
-from jitlang.codegen.llvm import host
 from jitlang.codegen.matrix import Shape, shape_of
 from jitlang.codegen.product import ProductSpec, generated, product_for
+from jitlang.codegen.target import host
 from jitlang.dtypes import float32, float64, int32
 
 POINTER = ctypes.c_void_p
