@@ -96,6 +96,8 @@ def run_passes(
 ) -> Report:
     """Run passes, or whole pipelines, by name.
 
+    A pass that found nothing is passed over until another one has changed the graph.
+
     Args:
         graph: changed in place.
         names: names of passes and pipelines.
@@ -107,11 +109,16 @@ def run_passes(
     """
     settings = config.current()
     report = Report()
+    idle: set[str] = set()
     for name in list(expand(names)):
+        if name in idle:
+            continue
         number = next(_runs)
         if 0 <= settings.opt_limit < number:
             break
-        report.runs.append(_run(graph, name, number))
+        run = _run(graph, name, number)
+        report.runs.append(run)
+        idle = set() if run.changed else idle | {name}
         if settings.verify:
             _verify_after(graph, name, number)
         if f"after:{name}" in settings.dump.split(","):

@@ -61,6 +61,12 @@ def test_report_counts_and_times() -> None:
     assert "cse" in str(report)
 
 
+def test_what_found_nothing_waits_for_a_change() -> None:
+    report = run_passes(parse_graph(TEXT), ["dce", "dce", "cse", "dce", "dce", "cse", "dce"])
+    told = [(run.name, run.changed) for run in report.runs]
+    assert told == [("dce", False), ("cse", True), ("dce", False), ("cse", False)]
+
+
 def test_bisection_stops_optimising() -> None:
     graph = parse_graph(TEXT)
     (first,) = run_passes(parse_graph(TEXT), ["dce"]).runs
