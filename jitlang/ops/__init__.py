@@ -8,9 +8,9 @@ import importlib
 FAMILIES = (
     "pointwise", "compare", "activation", "trigonometry", "arithmetic", "scalar", "string",
     "container", "control", "math", "shape", "strides", "join", "repeat", "index", "scatter",
-    "sort", "reduce", "softmax", "scan", "statistics", "linalg", "contract", "creation", "convert",
-    "random", "draws", "special", "loss", "normalization", "attention", "dynamic", "arrays",
-    "numpy_rows",
+    "sort", "reduce", "softmax", "scan", "statistics", "linalg", "decompositions", "matrices",
+    "recurrent", "resample", "sampling", "patches", "contract", "creation", "convert", "random",
+    "draws", "special", "loss", "normalization", "attention", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -132,7 +132,13 @@ op(
 )
 
 
-def _diagonal(xp: Any, a: Any, offset: int, dim1: int, dim2: int) -> Any:
+def diagonal(xp: Any, a: Any, offset: int, dim1: int, dim2: int) -> Any:
+    """A writable view of the diagonals of two dimensions, which become the last one.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: the dimensions are one.
+    """
     first, second = wrap_dim(dim1, a.ndim), wrap_dim(dim2, a.ndim)
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
@@ -155,7 +161,7 @@ def _at_diagonal(a: Any, view: Any, offset: int, first: int, second: int) -> Any
 
 op(
     "aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)",
-    impl=_diagonal,
+    impl=diagonal,
     infer=sizes_rule(lambda t, c: unknown_sizes(None if t.rank is None else max(t.rank - 1, 0))),
 )
 

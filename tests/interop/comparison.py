@@ -118,9 +118,18 @@ def harms_torch(op: OpDef, values: list[Any]) -> bool:
             or v.dtype.kind != "f"
             or [*g.shape] != wanted
         )
+    if op.overload == "data":
+        return not _is_packed(values[0], values[1])
     if op.name == "aten::one_hot":
         return bool((np.abs(values[0].astype("float64")) > 1000).any())
     return False
+
+
+def _is_packed(data: Any, sizes: Any) -> bool:
+    """Whether sizes say how packed sequences go on; torch does not look, and reads past them."""
+    plain = sizes.dtype == "int64" and sizes.ndim == 1 and data.ndim == 2 and sizes.size
+    adds_up = plain and bool((sizes > 0).all()) and sizes.sum() == len(data)
+    return bool(adds_up and sizes.flags.c_contiguous)
 
 
 def base_name(op: OpDef) -> str:

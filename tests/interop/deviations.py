@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comparison import Difference, Kind, base_name
+from factors import are_factors, are_nearly_singular
 from jitlang.ir import types as ty
 
 Rule = Callable[[Difference], bool]
@@ -271,6 +272,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
                 "hardswish",
                 "hardsigmoid",
                 "softshrink",
+                "_upsample_bilinear2d_aa",
+                "_upsample_bicubic2d_aa",
+                "_upsample_lanczos2d_aa",
+                "det",
+                "linalg_det",
+                "slogdet",
+                "linalg_slogdet",
                 "nll_loss",
                 "nll_loss2d",
                 "nll_loss_nd",
@@ -519,6 +527,33 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "One alone is refused before its size is looked at.",
         (Kind.ERROR,),
         rows("batch_norm", "instance_norm"),
+    ),
+    Deviation(
+        "Factors that a matrix does not decide",
+        "Signs and phases of singular vectors and eigenvectors, their order among equal values, "
+        "and what belongs to a rank that is not there. The product of the factors is the matrix.",
+        (Kind.VALUES,),
+        are_factors,
+    ),
+    Deviation(
+        "Matrices that are singular but for rounding",
+        "Whether rounding leaves a zero is up to the order of sums. What is exactly singular "
+        "raises `LinAlgError` on both sides.",
+        (Kind.VALUES, Kind.REFUSED, Kind.ACCEPTED, Kind.SHAPE),
+        are_nearly_singular,
+    ),
+    Deviation(
+        "Antialiased images that become one pixel wide",
+        "Their rows differ; torch repeats the first one.",
+        (Kind.VALUES,),
+        lambda d: base_name(d.op).endswith("_aa") and d.ours.shape[-1] == 1,
+    ),
+    Deviation(
+        "Pixels of empty batches",
+        "`pixel_unshuffle` of no images has the shape that it has of one; torch leaves it as it "
+        "is.",
+        (Kind.SHAPE,),
+        lambda d: base_name(d.op) == "pixel_unshuffle" and _is_empty(d),
     ),
     Deviation(
         "How a tensor prints",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import jitlang.ops  # noqa: F401
+from fitted_arguments import fitted
 from jitlang import dtypes
 from jitlang.arrays import Device
 from jitlang.dtypes import Category, DType
@@ -54,6 +55,8 @@ SPECIAL = (
     float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-40, 5e-324,
     1e-7, 88.8, -104.0, 1e30, -1e30, 0.49999997, 2.5,
 )  # fmt: skip
+# Torch reads it past its strides.
+_CONTIGUOUS = ("batch_sizes",)
 _INTEGERS = {"memory_format": (0,), "reduction": (0, 1, 2)}
 EXTREME_INTEGERS = (0, 1, -1, 2, 7, 63, 64, 127, -128, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 
@@ -86,7 +89,17 @@ class Arguments:
             self.fit_parameters(names, made)
         if op.name in _CLASSIFIED:
             self.fit_classes(made)
+        if self.likely(0.85):
+            self.fit(op, made)
         return made
+
+    def fit(self, op: OpDef, made: list[Any]) -> None:
+        """Put what fits together in the place of what does not, in any layout."""
+        for name, value in fitted(op, self.random, self.numpy).items():
+            at = op.schema.index_of(name)
+            assert at is not None, (op, name)
+            is_free = isinstance(value, np.ndarray) and name not in _CONTIGUOUS
+            made[at] = self.laid_out(value) if is_free else value
 
     def fit_parameters(self, names: list[str], made: list[Any]) -> None:
         """A floating input, and what is per channel or of the normalized shape, in that shape."""

@@ -22,6 +22,7 @@ RNG = np.random.default_rng(0)
 A23, B34, A234, B245, V3 = (
     RNG.standard_normal(s) for s in ((2, 3), (3, 4), (2, 3, 4), (2, 4, 5), (3,))
 )
+SQUARES = RNG.standard_normal((2, 3, 3)) + 3 * np.eye(3)
 SAMPLES = {
     "aten::view": [(A23, [6])],
     "aten::reshape": [(A23.T, [3, -1])],
@@ -46,6 +47,8 @@ SAMPLES = {
     "aten::log_softmax.int": [(A234, 1)],
     "aten::cumsum": [(A234, 1)],
     "aten::flip": [(A234, [0, 2])],
+    "aten::inverse": [(SQUARES,)],
+    "aten::linalg_inv": [(SQUARES,)],
     "aten::gather": [(A23, 1, np.array([[0, 0], [2, 1]]))],
     "aten::index_select": [(A23, 1, np.array([0, 0, 2]))],
 }

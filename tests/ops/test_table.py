@@ -22,6 +22,7 @@ import pytest
 from calling import is_a
 
 import jitlang.ops  # noqa: F401
+from fitted_arguments import fitted
 from jitlang import dtypes
 from jitlang.arrays import Device
 from jitlang.ir import types as ty
@@ -159,6 +160,8 @@ def arguments_of(op, maker):
             given.append([default] * argument.size if repeated else default)
         else:
             given.append(maker.value(argument.type, argument.name, argument.size))
+    for name, value in fitted(op, maker.random, maker.numpy).items():
+        given[op.schema.index_of(name)] = value
     return given
 
 

@@ -1,0 +1,372 @@
+"""Arguments that fit, for rows that refuse nearly all that are made from types alone.
+
+`fitted` gives some arguments of a row by name: matrices that are square, lists of weights that
+belong together, sizes that match. The tests of the whole table fill in the rest.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jitlang.ir.opdef import OpDef
+
+Named = dict[str, Any]
+
+
+@dataclass
+class Maker:
+    """Where random arguments come from: one call's choices."""
+
+    op: OpDef
+    random: random.Random
+    numpy: np.random.Generator
+    dtype: str = "float32"
+
+    def normal(self, *shape: int) -> np.ndarray:
+        """Standard normal numbers in the call's dtype."""
+        made = self.numpy.standard_normal(shape)
+        if self.dtype.startswith("complex"):
+            made = made + 1j * self.numpy.standard_normal(shape)
+        return np.asarray(made).astype(self.dtype)
+
+    def pick(self, *choices: Any) -> Any:
+        """One of several."""
+        return self.random.choice(choices)
+
+    @property
+    def first(self) -> str:
+        """The name of the first argument."""
+        return self.op.schema.arguments[0].name
+
+
+def fitted(op: OpDef, chosen: random.Random, numpy: np.random.Generator) -> Named:
+    """Arguments of a row that go together, by name; none for rows that random ones do for."""
+    make = FITTED.get(op.name.partition("::")[2])
+    return {} if make is None else make(Maker(op, chosen, numpy))
+
+
+FITTED: dict[str, Callable[[Maker], Named]] = {}
+
+
+def fits(*names: str) -> Callable[[Callable[[Maker], Named]], Callable[[Maker], Named]]:
+    """Enter a function into `FITTED` for rows of these names."""
+
+    def enter(function: Callable[[Maker], Named]) -> Callable[[Maker], Named]:
+        FITTED.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+# Matrices -----------------------------------------------------------------------------------------
+
+
+def _batch(make: Maker) -> tuple[int, ...]:
+    return make.pick((), (), (2,), (0,), (2, 1))
+
+
+def _any_linalg_dtype(make: Maker) -> None:
+    make.dtype = make.pick("float32", "float64", "float64", "complex64", "complex128")
+
+
+def _square(make: Maker) -> np.ndarray:
+    """Well-conditioned square matrices, and a singular one now and then."""
+    n = make.pick(1, 2, 3, 3, 4, 0)
+    made = make.normal(*_batch(make), n, n) + np.eye(n, dtype=make.dtype) * make.pick(0, 2, 3)
+    return made * 0 if make.random.random() < 0.05 else made
+
+
+@fits(
+    "inverse", "linalg_inv", "det", "linalg_det", "slogdet", "linalg_slogdet", "logdet",
+    "matrix_exp", "linalg_matrix_exp", "linalg_eig", "linalg_eigvals",
+)  # fmt: skip
+def _of_square(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    return {make.first: _square(make)}
+
+
+@fits("linalg_cond")
+def _condition(make: Maker) -> Named:
+    is_text = make.op.overload == "p_str"
+    orders = ("fro", "nuc", "fro", "max") if is_text else (None, 1, -1, 2, -2, float("inf"))
+    return {**_of_square(make), "p": make.pick(*orders)}
+
+
+@fits("matrix_power", "linalg_matrix_power")
+def _powers(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    return {"self": _square(make), "n": make.pick(0, 1, 2, 3, 5, -1, -2)}
+
+
+def _hermitian(make: Maker) -> np.ndarray:
+    a = _square(make)
+    return a + np.conj(a.swapaxes(-1, -2))
+
+
+@fits("linalg_cholesky", "cholesky")
+def _positive(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    a = _square(make)
+    return {"self": a @ np.conj(a.swapaxes(-1, -2)) + np.eye(a.shape[-1], dtype=make.dtype)}
+
+
+@fits("cholesky_inverse", "cholesky_solve")
+def _of_factor(make: Maker) -> Named:
+    upper = make.pick(True, False)
+    a = _square(make) + 2 * np.eye(4, dtype=make.dtype)[0, 0]
+    factor = np.triu(a) if upper else np.tril(a)
+    factor = factor + np.eye(a.shape[-1], dtype=make.dtype) * 3
+    if "input2" not in [argument.name for argument in make.op.schema.arguments]:
+        return {"self": factor, "upper": upper}
+    return {"self": make.normal(*a.shape[:-1], 2), "input2": factor, "upper": upper}
+
+
+@fits("linalg_eigh", "linalg_eigvalsh")
+def _of_hermitian(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    return {"self": _hermitian(make), "UPLO": make.pick("L", "U", "l")}
+
+
+def _rectangle(make: Maker) -> np.ndarray:
+    return make.normal(*_batch(make), make.pick(1, 2, 3, 4), make.pick(1, 2, 3, 3))
+
+
+@fits("linalg_qr")
+def _qr(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    return {"A": _rectangle(make), "mode": make.pick("reduced", "complete", "r", "other")}
+
+
+@fits("qr", "linalg_svd", "svd", "linalg_svdvals")
+def _of_rectangle(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    driver = {"driver": None} if make.op.schema.index_of("driver") is not None else {}
+    return {make.first: _rectangle(make), **driver}
+
+
+@fits("linalg_pinv", "pinverse", "linalg_matrix_rank")
+def _of_tolerances(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    hermitian = make.pick(True, False, False)
+    given: Named = {make.first: _hermitian(make) if hermitian else _rectangle(make)}
+    for name, choices in (
+        ("rcond", (1e-6, 0.3, 0.0)), ("tol", (1e-6, 0.3)), ("atol", (None, 1e-3, 0.5)),
+        ("rtol", (None, 1e-6, 0.4)), ("hermitian", (hermitian,)),
+    ):  # fmt: skip
+        if make.op.schema.index_of(name) is not None:
+            given[name] = make.pick(*choices)
+    return given
+
+
+@fits("linalg_solve", "linalg_solve_triangular")
+def _equations(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    a = _square(make)
+    n, left = a.shape[-1], make.pick(True, True, False)
+    if make.op.name.endswith("triangular"):
+        a = a + 3 * np.eye(n, dtype=make.dtype)
+    matrices = (*a.shape[:-2], n, 2) if left else (*a.shape[:-2], 2, n)
+    vectors = make.op.name.endswith("solve") and left and make.random.random() < 0.3
+    right = make.normal(*(a.shape[:-1] if vectors else matrices))
+    return {make.first: a, "B": right, "left": left}
+
+
+@fits("linalg_lstsq")
+def _least_squares(make: Maker) -> Named:
+    a = _rectangle(make)
+    right = make.normal(*a.shape[:-1], 2)
+    return {"self": a, "b": right, "rcond": None, "driver": make.pick("gels", "gelsd", None)}
+
+
+@fits("linalg_norm", "linalg_matrix_norm", "nuclear_norm", "frobenius_norm")
+def _norms(make: Maker) -> Named:
+    _any_linalg_dtype(make)
+    given: Named = {"self": _rectangle(make)}
+    numbers = (1, -1, 2, -2, float("inf"), float("-inf"), 3, 0.5)
+    is_text = make.op.overload in ("str_ord", "ord_str")
+    if make.op.schema.index_of("ord") is not None:
+        given["ord"] = make.pick("fro", "nuc", "max") if is_text else make.pick(*numbers)
+    if make.op.schema.index_of("dim") is not None and make.random.random() < 0.8:
+        given["dim"] = make.pick([0, 1], [-2, -1], [-1, 0])
+    if make.op.schema.index_of("dtype") is not None:
+        given["dtype"] = None
+    return given
+
+
+@fits("linalg_multi_dot", "chain_matmul")
+def _chain(make: Maker) -> Named:
+    sizes = [make.pick(1, 2, 3, 4, 5) for _ in range(make.pick(3, 4, 5))]
+    tensors = [make.normal(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+    if make.op.name.endswith("multi_dot") and make.random.random() < 0.3:
+        tensors[0] = tensors[0][0]
+    if make.op.name.endswith("multi_dot") and make.random.random() < 0.3:
+        tensors[-1] = tensors[-1][:, 0]
+    return {make.first: tensors}
+
+
+# Recurrent networks -------------------------------------------------------------------------------
+
+
+def _weights(make: Maker, gates: int, size: int, hidden: int, biased: bool) -> list[np.ndarray]:
+    shapes = [(gates * hidden, size), (gates * hidden, hidden)]
+    shapes += [(gates * hidden,)] * 2 if biased else []
+    return [make.normal(*shape) * np.asarray(0.5, make.dtype) for shape in shapes]
+
+
+_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+@fits(*_GATES)
+def _recurrent(make: Maker) -> Named:
+    name = make.op.name.partition("::")[2]
+    make.dtype = make.pick("float32", "float64")
+    size, hidden, layers, batch = (make.pick(1, 2, 3) for _ in range(4))
+    both, biased, batch_first = (make.pick(True, False) for _ in range(3))
+    projected = make.pick(0, 0, hidden + 1) if name == "lstm" else 0
+    directions = 2 if both else 1
+    output = projected or hidden
+    params = []
+    for layer in range(layers):
+        for _ in range(directions):
+            given = size if layer == 0 else output * directions
+            weights = _weights(make, _GATES[name], given, hidden, biased)
+            weights[1] = make.normal(_GATES[name] * hidden, output)
+            params += [*weights, *([make.normal(output, hidden)] if projected else [])]
+    states = [make.normal(layers * directions, batch, output)]
+    states += [make.normal(layers * directions, batch, hidden)] if name == "lstm" else []
+    given: Named = {
+        "hx": states if name == "lstm" else states[0], "params": params, "has_biases": biased,
+        "num_layers": layers, "dropout": 0.0, "train": make.pick(True, False),
+        "bidirectional": both,
+    }  # fmt: skip
+    if make.op.overload == "data":
+        sizes = sorted((make.pick(*range(1, batch + 1)) for _ in range(3)), reverse=True)
+        sizes[0] = batch
+        packed = {"data": make.normal(sum(sizes), size), "batch_sizes": np.array(sizes, "int64")}
+        return {**given, **packed}
+    shape = (batch, 4, size) if batch_first else (4, batch, size)
+    return {**given, "input": make.normal(*shape), "batch_first": batch_first}
+
+
+@fits(*(f"{name}_cell" for name in _GATES))
+def _cell(make: Maker) -> Named:
+    name = make.op.name.partition("::")[2].removesuffix("_cell")
+    make.dtype = make.pick("float32", "float64")
+    size, hidden, batch = (make.pick(1, 2, 3) for _ in range(3))
+    weights = _weights(make, _GATES[name], size, hidden, True)
+    states = [make.normal(batch, hidden) for _ in range(2)]
+    biases = weights[2:] if make.pick(True, False) else [None, None]
+    return {
+        "input": make.normal(batch, size), "hx": states if name == "lstm" else states[0],
+        "w_ih": weights[0], "w_hh": weights[1], "b_ih": biases[0], "b_hh": biases[1],
+    }  # fmt: skip
+
+
+# Images -------------------------------------------------------------------------------------------
+
+
+def _image(make: Maker, rank: int) -> np.ndarray:
+    shape = (make.pick(1, 2), make.pick(1, 2, 3), *(make.pick(1, 2, 3, 5) for _ in range(rank)))
+    return make.normal(*shape)
+
+
+def _scales(make: Maker, image: np.ndarray, sizes: list[int]) -> list[float | None]:
+    """Scales of any value; torch's antialiasing reads past images that they contradict."""
+    if make.op.name.endswith("_aa"):
+        ratios = [out / n for out, n in zip(sizes, image.shape[2:], strict=True)]
+        return [make.pick(None, ratio) for ratio in ratios]
+    return [make.pick(None, None, 0.5, 2.0, 1.3) for _ in sizes]
+
+
+def _resizes(names: tuple[str, ...], rank: int) -> None:
+    @fits(*names)
+    def resize(make: Maker) -> Named:
+        make.dtype = make.pick("float32", "float32", "float64", "float16")
+        image = _image(make, rank)
+        sizes = [make.pick(n, 2 * n, 3 * n, 1, 2, 7) for n in image.shape[2:]]
+        given: Named = {make.first: image, "output_size": sizes}
+        arguments = [argument.name for argument in make.op.schema.arguments]
+        if "scale_factors" not in arguments:
+            scales = [n for n in arguments if n.startswith("scales")]
+            return {**given, **dict(zip(scales, _scales(make, image, sizes), strict=True))}
+        factors = [make.pick(1.0, 2.0, 0.5, 1.7, 3.0) for _ in range(rank)]
+        by_size = make.pick(True, False)
+        return {
+            **given,
+            "output_size": sizes if by_size else None,
+            "scale_factors": None if by_size else factors,
+        }
+
+
+_resizes(("upsample_nearest1d", "_upsample_nearest_exact1d", "upsample_linear1d"), 1)
+_resizes(
+    (
+        "upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d",
+        "upsample_bicubic2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
+        "_upsample_lanczos2d_aa",
+    ),
+    2,
+)  # fmt: skip
+_resizes(("upsample_nearest3d", "_upsample_nearest_exact3d", "upsample_trilinear3d"), 3)
+
+
+@fits("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+def _grids(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    name = make.op.name.partition("::")[2]
+    rank = {"grid_sampler_2d": 2, "grid_sampler_3d": 3}.get(name) or make.pick(2, 2, 3)
+    image = _image(make, rank)
+    places = tuple(make.pick(1, 2, 4) for _ in range(rank))
+    return {
+        "input": image, "grid": make.normal(len(image), *places, rank),
+        "interpolation_mode": make.pick(0, 1, 2, 0), "padding_mode": make.pick(0, 1, 2),
+    }  # fmt: skip
+
+
+@fits("affine_grid_generator")
+def _affine(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    rank = make.pick(2, 3)
+    size = [make.pick(1, 2), 3, *(make.pick(1, 2, 3) for _ in range(rank))]
+    return {"theta": make.normal(size[0], rank, rank + 1), "size": size}
+
+
+@fits("pixel_shuffle", "pixel_unshuffle")
+def _pixels(make: Maker) -> Named:
+    factor, names = make.pick(1, 2, 3), [a.name for a in make.op.schema.arguments]
+    grows = "upscale_factor" in names
+    channels, scale = (2 * factor * factor, 1) if grows else (2, factor)
+    batch = make.pick((), (2,), (0,), (1, 2))
+    return {"self": make.normal(*batch, channels, 2 * scale, 3 * scale), names[1]: factor}
+
+
+@fits("channel_shuffle", "native_channel_shuffle")
+def _channels(make: Maker) -> Named:
+    return {"self": make.normal(make.pick(1, 2), 6, 2, 3), "groups": make.pick(1, 2, 3, 6, 4)}
+
+
+@fits("im2col", "col2im")
+def _windows(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "complex64")
+    given = {
+        "kernel_size": [make.pick(1, 2, 3), make.pick(1, 2)],
+        "dilation": [make.pick(1, 1, 2), make.pick(1, 2)],
+        "padding": [make.pick(0, 1), make.pick(0, 1, 2)],
+        "stride": [make.pick(1, 2), make.pick(1, 2, 3)],
+    }
+    sizes = [make.pick(3, 5), make.pick(3, 4)]
+    batch = make.pick((), (1,), (2,))
+    if make.op.name.endswith("im2col"):
+        return {**given, "self": make.normal(*batch, 2, *sizes)}
+    counts = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, d, p, s in zip(sizes, *given.values(), strict=True)
+    ]
+    area = given["kernel_size"][0] * given["kernel_size"][1]
+    columns = make.normal(*batch, 2 * area, max(counts[0] * counts[1], 1))
+    return {**given, "self": columns, "output_size": sizes}
