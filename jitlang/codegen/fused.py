@@ -23,11 +23,11 @@ from ..fuser.plan import Unsupported
 from ..fuser.stages import Stage
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
-from ..ops.rows import kernel_of
 from ..ops.traits import Role, roles_of
 from .launch import Launch, prepare
 from .launcher import NativeCall
 from .objects import is_available
+from .reference import reference_kernel
 from .sizes import Families
 
 PENDING = "its kernels are compiled in the background"
@@ -237,7 +237,6 @@ def _run_node(node: Node, values: dict[Value, Any], xp: Any, exact: bool) -> Non
     elif node.kind in ("prim::ListUnpack", "prim::TupleUnpack"):
         values.update(zip(node.outputs, given[0], strict=True))
     else:
-        assert node.op is not None
-        found = kernel_of(node.op, xp, exact)(*given)
+        found = reference_kernel(node, xp, exact)(*given)
         results = [found] if len(node.outputs) == 1 else found
         values.update(zip(node.outputs, results, strict=True))

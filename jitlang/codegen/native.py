@@ -378,17 +378,9 @@ class NativeEmitter(TensorEmitter):
             )
         if self.plan.forms[value].shape or not ty.is_array(value.type):
             return array
-        vector = self.b.bitcast(self.vector([array]), POINTER.as_pointer())
-        callee = self.object(_scalar_of)
-        made = self.python("PyObject_Vectorcall", callee, vector, I64(1), POINTER(None))
-        self.python("Py_DecRef", array)
-        return self.checked_object(made)
+        # NumPy's own functions give scalars, not arrays without dimensions.
+        return self.b.call(self.helper("jitlang_scalar_of", POINTER, [POINTER]), [array])
 
 
 def _view_of(source: Tensor, array: Any) -> Tensor:
     return box(array, source if source._base is None else source._base)
-
-
-def _scalar_of(array: Any) -> Any:
-    """NumPy's own functions give scalars, not arrays without dimensions."""
-    return array[()]

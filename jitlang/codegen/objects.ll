@@ -6,6 +6,7 @@ declare void @Py_DecRef(ptr)
 declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i32 @PyArray_SetBaseObject(ptr, ptr)
 declare ptr @PyDataMem_SetHandler(ptr)
+declare ptr @PyArray_Return(ptr)
 @PyArray_Type = external global i8
 @Tensor_Type = external global i8
 @Py_None = external global i8
@@ -268,6 +269,11 @@ drop:
   br label %failed
 failed:
   ret ptr null
+}
+
+define ptr @jitlang_scalar_of(ptr %array) {
+  %made = call ptr @PyArray_Return(ptr %array)
+  ret ptr %made
 }
 
 define internal void @fill(ptr %tensor, i64 %number, ptr %value) alwaysinline {

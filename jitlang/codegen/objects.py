@@ -28,6 +28,8 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
     ptr jitlang_new_tensor(ptr array, ptr base)
         A new Tensor as `tensor.core.box` makes it. Takes over the reference to the array; where
         that is NULL, so is the result. `base` is the Tensor whose memory a view shares, or NULL.
+    ptr jitlang_scalar_of(ptr array)
+        The scalar in an array without dimensions; takes over the reference to the array.
         Those that make something give a new reference, or NULL with an exception set.
 
 Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
@@ -56,10 +58,11 @@ from .llvm import Library, compile_module
 _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
-    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like",
+    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like", "jitlang_scalar_of",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
 _ARRAY_FUNCTIONS = {
+    "PyArray_Return": 76,
     "PyArray_NewFromDescr": 94,
     "PyArray_SetBaseObject": 282,
     "PyDataMem_SetHandler": 304,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..fuser.partition import FUSION_GROUP, SUBGRAPH
+from ..fuser.partition import FUSION_GROUP, SUBGRAPH, slices
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
@@ -235,6 +235,12 @@ class Planner:
         if form.dtype is not self.form(source).dtype:
             raise Unsupported(_no_form(node))
         return self.copied(node.output, source)
+
+    def subscript(self, node: Node) -> Action:
+        """A subscript of slices and numbers, which gives a view."""
+        if not slices(node) or not all(value.is_constant for value in node.inputs[1:]):
+            raise Unsupported(_no_form(node))
+        return self.view(node)
 
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
@@ -500,6 +506,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
+    "jit::numpy_index": Planner.subscript,
     "jit::buffer": Planner.allocated,
     "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),

@@ -32,7 +32,7 @@ class ReferenceCall:
     """
 
     def __init__(self, node: Node, template: Sequence[Any]) -> None:
-        self.kernel = _kernel(node)
+        self.kernel = reference_kernel(node, np)
         self.template = template
         self.results = len(node.outputs)
 
@@ -48,12 +48,14 @@ class ReferenceCall:
         return all(map(_stored, results, given[-self.results :]))
 
 
-def _kernel(node: Node) -> Callable[..., Any]:
+def reference_kernel(node: Node, xp: Any, exact: bool = False) -> Callable[..., Any]:
+    """The kernel of a node's row over an array namespace; on arrays NumPy's reading of it."""
     assert node.op is not None
     reading = READINGS.get(node.op.full_name)
-    if reading is not None and any(ty.is_array(value.type) for value in node.inputs):
-        return partial(reading, np)
-    return kernel_of(node.op, np)
+    parts = (part for value in node.inputs for part in ty.walk(value.type))
+    if reading is not None and any(map(ty.is_array, parts)):
+        return partial(reading, xp)
+    return kernel_of(node.op, xp, exact)
 
 
 def _filled(place: Any, given: Sequence[Any]) -> Any:

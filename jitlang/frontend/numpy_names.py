@@ -1,7 +1,7 @@
 """NumPy's functions, and the attributes of its arrays.
 
 A function that is covered runs as `jit::numpy`, which is NumPy's own; where a row of torch's agrees
-with it on these arguments (surface.py says when), that row is used and can be fused. Lists in
+with it on these arguments (numpy_agreed.py), that row is used and can be fused. Lists in
 calls, as in `np.array([1, 2.5])`, are read as tuples, so that they may mix types. Other functions
 are called back in Python. All attributes of arrays are covered.
 """
@@ -19,10 +19,9 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..ops.arrays import array_type, rank_of
-from . import surface
 from .builtins import SyntaxForm
 from .emitter import Emitter
+from .numpy_agreed import ELEMENTWISE, EXTREMA, agreed_function, agreed_method
 from .sugar import Arguments, ClassName, Operator, Plain, Special, Starred, Sugar
 
 Expansion = Callable[[Emitter, Arguments], Sugar]
@@ -59,38 +58,12 @@ COVERED = frozenset("""
     fft.fft fft.ifft fft.rfft fft.irfft fft.fftfreq fft.fftshift fft.ifftshift
 """.split())  # noqa: SIM905  # fmt: skip
 
-# Functions of one float array that are rows of torch's: elementwise ones, then those with an axis.
-_ELEMENTWISE = {
-    **{name: name for name in (
-        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin",
-        "cos", "tan", "abs",
-        "square", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "reciprocal",
-    )},
-    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "absolute": "abs", "negative": "neg",
-    "rint": "round",
-}  # fmt: skip
-_REDUCTIONS = {
-    "sum": "sum",
-    "mean": "mean",
-    "max": "amax",
-    "min": "amin",
-    "amax": "amax",
-    "amin": "amin",
-}
-_OPERATORS: Mapping[str, str] = {
-    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
-    "power": "pow",
-    "floor_divide": "floordiv", "remainder": "remainder", "mod": "remainder", "matmul": "matmul",
-    "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__", "equal": "eq",
-    "not_equal": "ne",
-    "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
-}  # fmt: skip
 # Where an argument is a tensor, NumPy's name stands for torch's function.
 _TORCH_NAMES = {
     "concatenate": "cat", "expand_dims": "unsqueeze", "transpose": "permute", "power": "pow",
     "copy": "clone",
-    "subtract": "sub", "multiply": "mul", "divide": "div", "arctan2": "atan2", **_ELEMENTWISE,
-    **_REDUCTIONS,
+    "subtract": "sub", "multiply": "mul", "divide": "div", "arctan2": "atan2", **ELEMENTWISE,
+    "sum": "sum", "mean": "mean", **EXTREMA,
 }  # fmt: skip
 _PYTHON_DTYPES: Mapping[type, DType] = {
     bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128,
@@ -148,7 +121,7 @@ def _call(e: Emitter, name: str, args: Arguments) -> Sugar:
     keywords = {key: _value(e, meaning) for key, meaning in args.keywords.items()}
     if any(_has_tensor(value.type) for value in (*values, *keywords.values())):
         return _on_tensors(e, name, args)
-    fused = _fused(e, name, values, keywords)
+    fused = agreed_function(e, name, values, keywords)
     if fused is not None:
         return Plain(fused)
     return Plain(_run(e, name, values, keywords))
@@ -167,7 +140,7 @@ def _has_tensor(type_: Type) -> bool:
 
 def _run(e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
     """NumPy's own function; a float that is known at compile time is computed here and now."""
-    if name in _ELEMENTWISE and len(values) == 1 and not keywords and values[0].type is ty.FLOAT:
+    if name in ELEMENTWISE and len(values) == 1 and not keywords and values[0].type is ty.FLOAT:
         number = values[0].constant()
         with np.errstate(all="ignore"):
             folded = None if number is None else getattr(np, name)(number)
@@ -193,115 +166,6 @@ def _on_tensors(e: Emitter, name: str, args: Arguments) -> Sugar:
     """A call with a tensor among its arguments means torch's function."""
     row = f"aten::{_TORCH_NAMES.get(name, name)}"
     return e.call_operator(Operator(row, name), args)
-
-
-# Rows that agree ----------------------------------------------------------------------------------
-
-
-def _fused(
-    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
-) -> Value | None:
-    """The call as a row of torch's, where one agrees with NumPy; else None."""
-    if not values:
-        return None
-    if name in _REDUCTIONS:
-        return _reduction(e, name, values, keywords)
-    if name in _JOINS:
-        return _joined(e, name, values, keywords)
-    if keywords:
-        return None
-    if name in _ELEMENTWISE and len(values) == 1 and surface.is_float(values[0].type):
-        return e.builder.op(f"aten::{_ELEMENTWISE[name]}", values[0])
-    if name in _OPERATORS and len(values) == 2 and all(_is_operand(v.type) for v in values):
-        return surface.binary(e, _OPERATORS[name], *values)
-    if name in ("maximum", "minimum") and len(values) == 2:
-        return _chosen(e, name, [], values)
-    if name == "where" and len(values) == 3 and _is_mask(values[0].type):
-        return _chosen(e, name, values[:1], values[1:])
-    plain = all(v.type in (ty.INT, ty.FLOAT, ty.NONE) for v in values[1:])
-    if name == "clip" and len(values) == 3 and surface.is_float(values[0].type) and plain:
-        return e.builder.op("aten::clamp", *values)
-    return None
-
-
-def _is_operand(type_: Type) -> bool:
-    return ty.is_array(type_) and rank_of(type_) != 0
-
-
-def _is_mask(type_: Type) -> bool:
-    return isinstance(type_, ty.TensorType) and type_.dtype is dtypes.bool_
-
-
-def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]) -> Value | None:
-    """A choice between two arrays of floats; a number takes the dtype of the other operand."""
-    arrays = [v.type.dtype for v in values if isinstance(v.type, ty.TensorType)]
-    if not any(surface.is_float(v.type) for v in values) or len(set(arrays)) != 1:
-        return None
-    if not all(ty.is_array(v.type) or v.type in (ty.INT, ty.FLOAT) for v in values):
-        return None
-    (target,) = set(arrays)
-    assert target is not None
-    operands = [surface.as_array(e, v, target) for v in values]
-    return e.builder.op(f"aten::{row}", *test, *operands)
-
-
-def _reduction(
-    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
-) -> Value | None:
-    given = dict(keywords)
-    if len(values) == 2 and "axis" not in given:
-        given["axis"] = values[1]
-    if not surface.is_float(values[0].type) or len(values) > 2:
-        return None
-    if given.keys() - {"axis", "keepdims"}:
-        return None
-    axis, keepdims = given.get("axis"), given.get("keepdims")
-    if keepdims is not None and keepdims.type is not ty.BOOL:
-        return None
-    row = f"aten::{_REDUCTIONS[name]}"
-    if axis is None or axis.type is ty.NONE:
-        return None if keepdims is not None else e.builder.op(row, values[0])
-    whole = isinstance(axis.type, ty.TupleType) and axis.type.elements
-    if axis.type is not ty.INT and not (whole and set(axis.type.children) == {ty.INT}):
-        return None
-    return e.builder.op(row, values[0], axis, *([] if keepdims is None else [keepdims]))
-
-
-_JOINS: Mapping[str, str] = {"stack": "aten::stack", "concatenate": "aten::cat"}
-
-
-def _joined(
-    e: Emitter, name: str, values: Sequence[Value], keywords: Mapping[str, Value]
-) -> Value | None:
-    """Arrays of one dtype and rank, in a list or in a tuple that is written out."""
-    arrays, axis = values[0], keywords.get("axis", values[-1] if len(values) == 2 else None)
-    if len(values) + len(keywords) > 2 or keywords.keys() - {"axis"}:
-        return None
-    if axis is not None and axis.type is not ty.INT:
-        return None
-    is_list = isinstance(arrays.type, ty.ListType)
-    parts = arrays.node.inputs if arrays.node.kind == "prim::TupleConstruct" else ()
-    kinds = arrays.type.children if is_list else [part.type for part in parts]
-    known = _common_dtype_and_rank(kinds)
-    if known is None:
-        return None
-    joined = arrays if is_list else e.builder.list(parts, kinds[0])
-    made = e.builder.op(_JOINS[name], joined, *([] if axis is None else [axis]))
-    made.type = array_type(known[0], known[1] + (name == "stack"))
-    return made
-
-
-def _common_dtype_and_rank(kinds: Sequence[Type]) -> tuple[DType, int] | None:
-    """What arrays that are joined must share; None unless all are known to."""
-    found: set[tuple[DType | None, int | None]] = set()
-    for kind in kinds:
-        if not isinstance(kind, ty.TensorType) or not ty.is_array(kind):
-            return None
-        found.add((kind.dtype, rank_of(kind)))
-    if len(found) != 1:
-        return None
-    ((dtype, rank),) = found
-    return (dtype, rank) if dtype is not None and rank else None
 
 
 # Arrays -------------------------------------------------------------------------------------------
@@ -332,7 +196,7 @@ def _call_method(e: Emitter, self: Value, name: str, args: Arguments) -> Sugar:
     keywords = {key: _value(e, meaning) for key, meaning in args.keywords.items()}
     if any(_has_tensor(value.type) for value in values):
         return _on_tensors(e, name, Arguments([Plain(self), *args.positional], args.keywords))
-    fused = _reduction(e, name, [self, *values], keywords) if name in _REDUCTIONS else None
+    fused = agreed_method(e, name, self, values, keywords)
     if fused is not None:
         return Plain(fused)
     names = e.builder.constant(",".join(keywords))

@@ -14,6 +14,7 @@ exceptions included. There are two ways to get there, and `ops/arrays.py` says m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import dtypes
@@ -126,36 +127,53 @@ def _target(name: str, lhs: Value, rhs: Value) -> DType | None:
     """The dtype in which an operator is computed, where it is known and worth a row of torch's."""
     if rank_of(lhs.type) == 0 and rank_of(rhs.type) == 0:
         return None  # scalars: Python's own operator is quickest
-    known = [_static_operand(v) for v in (lhs, rhs)]
-    if None in known:
-        return None
-    target = dtypes.numpy_result_type(*(k for k in known if k is not None))
-    if name == "div" and target.category < Category.FLOATING:
+    target = common_dtype([lhs, rhs])
+    if name == "div" and target is not None and target.category < Category.FLOATING:
         return dtypes.float64
     return target
 
 
+def common_dtype(values: Sequence[Value]) -> DType | None:
+    """The dtype in which NumPy computes with these arrays and numbers.
+
+    None where it is not known, or an int may not fit into it, which NumPy refuses.
+    """
+    known = [dtype_of_operand(v.type) for v in values]
+    if None in known:
+        return None
+    target = dtypes.numpy_result_type(*(k for k in known if k is not None))
+    return target if all(_fits(v, target) for v in values) else None
+
+
+def _fits(value: Value, target: DType) -> bool:
+    """Whether a number is sure to fit into a dtype; arrays are cast."""
+    if value.type is not ty.INT or target.category is not Category.INTEGRAL:
+        return True
+    number = value.constant()
+    if number is None:
+        return target is dtypes.int64
+    limits = dtypes.iinfo(target)
+    return bool(limits.min <= number <= limits.max)
+
+
 def _row_agrees(name: str, target: DType, lhs: Value, rhs: Value) -> bool:
-    same = _static_operand(lhs) is _static_operand(rhs)
+    same = dtype_of_operand(lhs.type) is dtype_of_operand(rhs.type)
     if name == "matmul":
         return same and target in REAL_FLOATS and rhs.type not in NUMBERS
     if name in _SHIFTS or ty.BOOL in (lhs.type, rhs.type):
         return False
     if name in ("and", "or", "xor"):
-        return same and target.category < Category.FLOATING
+        return target.category < Category.FLOATING
     if target in REAL_FLOATS:
         return True
     if target in _FLOATS:
         return name in ("add", "sub", "mul", "div")
-    if target.category is not Category.INTEGRAL or name == "pow":
-        return False
-    return same or target is dtypes.int64
+    return target.category is Category.INTEGRAL and name != "pow"
 
 
-def _static_operand(value: Value) -> DType | type | None:
-    if isinstance(value.type, ty.TensorType):
-        return value.type.dtype
-    return _SCALAR_CLASSES.get(value.type)
+def dtype_of_operand(type_: Type) -> DType | type | None:
+    """The dtype of an array or the class of a number, None where that is not known."""
+    return type_.dtype if isinstance(type_, ty.TensorType) else _SCALAR_CLASSES.get(type_)
 
 
 def as_array(e: Emitter, value: Value, target: DType) -> Value:

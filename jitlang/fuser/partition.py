@@ -198,7 +198,7 @@ def is_fusible(node: Node) -> bool:
         return _has_plain_operands(node)
     if name in CASTS:
         return _changes_dtype(node)
-    if name == _INDEX and not _slices(node):
+    if name == _INDEX and not slices(node):
         return False
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
@@ -236,7 +236,7 @@ def _is_computed_anew(readers: Sequence[Node]) -> bool:
     return overlapping or not _SPREADING.isdisjoint(names)
 
 
-def _slices(node: Node) -> bool:
+def slices(node: Node) -> bool:
     """A subscript of slices, numbers and new dimensions, which is a view with dimensions."""
     key = node.inputs[1].constant()
     if not isinstance(key, str) or "s" not in key:

@@ -432,12 +432,28 @@ op(
 # Rows of torch's that raise other exceptions ----------------------------------------------------
 
 
-def _reduced(name: str) -> Callable[..., Any]:
+def _axis(dim: Any) -> Any:
+    """NumPy's axis; no dimension, given to a row that has no None, means all of them."""
+    return (tuple(dim) or None) if isinstance(dim, list | tuple) else dim
+
+
+def _summed(name: str) -> Callable[..., Any]:
     def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-        axis = tuple(dim) if isinstance(dim, list | tuple) else dim
-        if name in ("max", "min"):
-            return getattr(xp, name)(x, axis=axis or None, keepdims=keepdim)
-        return getattr(xp, name)(x, axis=axis, keepdims=keepdim, dtype=plain(dtype))
+        return getattr(xp, name)(x, axis=_axis(dim), keepdims=keepdim, dtype=plain(dtype))
+
+    return run
+
+
+def _reduced(name: str) -> Callable[..., Any]:
+    def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        return getattr(xp, name)(x, axis=_axis(dim), keepdims=keepdim)
+
+    return run
+
+
+def _spread(name: str) -> Callable[..., Any]:
+    def run(xp: Any, x: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+        return getattr(xp, name)(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
 
     return run
 
@@ -445,11 +461,16 @@ def _reduced(name: str) -> Callable[..., Any]:
 READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::matmul": lambda xp, a, b: xp.matmul(a, b),
     "aten::sum": lambda xp, x, dtype=None: xp.sum(x, dtype=plain(dtype)),
-    "aten::sum.dim_IntList": _reduced("sum"),
+    "aten::sum.dim_IntList": _summed("sum"),
     "aten::mean": lambda xp, x, dtype=None: xp.mean(x, dtype=plain(dtype)),
-    "aten::mean.dim": _reduced("mean"),
+    "aten::mean.dim": _summed("mean"),
     "aten::amax": _reduced("max"),
     "aten::amin": _reduced("min"),
+    **{f"aten::{name}{form}": _reduced(name) for name in ("any", "all") for form in (
+        "", ".dim", ".dims")},
+    "aten::std.correction": _spread("std"),
+    "aten::var.correction": _spread("var"),
+    "aten::to.dtype": lambda xp, x, dtype, *others: x.astype(plain(dtype)),
     "aten::stack": lambda xp, arrays, axis=0: xp.stack(arrays, axis),
     "aten::cat": lambda xp, arrays, axis=0: xp.concatenate(arrays, axis),
 }

@@ -1,0 +1,239 @@
+"""Calls of NumPy's functions and methods as rows of torch's, which can be fused.
+
+A call becomes such a row where the dtypes of its arguments are known and the row gives NumPy's own
+result. Operands of several dtypes are cast first to the one that NumPy computes in. surface.py has
+the same for operators, and says which rows agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .. import dtypes
+from ..dtypes import Category, DType
+from ..ir import types as ty
+from ..ir.graph import Value
+from ..ir.types import Type
+from ..ops.arrays import array_type, rank_of
+from . import surface
+from .emitter import Emitter
+
+# Functions of one array, element by element.
+ELEMENTWISE = {
+    **{name: name for name in (
+        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin",
+        "cos", "tan", "abs",
+        "square", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "reciprocal",
+    )},
+    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "absolute": "abs", "negative": "neg",
+    "rint": "round",
+}  # fmt: skip
+_OF_INTEGERS = frozenset(("abs", "absolute", "negative", "square"))
+"""Those that give integers for integers, and agree."""
+_OF_FLOATS = frozenset((
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin", "cos",
+    "tan", "arctan", "arcsin", "arccos",
+))  # fmt: skip
+"""Those that are computed in float64 for wide integers."""
+_WIDE_INTEGERS = (dtypes.int32, dtypes.int64)
+EXTREMA = {"max": "amax", "min": "amin", "amax": "amax", "amin": "amin"}
+REDUCTIONS = {
+    "sum": "sum", "mean": "mean", **EXTREMA, "any": "any", "all": "all", "std": "std", "var": "var",
+}  # fmt: skip
+OPERATORS: Mapping[str, str] = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "power": "pow",
+    "floor_divide": "floordiv", "remainder": "remainder", "mod": "remainder", "matmul": "matmul",
+    "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__", "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+}  # fmt: skip
+
+Keywords = Mapping[str, Value]
+
+
+def agreed_function(
+    e: Emitter, name: str, values: Sequence[Value], keywords: Keywords
+) -> Value | None:
+    """A call of `np.name` as a row of torch's, where one agrees with NumPy; else None."""
+    if not values:
+        return None
+    if name in REDUCTIONS:
+        return _reduction(e, name, values, keywords)
+    if name in _JOINS:
+        return _joined(e, name, values, keywords)
+    if keywords:
+        return None
+    if name in ELEMENTWISE and len(values) == 1:
+        return _elementwise(e, name, values[0])
+    if name in OPERATORS and len(values) == 2 and all(_is_operand(v.type) for v in values):
+        return surface.binary(e, OPERATORS[name], *values)
+    if name in ("maximum", "minimum") and len(values) == 2:
+        return _chosen(e, name, [], values)
+    if name == "where" and len(values) == 3 and _is_mask(values[0].type):
+        return _chosen(e, name, values[:1], values[1:])
+    plain = all(v.type in (ty.INT, ty.FLOAT, ty.NONE) for v in values[1:])
+    if name == "clip" and len(values) == 3 and surface.is_float(values[0].type) and plain:
+        return e.builder.op("aten::clamp", *values)
+    return None
+
+
+def agreed_method(
+    e: Emitter, name: str, self: Value, values: Sequence[Value], keywords: Keywords
+) -> Value | None:
+    """A call of a method of an array as a row of torch's, where one agrees; else None."""
+    if name in REDUCTIONS:
+        return _reduction(e, name, [self, *values], keywords)
+    if name == "astype" and len(values) == 1 and not keywords:
+        return _cast(e, self, values[0])
+    return None
+
+
+def _is_operand(type_: Type) -> bool:
+    return ty.is_array(type_) and rank_of(type_) != 0
+
+
+def _is_mask(type_: Type) -> bool:
+    return isinstance(type_, ty.TensorType) and type_.dtype is dtypes.bool_
+
+
+def _dtype_of(value: Value) -> DType | None:
+    """The dtype of an array that has dimensions, where it is known and a real number's."""
+    type_ = value.type
+    if not isinstance(type_, ty.TensorType) or not _is_operand(type_):
+        return None
+    return None if type_.dtype is None or type_.dtype.is_complex else type_.dtype
+
+
+def _elementwise(e: Emitter, name: str, operand: Value) -> Value | None:
+    dtype = _dtype_of(operand)
+    is_integer = dtype is not None and dtype.category is Category.INTEGRAL
+    if is_integer and name in _OF_FLOATS and dtype in _WIDE_INTEGERS:
+        operand = surface.cast_to(e, operand, dtypes.float64)
+    elif not surface.is_float(operand.type) and not (is_integer and name in _OF_INTEGERS):
+        return None
+    return e.builder.op(f"aten::{ELEMENTWISE[name]}", operand)
+
+
+def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]) -> Value | None:
+    """A choice between two arrays, or an array and a number."""
+    if not any(_is_operand(v.type) for v in values):
+        return None
+    target = surface.common_dtype(values)
+    if target is None or target not in (*surface.REAL_FLOATS, *_WIDE_INTEGERS):
+        return None
+    operands = [surface.as_array(e, v, target) for v in values]
+    return e.builder.op(f"aten::{row}", *test, *operands)
+
+
+def _cast(e: Emitter, self: Value, wanted: Value) -> Value | None:
+    """`x.astype(dtype)`, which always copies."""
+    own, target = _dtype_of(self), _wanted_dtype(wanted)
+    if own is None or rank_of(self.type) is None or target is None or target.is_complex:
+        return None
+    if own is target:
+        return e.builder.op("aten::clone", self)
+    return surface.cast_to(e, self, target)
+
+
+def _wanted_dtype(value: Value) -> DType | None:
+    """A dtype that is known, or that of an array whose dtype is."""
+    if value.node.kind == "prim::dtype":
+        return _dtype_of(value.node.inputs[0])
+    found = value.constant()
+    return found if isinstance(found, DType) else None
+
+
+# Reductions ---------------------------------------------------------------------------------------
+
+
+def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keywords) -> Value | None:
+    given = dict(keywords)
+    if len(values) == 2 and "axis" not in given:
+        given["axis"] = values[1]
+    if len(values) > 2 or given.keys() - {"axis", "keepdims", "ddof"}:
+        return None
+    operand = _reduced_operand(e, name, values[0])
+    axis, keepdims, ddof = given.get("axis"), given.get("keepdims"), given.get("ddof")
+    if operand is None or (keepdims is not None and keepdims.type is not ty.BOOL):
+        return None
+    if axis is not None and axis.type is ty.NONE:
+        axis = None
+    if axis is not None and not _are_axes(axis.type):
+        return None
+    row = f"aten::{REDUCTIONS[name]}"
+    if name in ("std", "var"):
+        return _spread(e, row, operand, axis, keepdims, ddof)
+    if ddof is not None or (axis is None and keepdims is not None):
+        return None
+    if axis is None:
+        return e.builder.op(row, operand)
+    return e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+
+
+def _are_axes(type_: Type) -> bool:
+    """An int, or some of them in a tuple."""
+    whole = isinstance(type_, ty.TupleType) and type_.elements
+    return type_ is ty.INT or bool(whole and set(type_.children) == {ty.INT})
+
+
+def _reduced_operand(e: Emitter, name: str, value: Value) -> Value | None:
+    """What a row reduces in place of an array; None where no row agrees."""
+    if surface.is_float(value.type):
+        return value
+    dtype = _dtype_of(value)
+    if dtype is dtypes.bool_:
+        return value if name in ("any", "all") else None
+    if dtype not in _WIDE_INTEGERS:
+        return None
+    is_fraction = name in ("mean", "std", "var")
+    return surface.cast_to(e, value, dtypes.float64) if is_fraction else value
+
+
+def _spread(
+    e: Emitter, row: str, x: Value, axis: Value | None, keepdims: Value | None, ddof: Value | None
+) -> Value | None:
+    """A variance, or its root."""
+    correction = e.builder.constant(0) if ddof is None else ddof
+    if correction.type not in (ty.INT, ty.FLOAT):
+        return None
+    kept = {} if keepdims is None else {"keepdim": keepdims}
+    dims = e.builder.constant(None) if axis is None else axis
+    return e.builder.op(row, x, dims, correction=correction, **kept)
+
+
+# Joins --------------------------------------------------------------------------------------------
+
+_JOINS: Mapping[str, str] = {"stack": "aten::stack", "concatenate": "aten::cat"}
+
+
+def _joined(e: Emitter, name: str, values: Sequence[Value], keywords: Keywords) -> Value | None:
+    """Arrays of one rank, in a list or in a tuple that is written out."""
+    arrays, axis = values[0], keywords.get("axis", values[-1] if len(values) == 2 else None)
+    if len(values) + len(keywords) > 2 or keywords.keys() - {"axis"}:
+        return None
+    if axis is not None and axis.type is not ty.INT:
+        return None
+    is_list = isinstance(arrays.type, ty.ListType)
+    parts = arrays.node.inputs if arrays.node.kind == "prim::TupleConstruct" else ()
+    kinds = arrays.type.children if is_list else [part.type for part in parts]
+    rank = _common_rank(kinds)
+    if not rank:
+        return None
+    target = surface.dtype_of_operand(kinds[0]) if is_list else surface.common_dtype(parts)
+    if not isinstance(target, DType):
+        return None
+    if not is_list:
+        cast = [surface.cast_to(e, part, target) for part in parts]
+        arrays = e.builder.list(cast, cast[0].type)
+    made = e.builder.op(_JOINS[name], arrays, *([] if axis is None else [axis]))
+    made.type = array_type(target, rank + (name == "stack"))
+    return made
+
+
+def _common_rank(kinds: Sequence[Type]) -> int | None:
+    """The rank that all of these arrays have; None unless it is known."""
+    if not all(isinstance(kind, ty.TensorType) and ty.is_array(kind) for kind in kinds):
+        return None
+    ranks = {rank_of(kind) for kind in kinds}
+    return ranks.pop() if len(ranks) == 1 else None

@@ -1,0 +1,123 @@
+"""NumPy's functions and methods that become rows which can be fused: native code gives what NumPy
+gives, dtypes and kinds included, and no call of these goes back to NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_numpy_surface import assert_close, assert_same, kind_of
+
+import jitlang as jl
+
+RNG = np.random.default_rng(7)
+
+
+def casts(x, y):
+    return (
+        x.astype(np.float32),
+        x.astype(np.float64) + 1,
+        x.astype(y.dtype),
+        x.astype(x.dtype),
+        x.astype(bool),
+        np.abs(x).astype(np.int16),
+    )
+
+
+def choices(x, y):
+    return (
+        np.maximum(x, y),
+        np.minimum(y, x),
+        np.maximum(x, 2),
+        np.where(x > y, x, y),
+        np.where(x > 0, y, 1),
+    )
+
+
+def joins(x, y):
+    return np.stack((x, y)), np.concatenate((y, x), axis=1), np.stack((x > 0, y > 0), axis=-1)
+
+
+def totals(x, y):
+    return (
+        x.sum(), y.max(), np.min(x), x.mean(), x.std(), np.var(y, ddof=1), (x > y).any(),
+        np.all(x > -9), x.any(),
+    )  # fmt: skip
+
+
+def rows(x, y):
+    return (
+        x.sum(axis=0), x.max(axis=1), y.min(0), x.mean(axis=1, keepdims=True), x.std(axis=0),
+        y.var(axis=(0, 1)), (x > y).any(axis=1), (x > y).all(0), np.std(x, axis=1, keepdims=True),
+    )  # fmt: skip
+
+
+def functions(x, y):
+    return np.abs(x), np.square(y), np.negative(x), np.exp(y), np.sqrt(np.abs(x)), np.sin(x)
+
+
+def with_numbers(x, y):
+    return x * 2, y - 3, 3 - x, x + y, x > 1, (x > 0) & (y > 0), (x > 0) | (x > y)
+
+
+def reversed_views(x, y):
+    return x[::-1], (y + x)[::-1, 1:], x[:, ::-2], y[::-1] + x
+
+
+KINDS = [(np.float64, np.float32), (np.int32, np.int64)]
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
+@pytest.mark.parametrize(
+    "function",
+    [casts, choices, joins, totals, rows, functions, with_numbers, reversed_views],
+    ids=lambda f: f.__name__,
+)
+def test_native_code_gives_what_numpy_gives(function: Callable[..., Any], kinds: Any) -> None:
+    x, y = (RNG.normal(0, 5, (5, 7)).astype(kind) for kind in kinds)
+    scripted = jl.script(function)
+    scripted.compile(x, y)
+    (version,) = scripted.explain().versions
+    assert not version.callbacks
+    got, wanted = scripted(x, y), function(x, y)
+    assert kind_of(got) == kind_of(wanted)
+    assert_close(got, wanted)
+
+
+def test_a_cast_to_the_own_dtype_is_a_copy() -> None:
+    scripted = jl.script(casts)
+    x = np.ones((2, 3))
+    scripted.compile(x, x)
+    same = scripted(x, x)[3]
+    assert not np.shares_memory(same, x)
+
+
+def too_large(x):
+    return x * 300, x + 1
+
+
+def by_argument(x, n):
+    return x * n
+
+
+def test_an_int_that_does_not_fit_raises_what_numpy_raises() -> None:
+    assert_same(too_large, np.ones(3, np.int8))
+    assert_same(by_argument, np.ones(3, np.int32), 2**40)
+    assert_same(by_argument, np.ones(3, np.int32), 2)
+
+
+def wrong_axis(x):
+    return x.std(axis=2)
+
+
+def nothing(x):
+    return x.max()
+
+
+def test_bad_reductions_raise_what_numpy_raises() -> None:
+    assert_same(wrong_axis, np.ones((2, 3)))
+    assert_same(nothing, np.ones((0,), np.int64))
+    assert_same(nothing, np.ones((0,)))
