@@ -47,6 +47,7 @@ What stands under *native*:
 - `planned`: cat, stack, clone and kin, done by native code.
 - `constant`: known when a version is compiled.
 - `scalar`: machine code over numbers; `read`: the number in a tensor.
+- `composite`: made of other rows, which take its place where dtypes and sizes are known.
 - `reference`: native code calls the reference kernel.
 """
 
@@ -103,6 +104,7 @@ _LABELS: tuple[tuple[str, Callable[[OpDef], bool]], ...] = (
     ("read", lambda op: op.full_name in ITEMS),
     ("view", _is_view),
     ("scalar", _is_scalar),
+    ("composite", lambda op: op.composite is not None),
 )
 
 
@@ -114,6 +116,8 @@ def native(op: OpDef) -> str:
 def _kernel(op: OpDef) -> str:
     if op.body is not None:
         return "body"
+    if op.composite is not None:
+        return "composite"
     base = base_of(op)
     if base is not None:
         return f"of `{base.name}`"
@@ -124,7 +128,8 @@ def line(op: OpDef) -> str:
     """The row's line in the table."""
     names = [f"`{op.function}`"] if op.function else []
     names += [f"`.{op.method}`"] if op.method else []
-    gradient = "yes" if op.grad is not None else ""
+    inherited = "of its parts" if op.composite is not None else ""
+    gradient = "yes" if op.grad is not None else inherited
     return f"| `{op.full_name}` | {' '.join(names)} | {_kernel(op)} | {gradient} | {native(op)} |"
 
 

@@ -25,6 +25,7 @@ from ..fuser.partition import FUSION_GROUP, fuse_nodes
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node
 from ..ir.verifier import verify
+from ..passes.manager import run_passes
 from .callback import callback_of
 from .machine import Routine, assemble
 
@@ -85,6 +86,7 @@ def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericFor
         interpreter: gives the interpreter's form.
     """
     fused = graph.copy()
+    run_passes(fused, ["composites"])
     if fuse_nodes(fused):
         if config.current().verify:
             verify(fused)

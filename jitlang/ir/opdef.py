@@ -55,8 +55,10 @@ class OpDef:
     Attributes:
         schema_text: the schema; parsed on first use.
         impl: reference kernel `impl(xp, *arguments)` over raw arrays and Python values, `xp` being
-            the array namespace; or None where `body` or `python` define it.
+            the array namespace; or None where `body`, `composite` or `python` define it.
         body: pointwise body `body(m, *operands)` in the algebra `m`.
+        composite: what the row is made of: `composite(m, *arguments)`, where `m` reads rows
+            (`ops/composite.py`).
         python: a Python expression over the argument names (`"self + other"`), pure and without
             calls to anything but builtins: the kernel of scalar and container rows, inlined by the
             interpreter.
@@ -77,6 +79,7 @@ class OpDef:
     schema_text: str
     impl: Kernel | None = None
     body: Kernel | None = None
+    composite: Kernel | None = None
     python: str | None = None
     infer: TypeRule | None = None
     grad: Kernel | None = None

@@ -6,16 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import dtypes
 from ..ir.opdef import Effect
 from ..ir.types import Type
-from .composite import Calls
+from .composite import Reading
 from .creation import as_dtype
-from .reduce import not_supported
-from .rows import op
-from .rules import compute_dtype, made, same_type, tensor_at, unknown_sizes, wrap_dim
+from .reduce import lacks_kernel
+from .rows import composite, op
+from .rules import made, same_type, tensor_at, unknown_sizes, wrap_dim
+from .traits import execution_dtype
 
 # Embeddings ---------------------------------------------------------------------------------------
 
@@ -124,8 +123,29 @@ op(
 # Attention ----------------------------------------------------------------------------------------
 
 
+def _check_attention(m: Reading, query: Any, key: Any, value: Any) -> None:
+    """Raises RuntimeError where dtypes or shapes do not fit."""
+    for name, part in (("query", query), ("key", key), ("value", value)):
+        if m.rank(part) < 2:
+            raise RuntimeError(
+                f"scaled_dot_product_attention: Expected {name} to be at least 2 dimensional"
+            )
+        if m.dtype(part) is not m.dtype(query):
+            raise RuntimeError(
+                "Expected query, key, and value to have the same dtype, but got query.dtype: "
+                f"{m.dtype(query)} {name}.dtype: {m.dtype(part)}"
+            )
+    if not m.dtype(query).is_floating_point:
+        raise lacks_kernel("scaled_dot_product_attention", m.dtype(query))
+    if m.size(query, -1) != m.size(key, -1) or m.size(key, -2) != m.size(value, -2):
+        raise RuntimeError(
+            f"attention does not fit: query {[*m.shape(query)]}, key {[*m.shape(key)]}, value "
+            f"{[*m.shape(value)]}"
+        )
+
+
 def _attention(
-    xp: Any, query: Any, key: Any, value: Any, mask: Any, dropout: float, causal: bool,
+    m: Reading, query: Any, key: Any, value: Any, mask: Any, dropout: float, causal: bool,
     scale: float | None, grouped: bool,
 ) -> Any:  # fmt: skip
     """softmax(query key^T scale + mask) value: "Attention Is All You Need", Vaswani et al., 2017.
@@ -133,60 +153,52 @@ def _attention(
     Raises:
         RuntimeError: dtypes or shapes do not fit, or a mask is given where `causal` is.
     """
-    for name, part in (("query", query), ("key", key), ("value", value)):
-        if part.ndim < 2:
-            raise RuntimeError(
-                f"scaled_dot_product_attention: Expected {name} to be at least 2 dimensional"
-            )
-        if part.dtype != query.dtype:
-            raise RuntimeError(
-                "Expected query, key, and value to have the same dtype, but got query.dtype: "
-                f"{dtypes.from_numpy(query.dtype)} {name}.dtype: {dtypes.from_numpy(part.dtype)}"
-            )
-    if not dtypes.from_numpy(query.dtype).is_floating_point:
-        raise not_supported("scaled_dot_product_attention", query)
     if mask is not None and causal:
         raise RuntimeError(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
             "is_causal=True"
         )
-    wide = np.dtype(compute_dtype(query.dtype))
-    q, k, v = (part.astype(wide, copy=False) for part in (query, key, value))
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise RuntimeError(
-            f"attention does not fit: query {[*query.shape]}, key {[*key.shape]}, value "
-            f"{[*value.shape]}"
-        )
+    _check_attention(m, query, key, value)
+    wide = execution_dtype(m.dtype(query))
+    q, k, v = (m.cast(part, wide) for part in (query, key, value))
     if grouped:
-        if min(q.ndim, k.ndim, v.ndim) < 3:
-            raise IndexError("grouped heads are the third dimension from the end")
-        k, v = (xp.repeat(part, q.shape[-3] // max(part.shape[-3], 1), -3) for part in (k, v))
-    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
-    scores = xp.matmul(q * wide.type(scale), k.swapaxes(-1, -2))
+        k, v = _for_each_query(m, q, k), _for_each_query(m, q, v)
+    scale = 1 / math.sqrt(max(m.size(q, -1), 1)) if scale is None else scale
+    scores = m.matmul(m.mul(q, scale), m.transpose(k, -1, -2))
     if causal:
-        mask = xp.tri(scores.shape[-2], scores.shape[-1], dtype=bool)
+        mask = _lower_triangle(m, m.size(scores, -2), m.size(scores, -1))
     if mask is not None:
-        scores = _masked(xp, scores, mask)
-    call = Calls(xp)
-    weights = call("aten::softmax.int", scores, -1) if scores.size else scores
+        scores = _masked(m, scores, mask)
+    weights = m.softmax(scores, -1)
     # Rows in which nothing may be looked at give zeros.
-    weights = xp.where(xp.isneginf(scores).all(-1, keepdims=True), wide.type(0), weights)
+    weights = m.where(m.all(m.isneginf(scores), -1, True), 0, weights)
     if dropout:
-        weights = call("aten::dropout", weights, dropout, True)
-    return xp.matmul(weights, v).astype(query.dtype, copy=False)
+        weights = m.dropout(weights, dropout, True)
+    return m.cast(m.matmul(weights, v), m.dtype(query))
 
 
-def _masked(xp: Any, scores: Any, mask: Any) -> Any:
-    if mask.dtype.kind == "b":
-        return xp.where(mask, scores, scores.dtype.type(-math.inf))
-    return scores + mask.astype(scores.dtype, copy=False)
+def _for_each_query(m: Reading, query: Any, part: Any) -> Any:
+    """Heads of keys or values, which are the third dimension from the end, once for each query."""
+    if min(m.rank(query), m.rank(part)) < 3:
+        raise IndexError("grouped heads are the third dimension from the end")
+    return m.repeat_interleave(part, m.size(query, -3) // max(m.size(part, -3), 1), -3)
 
 
-op(
+def _lower_triangle(m: Reading, rows: int, columns: int) -> Any:
+    return m.ge(m.unsqueeze(m.arange(rows), 1), m.arange(columns))
+
+
+def _masked(m: Reading, scores: Any, mask: Any) -> Any:
+    if m.dtype(mask) is dtypes.bool_:
+        return m.where(mask, scores, -math.inf)
+    return m.add(scores, m.cast(mask, m.dtype(scores)))
+
+
+composite(
     "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? "
     "attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool "
     "enable_gqa=False) -> Tensor",
-    impl=_attention,
+    _attention,
     infer=lambda types, constants: made(tensor_at(types), None),
     effect=Effect.RANDOM,
     method=None,
@@ -195,47 +207,52 @@ op(
 # Activations --------------------------------------------------------------------------------------
 
 
-def _prelu(xp: Any, a: Any, weight: Any) -> Any:
+def _prelu(m: Reading, a: Any, weight: Any) -> Any:
     """x where x > 0, else weight x, with a weight for all or for each channel."""
-    if weight.dtype != a.dtype:
+    if m.dtype(weight) is not m.dtype(a):
         raise RuntimeError(
-            f"prelu: Type promoting not supported. Got {dtypes.from_numpy(a.dtype)} and "
-            f"{dtypes.from_numpy(weight.dtype)}"
+            f"prelu: Type promoting not supported. Got {m.dtype(a)} and {m.dtype(weight)}"
         )
-    if weight.ndim > 1:
+    if m.rank(weight) > 1:
         raise RuntimeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
+            f"{m.rank(weight)}"
         )
-    if weight.size != 1:
-        if not a.ndim:
-            raise RuntimeError("Not allow zero-dim input tensor.")
-        channels = a.shape[1] if a.ndim > 1 else 1
-        if weight.shape != (channels,):
-            raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{weight.size} and channel size = {channels}."
-            )
-        weight = weight.reshape((-1,) + (1,) * (a.ndim - 2)) if a.ndim > 1 else weight
-    else:
-        weight = weight.reshape(())
-    return xp.where(a > 0, a, weight * a)
+    weight = _by_channel(m, a, weight)
+    return m.where(m.gt(a, 0), a, m.mul(weight, a))
 
 
-def _glu(xp: Any, a: Any, dim: int) -> Any:
+def _by_channel(m: Reading, a: Any, weight: Any) -> Any:
+    """The weights of `prelu` as they broadcast."""
+    count = math.prod(m.shape(weight))
+    if count == 1:
+        return m.reshape(weight, [])
+    if not m.rank(a):
+        raise RuntimeError("Not allow zero-dim input tensor.")
+    channels = m.size(a, 1) if m.rank(a) > 1 else 1
+    if count != channels:
+        raise RuntimeError(
+            "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+            f"{count} and channel size = {channels}."
+        )
+    for _ in range(m.rank(a) - 2):
+        weight = m.unsqueeze(weight, -1)
+    return weight
+
+
+def _glu(m: Reading, a: Any, dim: int) -> Any:
     """The first half of a dimension, gated by the sigmoid of the second."""
-    if not a.ndim:
+    if not m.rank(a):
         raise RuntimeError("glu does not support 0-dimensional tensors")
-    axis = wrap_dim(dim, a.ndim)
-    if a.shape[axis] % 2:
-        raise RuntimeError(
-            f"Halving dimension must be even, but dimension {axis} is size {a.shape[axis]}"
-        )
-    if not dtypes.from_numpy(a.dtype).is_floating_point:
-        raise not_supported("glu_cpu", a)
-    first, gate = xp.split(a, 2, axis)
-    call = Calls(xp)
-    return call.mul(first, call("aten::sigmoid", gate))
+    axis = wrap_dim(dim, m.rank(a))
+    size = m.size(a, axis)
+    if size % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
+    if not m.dtype(a).is_floating_point:
+        raise lacks_kernel("glu_cpu", m.dtype(a))
+    half = size // 2
+    return m.mul(m.narrow(a, axis, 0, half), m.sigmoid(m.narrow(a, axis, half, half)))
 
 
-op("aten::prelu(Tensor self, Tensor weight) -> Tensor", impl=_prelu, infer=same_type)
-op("aten::glu(Tensor self, int dim=-1) -> Tensor", impl=_glu, infer=_padded_type, method=None)
+composite("aten::prelu(Tensor self, Tensor weight) -> Tensor", _prelu, infer=same_type)
+composite("aten::glu(Tensor self, int dim=-1) -> Tensor", _glu, infer=_padded_type, method=None)

@@ -10,22 +10,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import dtypes
+from ..dtypes import DType
 from ..ir.types import TENSOR, TensorType, Type, without_none
-from .composite import Calls
-from .reduce import not_supported
-from .rows import op
+from .composite import Reading
+from .reduce import lacks_kernel
+from .rows import composite
 from .rules import tensor_at
 from .traits import broadcast_sizes
 
 _NONE, _MEAN, _SUM = 0, 1, 2
 
 
-def _reduced(call: Calls, loss: Any, reduction: int) -> Any:
+def _reduced(m: Reading, loss: Any, reduction: int) -> Any:
     if reduction not in (_NONE, _MEAN, _SUM):
         raise RuntimeError(f"{reduction} is not a valid value for reduction")
     if reduction == _MEAN:
-        return call("aten::mean", loss)
-    return call("aten::sum", loss) if reduction == _SUM else loss
+        return m.mean(loss)
+    return m.sum(loss) if reduction == _SUM else loss
 
 
 def _is_tensor(type_: Type) -> bool:
@@ -61,48 +62,53 @@ _LOSS: dict[str, Any] = {"method": None}
 
 
 def _loss(schema: str, elements: Callable[..., Any], tensors: int = 2, reduction: int = 2) -> None:
-    """A row whose loss per element is `elements(call, *arguments without the reduction)`."""
+    """A row whose loss per element is `elements(m, *arguments without the reduction)`."""
 
-    def impl(xp: Any, *args: Any) -> Any:
-        call = Calls(xp)
+    def body(m: Reading, *args: Any) -> Any:
         rest = (*args[:reduction], *args[reduction + 1 :])
-        return _reduced(call, elements(call, *rest), args[reduction])
+        return _reduced(m, elements(m, *rest), args[reduction])
 
-    op(schema, impl=impl, infer=_loss_rule(tensors, reduction), **_LOSS)
+    composite(schema, body, infer=_loss_rule(tensors, reduction), **_LOSS)
+
+
+def _refuse_cast(dtype: DType) -> None:
+    """Raises RuntimeError: a loss in floating point is no value of this dtype."""
+    raise RuntimeError(
+        f"result type Float can't be cast to the desired output type {dtype.graph_name}"
+    )
 
 
 # Distances ----------------------------------------------------------------------------------------
 
 
-def _apart(call: Calls, a: Any, b: Any) -> Any:
-    return call.abs(call.sub(a, b))
+def _apart(m: Reading, a: Any, b: Any) -> Any:
+    return m.abs(m.sub(a, b))
 
 
-def _squared_error(call: Calls, a: Any, b: Any) -> Any:
-    return call.square(call.sub(a, b))
-
-
-def _huber(call: Calls, a: Any, b: Any, delta: float) -> Any:
+def _huber(m: Reading, a: Any, b: Any, delta: float) -> Any:
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    apart = _apart(call, a, b)
-    near = call("aten::mul.Scalar", call.square(apart), 0.5)
-    far = call("aten::mul.Scalar", call("aten::sub.Scalar", apart, 0.5 * delta), delta)
-    return call("aten::where.self", call("aten::le.Scalar", apart, delta), near, far)
+    apart = _apart(m, a, b)
+    near = m.mul(m.square(apart), 0.5)
+    far = m.mul(m.sub(apart, 0.5 * delta), delta)
+    return m.where(m.le(apart, delta), near, far)
 
 
-def _smooth(call: Calls, a: Any, b: Any, beta: float) -> Any:
+def _smooth(m: Reading, a: Any, b: Any, beta: float) -> Any:
     if not beta >= 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    apart = _apart(call, a, b)
+    apart = _apart(m, a, b)
     if beta == 0:
         return apart
-    near = call("aten::mul.Scalar", call.square(apart), 0.5 / beta)
-    far = call("aten::sub.Scalar", apart, 0.5 * beta)
-    return call("aten::where.self", call("aten::lt.Scalar", apart, beta), near, far)
+    near = m.mul(m.square(apart), 0.5 / beta)
+    far = m.sub(apart, 0.5 * beta)
+    return m.where(m.lt(apart, beta), near, far)
 
 
-_loss("aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", _squared_error)
+_loss(
+    "aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor",
+    lambda m, a, b: m.square(m.sub(a, b)),
+)
 _loss("aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", _apart)
 _loss(
     "aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor",
@@ -117,60 +123,52 @@ _loss(
 # Probabilities ------------------------------------------------------------------------------------
 
 
-def _divergence(call: Calls, a: Any, target: Any, log_target: bool) -> Any:
-    if not all(dtypes.from_numpy(t.dtype).is_floating_point for t in (a, target)):
+def _divergence(m: Reading, a: Any, target: Any, log_target: bool) -> Any:
+    if not all(m.dtype(t).is_floating_point for t in (a, target)):
         raise RuntimeError("kl_div: only floating point inputs are supported.")
     if log_target:
-        return call.mul(call.exp(target), call.sub(target, a))
-    return call.sub(call.xlogy(target, target), call.mul(target, a))
+        return m.mul(m.exp(target), m.sub(target, a))
+    return m.sub(m.xlogy(target, target), m.mul(target, a))
 
 
-def _cross_entropy_of_bits(call: Calls, a: Any, target: Any, weight: Any) -> Any:
-    if a.shape != target.shape:
+def _cross_entropy_of_bits(m: Reading, a: Any, target: Any, weight: Any) -> Any:
+    if m.shape(a) != m.shape(target):
         raise RuntimeError(
-            f"Using a target size ({[*target.shape]}) that is different to the input size "
-            f"({[*a.shape]}) is deprecated. Please ensure they have the same size."
+            f"Using a target size ({[*m.shape(target)]}) that is different to the input size "
+            f"({[*m.shape(a)]}) is deprecated. Please ensure they have the same size."
         )
-    if target.dtype != a.dtype:
+    if m.dtype(target) is not m.dtype(a):
         raise RuntimeError(
-            f"Found dtype {dtypes.from_numpy(target.dtype).graph_name} but expected "
-            f"{dtypes.from_numpy(a.dtype).graph_name}"
+            f"Found dtype {m.dtype(target).graph_name} but expected {m.dtype(a).graph_name}"
         )
-    if not ((a >= 0) & (a <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
-    one_less = call("aten::rsub.Scalar", a, 1)
+    inside = m.logical_and(m.ge(a, 0), m.le(a, 1))
+    m.require(inside, RuntimeError, "all elements of input should be between 0 and 1")
     # Logarithms are cut at -100, so that a certain mistake costs a finite loss.
-    yes = call("aten::clamp_min", call.log(a), -100)
-    no = call("aten::clamp_min", call.log1p(call.neg(a)), -100) if one_less.size else one_less
-    loss = call.sub(call.mul(call("aten::sub.Scalar", target, 1), no), call.mul(target, yes))
-    return loss if weight is None else call.mul(loss, weight)
+    yes = m.clamp_min(m.log(a), -100)
+    no = m.clamp_min(m.log1p(m.neg(a)), -100)
+    loss = m.sub(m.mul(m.sub(target, 1), no), m.mul(target, yes))
+    return loss if weight is None else m.mul(loss, weight)
 
 
-def _cross_entropy_of_logits(call: Calls, a: Any, target: Any, weight: Any, positive: Any) -> Any:
+def _cross_entropy_of_logits(m: Reading, a: Any, target: Any, weight: Any, positive: Any) -> Any:
     """(1 - target) x - (1 + (positive - 1) target) log_sigmoid(x)."""
-    if not dtypes.from_numpy(target.dtype).is_floating_point:
-        raise RuntimeError(
-            "result type Float can't be cast to the desired output type "
-            f"{dtypes.from_numpy(target.dtype).graph_name}"
-        )
-    certain = call("aten::log_sigmoid", a)
+    if not m.dtype(target).is_floating_point:
+        _refuse_cast(m.dtype(target))
+    certain = m.log_sigmoid(a)
     if positive is not None:
-        raised = call.mul(call("aten::sub.Scalar", positive, 1), target)
-        certain = call.mul(call("aten::add.Scalar", raised, 1), certain)
-    loss = call.sub(call.mul(call("aten::rsub.Scalar", target, 1), a), certain)
-    return loss if weight is None else call.mul(loss, weight)
+        certain = m.mul(m.add(m.mul(m.sub(positive, 1), target), 1), certain)
+    loss = m.sub(m.mul(m.rsub(target, 1), a), certain)
+    return loss if weight is None else m.mul(loss, weight)
 
 
-def _soft_margin(call: Calls, a: Any, target: Any) -> Any:
-    if dtypes.from_numpy(a.dtype).category < dtypes.Category.FLOATING:
+def _soft_margin(m: Reading, a: Any, target: Any) -> Any:
+    if m.dtype(a).category < dtypes.Category.FLOATING:
+        _refuse_cast(m.dtype(a))
+    loss = m.log1p(m.exp(m.neg(m.mul(a, target))))
+    if m.shape(loss) != m.shape(a):
         raise RuntimeError(
-            "result type Float can't be cast to the desired output type "
-            f"{dtypes.from_numpy(a.dtype).graph_name}"
-        )
-    loss = call.log1p(call.exp(call.neg(call.mul(a, target))))
-    if loss.shape != a.shape:
-        raise RuntimeError(
-            f"output with shape {[*a.shape]} doesn't match the broadcast shape {[*loss.shape]}"
+            f"output with shape {[*m.shape(a)]} doesn't match the broadcast shape "
+            f"{[*m.shape(loss)]}"
         )
     return loss
 
@@ -198,10 +196,8 @@ _loss(
 _loss(
     "aten::margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int "
     "reduction=1) -> Tensor",
-    lambda call, a, b, target, margin: call(
-        "aten::clamp_min",
-        call("aten::add.Scalar", call.mul(call.neg(target), call.sub(a, b)), margin),
-        0,
+    lambda m, a, b, target, margin: m.clamp_min(
+        m.add(m.mul(m.neg(target), m.sub(a, b)), margin), 0
     ),
     tensors=3,
     reduction=4,
@@ -211,101 +207,139 @@ _loss(
 # Classes ------------------------------------------------------------------------------------------
 
 
-def _picked(xp: Any, a: Any, target: Any, weight: Any, ignored: int) -> tuple[Any, Any]:
+def _classes_of(m: Reading, a: Any) -> int:
+    """The dimension of the classes."""
+    return 1 if m.rank(a) > 1 else 0
+
+
+def _check_classes(m: Reading, a: Any, target: Any, weight: Any) -> None:
+    """Raises RuntimeError where dtypes or shapes do not fit."""
+    if not m.dtype(a).is_floating_point:
+        raise lacks_kernel("nll_loss_out_frame", m.dtype(a))
+    if m.dtype(target) not in (dtypes.int64, dtypes.uint8):
+        raise RuntimeError(f"expected scalar type Long but found {m.dtype(target).graph_name}")
+    if not m.rank(a):
+        raise RuntimeError("input tensor should be 1D or 2D")
+    shape, at = m.shape(a), _classes_of(m, a)
+    expected = (*shape[:at], *shape[at + 1 :])
+    if m.shape(target) != expected:
+        raise RuntimeError(f"Expected target size {[*expected]}, got {[*m.shape(target)]}")
+    if weight is not None and m.shape(weight) != (shape[at],):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {shape[at]} classes or no classes "
+            f"but got weight tensor of shape: {[*m.shape(weight)]}"
+        )
+
+
+def _targets(m: Reading, a: Any, target: Any, weight: Any, ignored: int) -> tuple[Any, Any]:
+    """Which targets count, and the class of each; 0 for those that do not.
+
+    Raises:
+        IndexError: there is no such class.
+        RuntimeError: dtypes or shapes do not fit.
+    """
+    if m.rank(a) == 1 and m.shape(target) == (1,):
+        target = m.squeeze(target, 0)
+    _check_classes(m, a, target, weight)
+    count = m.size(a, _classes_of(m, a))
+    known = m.ne(target, ignored)
+    classes = m.cast(m.where(known, target, 0), dtypes.int64)
+    m.require(
+        m.logical_and(m.ge(classes, 0), m.lt(classes, count)),
+        IndexError,
+        "Target {} is out of bounds.",
+        lambda: _outside(m, classes, count),
+    )
+    return known, classes
+
+
+def _picked(m: Reading, a: Any, targets: tuple[Any, Any], weight: Any) -> tuple[Any, Any]:
     """Minus the log-probability of each target, weighted, and the weights; 0 where ignored.
 
     `a` has its classes in dimension 1 (in 0 of a vector).
     """
-    classes = 1 if a.ndim > 1 else 0
-    if not dtypes.from_numpy(a.dtype).is_floating_point:
-        raise not_supported("nll_loss_out_frame", a)
-    if target.dtype not in (dtypes.int64.numpy, dtypes.uint8.numpy):
-        raise RuntimeError(
-            f"expected scalar type Long but found {dtypes.from_numpy(target.dtype).graph_name}"
-        )
-    expected = (*a.shape[:classes], *a.shape[classes + 1 :])
-    if not a.ndim:
-        raise RuntimeError("input tensor should be 1D or 2D")
-    if a.ndim == 1 and target.shape == (1,):
-        target = target.reshape(())
-    if target.shape != expected:
-        raise RuntimeError(f"Expected target size {[*expected]}, got {[*target.shape]}")
-    known = target != ignored
-    index = xp.where(known, target, 0)
-    outside = index[(index < 0) | (index >= a.shape[classes])]
-    if outside.size:
-        raise IndexError(f"Target {outside.reshape((-1,))[0]} is out of bounds.")
-    if weight is not None and weight.shape != (a.shape[classes],):
-        raise RuntimeError(
-            "weight tensor should be defined either for all "
-            f"{a.shape[classes]} classes or no classes but got weight tensor of shape: "
-            f"{[*weight.shape]}"
-        )
-    chosen = xp.take_along_axis(a, xp.expand_dims(index, classes), classes).squeeze(classes)
-    one = a.dtype.type(1)
-    weights = xp.where(known, one if weight is None else weight[index], a.dtype.type(0))
-    return xp.where(known, a.dtype.type(0) - chosen * weights, a.dtype.type(0)), weights
+    known, classes = targets
+    at = _classes_of(m, a)
+    chosen = m.squeeze(m.gather(a, at, m.unsqueeze(classes, at)), at)
+    if weight is None:
+        return m.where(known, m.rsub(chosen, 0), 0), m.cast(known, m.dtype(a))
+    weights = m.where(known, m.take(weight, classes), 0)
+    return m.where(known, m.rsub(m.mul(chosen, weights), 0), 0), weights
+
+
+def _outside(m: Reading, index: Any, count: int) -> Any:
+    """The least of the indices that are negative or, if none is, the greatest."""
+    least = m.min(index)
+    return m.where(m.lt(least, 0), least, m.max(index))
 
 
 def _negative_log_likelihood(
-    xp: Any, a: Any, target: Any, weight: Any, reduction: int, ignored: int
+    m: Reading, a: Any, target: Any, weight: Any, reduction: int, ignored: int
 ) -> Any:
-    losses, weights = _picked(xp, a, target, weight, ignored)
-    call = Calls(xp)
+    return _average(m, *_picked(m, a, _targets(m, a, target, weight, ignored), weight), reduction)
+
+
+def _average(m: Reading, losses: Any, weights: Any, reduction: int) -> Any:
+    """The mean counts each loss by its weight."""
     if reduction == _MEAN:
-        return call.div(call("aten::sum", losses), call("aten::sum", weights))
-    return _reduced(call, losses, reduction)
+        return m.div(m.sum(losses), m.sum(weights))
+    return _reduced(m, losses, reduction)
 
 
 def _cross_entropy(
-    xp: Any, a: Any, target: Any, weight: Any, reduction: int, ignored: int, smoothing: float
+    m: Reading, a: Any, target: Any, weight: Any, reduction: int, ignored: int, smoothing: float
 ) -> Any:
-    call = Calls(xp)
-    classes = 1 if a.ndim > 1 else 0
+    at = _classes_of(m, a)
     if not 0 <= smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {smoothing}")
-    if not dtypes.from_numpy(a.dtype).is_floating_point:
-        raise not_supported("log_softmax_lastdim_kernel_impl", a)
-    certain = call("aten::log_softmax.int", a, classes)
-    if target.shape == a.shape and target.dtype.kind != "i":
-        return _soft_targets(call, certain, target, weight, reduction, smoothing, classes)
-    plain = _negative_log_likelihood(xp, certain, target, weight, reduction, ignored)
+    if not m.dtype(a).is_floating_point:
+        raise lacks_kernel("log_softmax_lastdim_kernel_impl", m.dtype(a))
+    if m.dtype(target).numpy.kind != "i" and m.shape(target) == m.shape(a):
+        certain = m.log_softmax(a, at)
+        return _soft_targets(m, certain, target, weight, reduction, smoothing)
+    # Targets are checked before anything is computed, so that all of that can be one kernel.
+    targets = _targets(m, a, target, weight, ignored)
+    certain = m.log_softmax(a, at)
+    losses, weights = _picked(m, certain, targets, weight)
+    plain = _average(m, losses, weights, reduction)
     if not smoothing:
         return plain
-    spread = certain if weight is None else certain * _along(weight, classes, a.ndim)
-    known = target != ignored
-    losses = xp.where(known, -spread.sum(classes), a.dtype.type(0))
-    even = _reduced(call, losses, _SUM if reduction == _MEAN else reduction)
-    if reduction == _MEAN:
-        weights = _picked(xp, certain, target, weight, ignored)[1]
-        even = even / (known.sum() if weight is None else weights.sum())
-    share = smoothing / a.shape[classes]
-    return ((1 - smoothing) * plain + share * even).astype(a.dtype)
+    total = m.neg(m.sum(_weighted(m, certain, weight), [at]))
+    even = _average(m, m.where(targets[0], total, 0), weights, reduction)
+    return m.add(m.mul(plain, 1 - smoothing), m.mul(even, smoothing / m.size(a, at)))
 
 
-def _along(weight: Any, axis: int, rank: int) -> Any:
-    return weight.reshape((-1,) + (1,) * (rank - 1 - axis))
+def _weighted(m: Reading, certain: Any, weight: Any) -> Any:
+    """Times the weights of the classes, if there are any."""
+    if weight is None:
+        return certain
+    for _ in range(m.rank(certain) - 1 - _classes_of(m, certain)):
+        weight = m.unsqueeze(weight, -1)
+    return m.mul(certain, weight)
 
 
 def _soft_targets(
-    call: Calls, certain: Any, target: Any, weight: Any, reduction: int, smoothing: float, at: int
+    m: Reading, certain: Any, target: Any, weight: Any, reduction: int, smoothing: float
 ) -> Any:
     """Targets that are probabilities of the classes."""
+    at = _classes_of(m, certain)
     if smoothing:
-        even = smoothing / certain.shape[at]
-        target = (target * (1 - smoothing) + even).astype(target.dtype, copy=False)
-    if weight is not None:
-        certain = certain * _along(weight, at, certain.ndim)
-    losses = call("aten::sum.dim_IntList", call.neg(call.mul(certain, target)), [at])
+        target = m.add(m.mul(target, 1 - smoothing), smoothing / m.size(certain, at))
+    losses = m.sum(m.neg(m.mul(_weighted(m, certain, weight), target)), [at])
     if reduction != _MEAN:
-        return _reduced(call, losses, reduction)
-    count = certain.size // certain.shape[at]
-    return call("aten::div.Scalar", call("aten::sum", losses), count)
+        return _reduced(m, losses, reduction)
+    count = 1
+    for dim, size in enumerate(m.shape(certain)):
+        count *= 1 if dim == at else size
+    return m.div(m.sum(losses), count)
 
 
 def _picked_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    first = tensor_at(types)
-    sizes = () if constants[3] in (_MEAN, _SUM) else None
+    first, target = tensor_at(types), tensor_at(types, 1)
+    has_classes = target.dtype in (dtypes.int64, dtypes.uint8)
+    is_one_per_item = has_classes and first.rank is not None and first.rank > 1
+    each = target.sizes if is_one_per_item and constants[3] == _NONE else None
+    sizes = () if constants[3] in (_MEAN, _SUM) else each
     dtypes_given = {first.dtype} | _further_dtypes(types[1:3])
     plain = dtypes_given - {dtypes.int64, dtypes.uint8}
     dtype = first.dtype if plain == {first.dtype} and types[1] is not TENSOR else None
@@ -313,28 +347,28 @@ def _picked_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 def _of_rank(*ranks: int) -> Any:
-    def impl(xp: Any, a: Any, *rest: Any) -> Any:
-        if ranks and a.ndim not in ranks:
+    def body(m: Reading, a: Any, *rest: Any) -> Any:
+        if ranks and m.rank(a) not in ranks:
             raise RuntimeError(
                 f"input tensor should have {' or '.join(map(str, ranks))} dimensions"
             )
-        return _negative_log_likelihood(xp, a, *rest)
+        return _negative_log_likelihood(m, a, *rest)
 
-    return impl
+    return body
 
 
 for _name, _ranks in (("nll_loss", (1, 2)), ("nll_loss2d", (4,)), ("nll_loss_nd", ())):
-    op(
+    composite(
         f"aten::{_name}(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt "
         "ignore_index=-100) -> Tensor",
-        impl=_of_rank(*_ranks),
+        _of_rank(*_ranks),
         infer=_picked_rule,
         **_LOSS,
     )
-op(
+composite(
     "aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, "
     "SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor",
-    impl=_cross_entropy,
+    _cross_entropy,
     infer=_picked_rule,
     **_LOSS,
 )

@@ -15,7 +15,6 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import Category
 from ..ir.types import Type
-from .composite import Calls
 from .creation import dtype_of, keyword_dtype
 from .decompositions import (
     check_floating,
@@ -29,7 +28,7 @@ from .decompositions import (
     transposed,
 )
 from .linalg import product, product_type
-from .rows import op
+from .rows import op, reading_of
 from .rules import made, retyped, same_type, sizes_rule, tensor_at, unknown_sizes, wrap_dims
 from .statistics import vector_norm
 from .strides import diagonal
@@ -193,11 +192,11 @@ def _vecdot(xp: Any, x: Any, y: Any, dim: int) -> Any:
         )
     if x.dtype != y.dtype:
         raise RuntimeError("linalg.vecdot: Expected x and y of one dtype")
-    call = Calls(xp)
+    m = reading_of(xp)
     if x.ndim == 1 and y.ndim == 1:
-        return call.vdot(x, y)
+        return m.vdot(x, y)
     conjugate = x.conj() if x.dtype.kind == "c" else x
-    return call("aten::sum.dim_IntList", call.mul(conjugate, y), [dim])
+    return m.sum(m.mul(conjugate, y), [dim])
 
 
 op("aten::linalg_multi_dot(Tensor[] tensors) -> Tensor", impl=_multi_dot, method=None)
@@ -210,7 +209,7 @@ op(
 )
 op(
     "aten::linalg_matmul(Tensor self, Tensor other) -> Tensor",
-    impl=lambda xp, a, b: Calls(xp).matmul(a, b),
+    impl=lambda xp, a, b: reading_of(xp).matmul(a, b),
     infer=product_type,
     method=None,
 )

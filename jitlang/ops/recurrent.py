@@ -18,8 +18,8 @@ from typing import Any
 from .. import dtypes
 from ..ir.opdef import Effect
 from ..ir.types import Type
-from .composite import Calls
-from .rows import op
+from .composite import Reading
+from .rows import op, reading_of
 from .rules import made, tensor_at, unknown_sizes
 
 State = tuple[Any, ...]
@@ -36,13 +36,13 @@ class Weights:
     b_hh: Any = None
     w_hr: Any = None
 
-    def of_input(self, call: Calls, x: Any) -> Any:
+    def of_input(self, m: Reading, x: Any) -> Any:
         """What the input adds to the gates."""
-        return call("aten::linear", x, self.w_ih, self.b_ih)
+        return m.linear(x, self.w_ih, self.b_ih)
 
-    def of_hidden(self, call: Calls, h: Any) -> Any:
+    def of_hidden(self, m: Reading, h: Any) -> Any:
         """What the hidden state adds to the gates."""
-        return call("aten::linear", h, self.w_hh, self.b_hh)
+        return m.linear(h, self.w_hh, self.b_hh)
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Cell:
 
     Attributes:
         gates: how many times the hidden size the weights have rows.
-        step: `step(call, what the input adds to the gates, state, weights)`, the next state.
+        step: `step(m, what the input adds to the gates, state, weights)`, the next state.
     """
 
     gates: int
-    step: Callable[[Calls, Any, State, Weights], State]
+    step: Callable[[Reading, Any, State, Weights], State]
 
     def check(self, weights: Weights, state: State) -> None:
         """Raises RuntimeError where weights do not have a row for each gate of the state."""
@@ -68,30 +68,30 @@ class Cell:
                 )
 
 
-def _lstm_step(call: Calls, given: Any, state: State, weights: Weights) -> State:
+def _lstm_step(m: Reading, given: Any, state: State, weights: Weights) -> State:
     h, c = state
-    gates = call.add(given, weights.of_hidden(call, h))
-    i, f, g, o = call("aten::chunk", gates, 4, 1)
-    kept = call.mul(call.sigmoid(f), c)
-    cell = call.add(kept, call.mul(call.sigmoid(i), call.tanh(g)))
-    hidden = call.mul(call.sigmoid(o), call.tanh(cell))
+    gates = m.add(given, weights.of_hidden(m, h))
+    i, f, g, o = m.chunk(gates, 4, 1)
+    kept = m.mul(m.sigmoid(f), c)
+    cell = m.add(kept, m.mul(m.sigmoid(i), m.tanh(g)))
+    hidden = m.mul(m.sigmoid(o), m.tanh(cell))
     if weights.w_hr is not None:
-        hidden = call("aten::linear", hidden, weights.w_hr)
+        hidden = m.linear(hidden, weights.w_hr)
     return hidden, cell
 
 
-def _gru_step(call: Calls, given: Any, state: State, weights: Weights) -> State:
+def _gru_step(m: Reading, given: Any, state: State, weights: Weights) -> State:
     (h,) = state
-    r_x, z_x, n_x = call("aten::chunk", given, 3, 1)
-    r_h, z_h, n_h = call("aten::chunk", weights.of_hidden(call, h), 3, 1)
-    reset, update = call.sigmoid(call.add(r_x, r_h)), call.sigmoid(call.add(z_x, z_h))
-    new = call.tanh(call.add(n_x, call.mul(n_h, reset)))
-    return (call.add(call.mul(call.sub(h, new), update), new),)
+    r_x, z_x, n_x = m.chunk(given, 3, 1)
+    r_h, z_h, n_h = m.chunk(weights.of_hidden(m, h), 3, 1)
+    reset, update = m.sigmoid(m.add(r_x, r_h)), m.sigmoid(m.add(z_x, z_h))
+    new = m.tanh(m.add(n_x, m.mul(n_h, reset)))
+    return (m.add(m.mul(m.sub(h, new), update), new),)
 
 
-def _plain_step(activation: str) -> Callable[[Calls, Any, State, Weights], State]:
-    def step(call: Calls, given: Any, state: State, weights: Weights) -> State:
-        return (call(activation, call.add(given, weights.of_hidden(call, state[0]))),)
+def _plain_step(activation: str) -> Callable[[Reading, Any, State, Weights], State]:
+    def step(m: Reading, given: Any, state: State, weights: Weights) -> State:
+        return (getattr(m, activation)(m.add(given, weights.of_hidden(m, state[0]))),)
 
     return step
 
@@ -127,7 +127,7 @@ def _grouped(
 class _Network:
     """What one call of a recurrent row runs."""
 
-    call: Calls
+    m: Reading
     cell: Cell
     weights: Sequence[Weights]
     directions: int
@@ -145,14 +145,14 @@ class _Network:
         last: list[State] = []
         for at in range(0, len(self.weights), self.directions):
             if at and self.dropout and self.train:
-                x = self.call("aten::dropout", x, self.dropout, True)
+                x = self.m.dropout(x, self.dropout, True)
             outputs = []
             for direction in range(self.directions):
                 run = _packed if sizes is not None else _even
                 output, state = run(self, x, states[at + direction], at + direction, sizes or ())
                 outputs.append(output)
                 last.append(state)
-            x = outputs[0] if len(outputs) == 1 else self.call("aten::cat", outputs, -1)
+            x = outputs[0] if len(outputs) == 1 else self.m.cat(outputs, -1)
         return x, last
 
     def is_reversed(self, at: int) -> bool:
@@ -163,12 +163,12 @@ class _Network:
 def _even(net: _Network, x: Any, state: State, at: int, sizes: Sequence[int]) -> Any:
     """One layer in one direction over (T, B, I): (T, B, H) and the last state."""
     weights = net.weights[at]
-    given = weights.of_input(net.call, x)
+    given = weights.of_input(net.m, x)
     hidden: list[Any] = [None] * len(x)
     for step in reversed(range(len(x))) if net.is_reversed(at) else range(len(x)):
-        state = net.cell.step(net.call, given[step], state, weights)
+        state = net.cell.step(net.m, given[step], state, weights)
         hidden[step] = state[0]
-    return net.call("aten::stack", hidden, 0), state
+    return net.m.stack(hidden, 0), state
 
 
 def _packed(net: _Network, x: Any, state: State, at: int, sizes: Sequence[int]) -> Any:
@@ -178,18 +178,18 @@ def _packed(net: _Network, x: Any, state: State, at: int, sizes: Sequence[int]) 
     first one.
     """
     weights = net.weights[at]
-    given = weights.of_input(net.call, x)
+    given = weights.of_input(net.m, x)
     starts = [sum(sizes[:step]) for step in range(len(sizes))]
     hidden: list[Any] = [None] * len(sizes)
     whole = tuple(part.copy() for part in state)
     for step in reversed(range(len(sizes))) if net.is_reversed(at) else range(len(sizes)):
         count = sizes[step]
         going = tuple(part[:count] for part in whole)
-        new = net.cell.step(net.call, given[starts[step] : starts[step] + count], going, weights)
+        new = net.cell.step(net.m, given[starts[step] : starts[step] + count], going, weights)
         for part, written in zip(whole, new, strict=True):
             part[:count] = written
         hidden[step] = new[0]
-    return net.call("aten::cat", hidden, 0), whole
+    return net.m.cat(hidden, 0), whole
 
 
 # Whole networks -----------------------------------------------------------------------------------
@@ -217,9 +217,9 @@ def _network(
     states = [tuple(h[at] for h in hx) for at in range(count)]
     for each, state in zip(weights, states, strict=True):
         cell.check(each, state)
-    net = _Network(Calls(xp), cell, weights, directions, dropout, train)
+    net = _Network(reading_of(xp), cell, weights, directions, dropout, train)
     output, last = net.layers(x, states, sizes)
-    return (output, *(net.call("aten::stack", list(parts), 0) for parts in zip(*last, strict=True)))
+    return (output, *(net.m.stack(list(parts), 0) for parts in zip(*last, strict=True)))
 
 
 def _states_of(hx: Any) -> Sequence[Any]:
@@ -290,9 +290,9 @@ def _cell(cell: Cell) -> Callable[..., Any]:
     def impl(xp: Any, x: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
         states = tuple(_states_of(hx))
         _check_cell(x, states, w_ih, w_hh)
-        call, weights = Calls(xp), Weights(w_ih, w_hh, b_ih, b_hh)
+        m, weights = reading_of(xp), Weights(w_ih, w_hh, b_ih, b_hh)
         cell.check(weights, states)
-        state = cell.step(call, weights.of_input(call, x), states, weights)
+        state = cell.step(m, weights.of_input(m, x), states, weights)
         return state if len(state) > 1 else state[0]
 
     return impl
@@ -338,8 +338,8 @@ _CELL = "Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None"
 for _name, _kind, _hidden, _states in (
     ("lstm", Cell(4, _lstm_step), "Tensor[] hx", 2),
     ("gru", Cell(3, _gru_step), "Tensor hx", 1),
-    ("rnn_tanh", Cell(1, _plain_step("aten::tanh")), "Tensor hx", 1),
-    ("rnn_relu", Cell(1, _plain_step("aten::relu")), "Tensor hx", 1),
+    ("rnn_tanh", Cell(1, _plain_step("tanh")), "Tensor hx", 1),
+    ("rnn_relu", Cell(1, _plain_step("relu")), "Tensor hx", 1),
 ):
     _results = f"(Tensor{', Tensor' * _states})"
     op(

@@ -65,10 +65,14 @@ def refuse_empty(name: str, a: Any, axes: Sequence[int], dim: Dims, error: type[
             raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-def not_supported(kernel: str, a: Any) -> NotImplementedError:
+def lacks_kernel(kernel: str, dtype: DType) -> NotImplementedError:
     """Torch's error for a kernel that a dtype does not have."""
-    found = dtypes.from_numpy(a.dtype).graph_name
-    return NotImplementedError(f"\"{kernel}\" not implemented for '{found}'")
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{dtype.graph_name}'")
+
+
+def not_supported(kernel: str, a: Any) -> NotImplementedError:
+    """The same for an array."""
+    return lacks_kernel(kernel, dtypes.from_numpy(a.dtype))
 
 
 # Sums ---------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Constructors of operator rows, and the kernel of a row.
 
-A family file is a list of calls of these three:
+A family file is a list of calls of these four:
 
     op("aten::mm(Tensor self, Tensor mat2) -> Tensor", impl=..., infer=..., grad=...)
     scalar("aten::lt.int(int a, int b) -> bool", "a < b")
     pointwise("aten::silu(Tensor self) -> Tensor", lambda m, x: x * m.sigmoid(x), result=FLOATING)
+    composite("aten::glu(Tensor self, int dim=-1) -> Tensor", lambda m, x, dim: ..., infer=...)
 
 `impl(xp, *arguments)` gets every argument of the schema in order: those declared Tensor, Tensor?,
 Tensor[] or Tensor?[] as raw arrays, everything else as it is. It returns raw arrays for what the
@@ -26,6 +27,7 @@ from typing import Any
 from ..dtypes import Category
 from ..ir.opdef import OPS, Effect, Kernel, OpDef, Result, TypeRule
 from . import kernels, traits
+from .composite import ArrayReading, array_reading
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
@@ -152,6 +154,21 @@ def pointwise(
     return row
 
 
+def composite(
+    schema: str,
+    body: Kernel,
+    *,
+    infer: TypeRule | None = None,
+    effect: Effect = Effect.NONE,
+    function: str | None = "",
+    method: str | None = "",
+) -> OpDef:
+    """A row made of other rows: `body(m, *arguments)`, written in a `composite.Reading`."""
+    return OPS.add(
+        OpDef(schema, composite=body, infer=infer, effect=effect, function=function, method=method)
+    )
+
+
 def alias(new: str, old: str) -> None:
     """Offer the pointwise rows of an operator, with their in-place forms, under another name."""
     for name in (old, f"{old}_"):
@@ -224,6 +241,11 @@ def kernel_of(op: OpDef, xp: Any, exact: bool = False) -> Callable[..., Any]:
     return found
 
 
+def reading_of(xp: Any, exact: bool = False) -> ArrayReading:
+    """The reading of composite bodies over an array namespace."""
+    return array_reading(xp, exact, kernel_of)
+
+
 def _build_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
     if op.body is not None:
         return kernels.pointwise_kernel(op, xp, exact)
@@ -231,6 +253,8 @@ def _build_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
         return kernels.inplace_kernel(_base_of[op], xp, exact)
     if op.impl is not None:
         return partial(op.impl, xp)
+    if op.composite is not None:
+        return partial(op.composite, reading_of(xp, exact))
     if op.python is not None:
         return _python_kernel(op)
     raise NotImplementedError(f"{op.full_name} has no kernel")

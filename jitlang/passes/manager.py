@@ -20,6 +20,7 @@ from ..errors import CompileError, did_you_mean
 from ..ir.graph import Graph
 from ..ir.printer import print_graph
 from ..ir.verifier import verify
+from .decompose_composites import decompose_composites
 from .dissolve_lists import dissolve_lists
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
@@ -46,6 +47,7 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "dtypes": settle_dtypes,
+    "composites": decompose_composites,
     "functionalize": functionalize_writes,
     "lists": dissolve_lists,
     "unroll": unroll_loops,

@@ -29,6 +29,8 @@ REFINE: tuple[str, ...] = (
     # one has known sizes then, and a loop over its length a known trip count, for which the next
     # round waits.
     "sizes",
+    # Composites ask for what is known of their operands; some write, which is functionalised.
+    "composites",
     "functionalize",
     "lists",
     *CLEAN_UP,

@@ -46,6 +46,7 @@ def test_every_row_has_exactly_one_kernel_source():
         sources = [
             op.impl is not None and base_of(op) is None,
             op.python is not None,
+            op.composite is not None,
             base_of(op) is not None,
         ]
         # A pointwise row may have an `impl` beside its body: the form that is safer on arrays.
