@@ -286,7 +286,9 @@ class ScriptFunction:
             if entry is None:
                 return
             guards, constants = version.compiled.guards, constants_of(version.given.values())
-            compiled.entered = entry.add(compiled.function, guards, constants)
+            compiled.entered = entry.add(
+                compiled.function, guards, constants, takes_more=not compiled.layouts
+            )
             if compiled.entered is not None:
                 self._entered[compiled.entered] = version
 

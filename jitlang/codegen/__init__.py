@@ -36,11 +36,12 @@ def compile_static(
     callback_of: Callable[[Node], Callable[..., Any]],
     *,
     any_size: bool = False,
+    shapes: Sequence[Sequence[tuple[int, ...]]] = (),
 ) -> StaticFunction:
     """A graph for arguments of one layout as one native function; see `static.compile_static`."""
     from . import static
 
-    return static.compile_static(graph, inputs, callback_of, any_size=any_size)
+    return static.compile_static(graph, inputs, callback_of, any_size=any_size, shapes=shapes)
 
 
 def open_entry(

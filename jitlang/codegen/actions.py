@@ -115,7 +115,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How many elements a list of tensors has."""
+    """A number that forms tell: of the elements of a list of tensors, or along a dimension."""
 
     count: int
 

@@ -1,8 +1,8 @@
-"""Strided copies between tensors of known forms, as loops around moves of whole lines."""
+"""Strided copies between tensors, as loops around moves of whole lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir as ll
 
@@ -10,6 +10,7 @@ from .launch import merged
 
 I64 = ll.IntType(64)
 BYTE_POINTER = ll.IntType(8).as_pointer()
+Number = Callable[[int], ll.Value]
 
 
 def emit_copy(
@@ -20,6 +21,7 @@ def emit_copy(
     read: Sequence[int],
     shape: Sequence[int],
     itemsize: int,
+    number: Number = I64,
 ) -> None:
     """Copy elements.
 
@@ -29,6 +31,7 @@ def emit_copy(
         written, read: strides in bytes.
         shape: the sizes of both.
         itemsize: bytes of an element.
+        number: makes a value of a size or a stride.
     """
     if 0 in shape:
         return
@@ -36,7 +39,7 @@ def emit_copy(
     outer, line = list(zip(sizes, *strides, strict=True)), itemsize
     if outer and outer[-1][1:] == (itemsize, itemsize):
         line = itemsize * outer.pop()[0]
-    _copy_lines(builder, target, source, outer, line)
+    _copy_lines(builder, target, source, outer, line, number)
 
 
 def _copy_lines(
@@ -45,9 +48,10 @@ def _copy_lines(
     source: ll.Value,
     outer: Sequence[tuple[int, int, int]],
     line: int,
+    number: Number,
 ) -> None:
     if not outer:
-        _move(builder, target, source, line)
+        _move(builder, target, source, line, number)
         return
     count, written, read = outer[0]
     before = builder.block
@@ -56,16 +60,18 @@ def _copy_lines(
     builder.position_at_end(body)
     index = builder.phi(I64)
     index.add_incoming(I64(0), before)
-    to = builder.gep(target, [builder.mul(index, I64(written))])
-    what = builder.gep(source, [builder.mul(index, I64(read))])
-    _copy_lines(builder, to, what, outer[1:], line)
+    to = builder.gep(target, [builder.mul(index, number(written))])
+    what = builder.gep(source, [builder.mul(index, number(read))])
+    _copy_lines(builder, to, what, outer[1:], line, number)
     following = builder.add(index, I64(1))
     index.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_signed("<", following, I64(count)), body, after)
+    builder.cbranch(builder.icmp_signed("<", following, number(count)), body, after)
     builder.position_at_end(after)
 
 
-def _move(builder: ll.IRBuilder, target: ll.Value, source: ll.Value, size: int) -> None:
+def _move(
+    builder: ll.IRBuilder, target: ll.Value, source: ll.Value, size: int, number: Number
+) -> None:
     if size in (1, 2, 4, 8):
         pointer = ll.IntType(8 * size).as_pointer()
         value = builder.load(builder.bitcast(source, pointer), align=1)
@@ -75,4 +81,4 @@ def _move(builder: ll.IRBuilder, target: ll.Value, source: ll.Value, size: int) 
     if move is None:
         type_ = ll.FunctionType(ll.VoidType(), [BYTE_POINTER, BYTE_POINTER, I64, ll.IntType(1)])
         move = ll.Function(builder.module, type_, "llvm.memcpy.p0.p0.i64")
-    builder.call(move, [target, source, I64(size), ll.IntType(1)(0)])
+    builder.call(move, [target, source, number(size), ll.IntType(1)(0)])

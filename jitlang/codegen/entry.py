@@ -143,11 +143,13 @@ class Version:
         function: what it calls.
         words: its record.
         kept: what the record refers to.
+        is_general: whether it is tried after all that are not.
     """
 
     function: Callable[..., Any]
     words: ctypes.Array[ctypes.c_int64] = field(repr=False)
     kept: Sequence[object] = field(repr=False)
+    is_general: bool
 
     @property
     def calls(self) -> int:
@@ -207,6 +209,8 @@ class Entry:
         function: Callable[..., Any],
         guards: Sequence[Guard] = (),
         constants: Mapping[int, object] = MappingProxyType({}),
+        *,
+        takes_more: bool = False,
     ) -> Version | None:
         """Try a function before all others from now on.
 
@@ -214,6 +218,7 @@ class Entry:
             function: takes the arguments in the order of the parameters, without the constants.
             guards: what must hold, or else the function is not called.
             constants: objects that stand for parameters; what is given must be identical.
+            takes_more: the function takes what others take better: try it after these.
 
         Returns:
             The version, or None where a guard cannot be tested natively or the function is no
@@ -228,8 +233,10 @@ class Entry:
         get_function, get_self, _ = _getters()
         words = [get_function(function), get_self(function) or 0, len(places),
                  ctypes.addressof(place_table) if constants else 0]  # fmt: skip
+        kept = (guards, dict(constants), place_table)
         with self._lock:
-            return self._insert(0, function, words, rows, (guards, dict(constants), place_table))
+            better = sum(not version.is_general for version in self._versions) * takes_more
+            return self._insert(better, function, words, rows, kept)
 
     def add_general(
         self,
@@ -280,7 +287,7 @@ class Entry:
         record = _table([
             before[_NEXT], *words, len(rows), ctypes.addressof(row_table), 0, *general
         ])  # fmt: skip
-        version = Version(function, record, (*kept, row_table))
+        version = Version(function, record, (*kept, row_table), is_general=general[1] != 0)
         self._versions.insert(place, version)
         before[_NEXT] = ctypes.addressof(record)
         return version

@@ -52,7 +52,7 @@ class FusedKernel:
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
         self._classes: OrderedDict[tuple[int, ...], list[Any]] = OrderedDict()
-        self._families = Families(self._prepare, lambda n, value: _key(value, self._is_static[n]))
+        self._families = Families(self.prepared, lambda n, value: _key(value, self._is_static[n]))
         self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
         self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
 
@@ -141,9 +141,15 @@ class FusedKernel:
         if len(self._classes[kernels]) > 2 * MAX_LAYOUTS:
             del self._classes[kernels][:MAX_LAYOUTS]
 
-    def _prepare(self, arguments: Sequence[Any]) -> Launch | str:
+    def prepared(self, arguments: Sequence[Any], like: Launch | None = None) -> Launch | str:
+        """What to run for arguments of this layout, worked out afresh, or why nothing can be.
+
+        Args:
+            arguments: arrays and numbers.
+            like: for other sizes, whose kernels are taken where they fit.
+        """
         try:
-            return prepare(self.stages_for(arguments), arguments)
+            return prepare(self.stages_for(arguments), arguments, like)
         except Unsupported as reason:
             return str(reason)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..dtypes import DType
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Value, create_node
@@ -60,6 +61,23 @@ class FlatGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class VaryingGuard:
+    """A tensor of one dtype in row-major order, some of whose sizes vary: in `shape` these have a
+    number instead, counted down from -1. Sizes of one number are the same.
+    """
+
+    value: Value
+    dtype: DType
+    shape: tuple[int, ...]
+    is_raw: bool
+
+    def __str__(self) -> str:
+        kind = "array" if self.is_raw else "Tensor"
+        sizes = ", ".join(f"s{-1 - n}" if n < 0 else str(n) for n in self.shape)
+        return f"{self.value.name}: {kind} {self.dtype.name} [{sizes}], contiguous"
+
+
+@dataclass(frozen=True, slots=True)
 class NumberGuard:
     """A number of exactly this class."""
 
@@ -93,7 +111,8 @@ class SequenceGuard:
         return f"[{inside}]" if self.cls is list else f"({inside})"
 
 
-Guard = TensorGuard | FlatGuard | NumberGuard | ConstantGuard | SequenceGuard
+AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
+Guard = AnyTensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
 def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> list[Guard]:
@@ -118,7 +137,7 @@ def flat_guards(guards: Sequence[Guard]) -> list[Guard]:
     Raises:
         Unsupported: the tensors are of different sizes, strided, or without dimensions.
     """
-    tensors = list(tensor_guards(guards))
+    tensors = [guard for guard in tensor_guards(guards) if isinstance(guard, TensorGuard)]
     if len({guard.form.shape for guard in tensors}) != 1:
         raise Unsupported("tensors of different sizes")
     for guard in tensors:
@@ -138,10 +157,34 @@ def _flat(guard: Guard) -> Guard:
     return guard
 
 
-def tensor_guards(guards: Sequence[Guard]) -> Iterator[TensorGuard | FlatGuard]:
+def varying_guards(guards: Sequence[Guard], shapes: Sequence[tuple[int, ...]]) -> list[Guard]:
+    """The same guards for tensors of these shapes, in which numbers below 0 are sizes that vary.
+
+    Raises:
+        Unsupported: a tensor is strided.
+    """
+    left = iter(shapes)
+    return [_varying(guard, left) for guard in guards]
+
+
+def _varying(guard: Guard, shapes: Iterator[tuple[int, ...]]) -> Guard:
+    if isinstance(guard, SequenceGuard):
+        return SequenceGuard(guard.cls, tuple(_varying(each, shapes) for each in guard.elements))
+    if not isinstance(guard, TensorGuard):
+        return guard
+    if not guard.form.is_contiguous:
+        raise Unsupported("a strided tensor whose size varies")
+    value, shape = guard.value, next(shapes)
+    assert isinstance(value.type, TensorType)
+    sizes = tuple(None if size < 0 else size for size in shape)
+    value.type = value.type.refined(sizes=sizes, strides=None)
+    return VaryingGuard(value, guard.form.dtype, shape, guard.is_raw)
+
+
+def tensor_guards(guards: Sequence[Guard]) -> Iterator[AnyTensorGuard]:
     """The guards of tensors, those in tuples included."""
     for guard in guards:
-        if isinstance(guard, TensorGuard | FlatGuard):
+        if isinstance(guard, AnyTensorGuard):
             yield guard
         elif isinstance(guard, SequenceGuard):
             yield from tensor_guards(guard.elements)

@@ -119,7 +119,7 @@ class Call:
         """What the call may take on one thread, roughly."""
         lanes = self.kernel.shape.lanes
         line = max(self.grain, lanes) if self.grain > 1 else 1
-        return _nanoseconds(self.kernel) * self.count * line
+        return nanoseconds_of(self.kernel) * self.count * line
 
 
 @dataclass(slots=True)
@@ -129,6 +129,11 @@ class Array:
     shape: tuple[int, ...]
     axes: tuple[int, ...] | None
     dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return prod(self.shape) * self.dtype.itemsize
 
     def make(self) -> Any:
         """The array, uninitialised."""
@@ -202,8 +207,15 @@ def _scalars(call: Call, arguments: Sequence[Any]) -> Any:
 # Layout -------------------------------------------------------------------------------------------
 
 
-def prepare(stages: Sequence[Stage], arguments: Sequence[Any]) -> Launch:
+def prepare(
+    stages: Sequence[Stage], arguments: Sequence[Any], like: Launch | None = None
+) -> Launch:
     """The launch of a group for arguments of this layout.
+
+    Args:
+        stages: the group.
+        arguments: arrays and numbers.
+        like: the launch for other sizes: vectors lie across rows where they do there.
 
     Raises:
         Unsupported: a kernel cannot be written, or reads where there is nothing to read.
@@ -211,15 +223,20 @@ def prepare(stages: Sequence[Stage], arguments: Sequence[Any]) -> Launch:
     launch = Launch()
     results: dict[int, Array] = {}
     temporaries: dict[int, Array] = {}
-    for stage in stages:
-        launch.calls.append(_prepare_stage(stage, arguments, results, temporaries))
+    for number, stage in enumerate(stages):
+        before = like.calls[number] if like is not None and number < len(like.calls) else None
+        launch.calls.append(_prepare_stage(stage, arguments, results, temporaries, before))
     launch.results = [results[n] for n in sorted(results)]
     launch.temporaries = [temporaries[n] for n in sorted(temporaries)]
     return launch
 
 
 def _prepare_stage(
-    stage: Stage, arguments: Sequence[Any], results: dict[int, Array], temporaries: dict[int, Array]
+    stage: Stage,
+    arguments: Sequence[Any],
+    results: dict[int, Array],
+    temporaries: dict[int, Array],
+    like: Call | None,
 ) -> Call:
     made = {"temporary": temporaries, "result": results}
     views = [_view(read, arguments, made) for read in stage.reads]
@@ -249,16 +266,21 @@ def _prepare_stage(
     if not stage.dims:
         if not sizes:
             sizes, found = [1], [(0,)] * len(strides)
-        return _call(stage, [*owners, *places], sizes, found, 1)
+        return _call(stage, [*owners, *places], sizes, found, 1, like)
     row_sizes, tails = merged(stage.space, strides, inner)
     if not row_sizes:
         row_sizes, tails = [1], [(0,)] * len(strides)
     joined = [(*a, *b) for a, b in zip(found, tails, strict=True)]
-    return _call(stage, [*owners, *places], [*sizes, *row_sizes], joined, len(row_sizes))
+    return _call(stage, [*owners, *places], [*sizes, *row_sizes], joined, len(row_sizes), like)
 
 
 def _call(
-    stage: Stage, places: list[Place], sizes: list[int], strides: list[Strides], row_rank: int
+    stage: Stage,
+    places: list[Place],
+    sizes: list[int],
+    strides: list[Strides],
+    row_rank: int,
+    like: Call | None,
 ) -> Call:
     itemsizes = [t.dtype.itemsize for t in stage.targets] + [r.dtype.itemsize for r in stage.reads]
     rank = len(sizes)
@@ -266,7 +288,10 @@ def _call(
     is_flat = rank == 1 and not stage.dims
     length = prod(sizes[rank - row_rank :])
     if stage.dims and rank > row_rank:
-        layout = _better(stage.plan, layout, sizes, strides, itemsizes)
+        if like is None:
+            layout = _better(stage.plan, layout, sizes, strides, itemsizes)
+        elif like.kernel.layout.across:
+            layout = _lying_across(layout, strides, itemsizes, like.kernel.layout.across)
     kernel = compile_kernel(stage.plan, layout)
     count = sizes[0] if is_flat else prod(sizes[: rank - row_rank])
     if 0 in stage.space:
@@ -301,7 +326,7 @@ def _better(
     """Vectors along the rows or across them, whichever takes fewer steps."""
     lanes = kernel_shape(plan).lanes
     rank, first = layout.rank, layout.rank - layout.row_rank
-    across = _accesses(strides, itemsizes, first - 1)
+    across = _lying_across(layout, strides, itemsizes, 0).accesses
     moving = [any(given[first:]) for given in strides]
     rows, lines, width = prod(sizes[:first]), prod(sizes[first : rank - 1]), sizes[first - 1]
     line = -(-sizes[-1] // lanes) * _cost(layout.accesses, moving, lanes)
@@ -311,6 +336,14 @@ def _better(
     if along_cost <= across_cost or width == 1:
         return layout
     return replace(layout, accesses=across, across=_across(plan, lanes, width))
+
+
+def _lying_across(
+    layout: Layout, strides: Sequence[Strides], itemsizes: Sequence[int], lanes: int
+) -> Layout:
+    """The layout with vectors of so many lanes across rows."""
+    dim = layout.rank - layout.row_rank - 1
+    return replace(layout, accesses=_accesses(strides, itemsizes, dim), across=lanes)
 
 
 def _cost(accesses: Sequence[Access], moving: Sequence[bool], lanes: int) -> float:
@@ -331,7 +364,7 @@ def _across(plan: LoopPlan, lanes: int, width: int) -> int:
 
 def chunk_of(kernel: Kernel, count: int, grain: int) -> int:
     """How much of its range a thread takes at a time; all of it where splitting does not pay."""
-    each = _nanoseconds(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
+    each = nanoseconds_of(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
     if each * count < PARALLEL_NANOSECONDS:
         return count
     pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
@@ -342,10 +375,10 @@ def chunk_of(kernel: Kernel, count: int, grain: int) -> int:
 
 def flat_chunk(kernel: Kernel) -> int:
     """The same for a kernel over elements of any number: half of what is worth splitting."""
-    return -(-int(PARALLEL_NANOSECONDS / 2 / _nanoseconds(kernel)) // 1024) * 1024
+    return -(-int(PARALLEL_NANOSECONDS / 2 / nanoseconds_of(kernel)) // 1024) * 1024
 
 
-def _nanoseconds(kernel: Kernel) -> float:
+def nanoseconds_of(kernel: Kernel) -> float:
     """What an element may cost: a line of text is an instruction on a vector, about a quarter of
     one.
     """

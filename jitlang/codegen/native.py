@@ -29,7 +29,14 @@ from ..values import make_tuple
 from .actions import LIST, Plan
 from .cpython import I32, POINTER, VOID
 from .forms import Form
-from .guards import ConstantGuard, FlatGuard, Guard, NumberGuard, SequenceGuard, TensorGuard
+from .guards import (
+    AnyTensorGuard,
+    ConstantGuard,
+    Guard,
+    NumberGuard,
+    SequenceGuard,
+    TensorGuard,
+)
 from .leaving import Leaving, Way
 from .scalar import I64
 from .storage import ALIGNMENT, Storage
@@ -150,14 +157,14 @@ class NativeEmitter(TensorEmitter):
         self.unless(self.b.icmp_signed("!=", fits, I32(0)), self.miss)
         self.take_array(guard, given, array)
 
-    def array_in(self, guard: TensorGuard | FlatGuard, given: ll.Value) -> ll.Value:
+    def array_in(self, guard: AnyTensorGuard, given: ll.Value) -> ll.Value:
         """The array of a tensor, or the array that is given itself."""
         name = "jitlang_raw_array" if guard.is_raw else "jitlang_tensor_array"
         array = self.b.call(self.helper(name, POINTER, [POINTER]), [given])
         self.unless(self.b.icmp_unsigned("!=", array, POINTER(None)), self.miss)
         return array
 
-    def take_array(self, guard: TensorGuard | FlatGuard, given: ll.Value, array: ll.Value) -> None:
+    def take_array(self, guard: AnyTensorGuard, given: ll.Value, array: ll.Value) -> None:
         """A tensor argument is as it must be."""
         data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
         self.b.store(data, self.slot(guard.value))
@@ -258,9 +265,11 @@ class NativeEmitter(TensorEmitter):
 
     def release_all(self, builder: ll.IRBuilder) -> None:
         super().release_all(builder)
-        if self.taken is None:
-            return
-        block = builder.load(self.taken)
+        if self.taken is not None:
+            self.give_memory(builder, builder.load(self.taken))
+
+    def give_memory(self, builder: ll.IRBuilder, block: ll.Value) -> None:
+        """Leave the block to the next call, or free it."""
         if self.storage.size <= MAX_KEPT:
             left = builder.ptrtoint(block, I64)
             before = builder.atomic_rmw("xchg", self.cell(), left, "seq_cst")

@@ -11,6 +11,8 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
     i32 jitlang_array_is(ptr array, ptr descr, i64 nd, ptr dims, ptr strides)
         Whether an array has this very dtype object and this layout, and is aligned. Strides of
         sizes 0 and 1 do not count; of an array without elements only dtype and sizes do.
+    ptr jitlang_sizes(ptr array, ptr descr, i64 nd)
+        The sizes of an array that has this very dtype object and so many dimensions; else NULL.
     i64 jitlang_flat_size(ptr array, ptr descr, ptr like)
         The number of elements of an array that has this very dtype object and the sizes of another
         array, lies in row-major order, is aligned and has dimensions; -1 for other arrays.
@@ -58,7 +60,8 @@ from .llvm import Library, compile_module
 _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
-    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like", "jitlang_scalar_of",
+    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like", "jitlang_sizes",
+    "jitlang_scalar_of",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
 _ARRAY_FUNCTIONS = {

@@ -8,7 +8,7 @@ nothing is decided while code is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -46,6 +46,7 @@ from .actions import (
 )
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel, decides_form
+from .launch import Launch
 from .multiplying import PRODUCTS, Factors, choose_product, takes
 from .reference import Given, ReferenceCall
 
@@ -111,6 +112,8 @@ class Planner:
                 self.loop(node)
             elif touches_tensors(node):
                 self.node(node)
+            else:
+                self.other(node)
 
     # Values -------------------------------------------------------------------------------------
 
@@ -171,6 +174,9 @@ class Planner:
                 self.define(output, self.form(parameter))
 
     # Nodes --------------------------------------------------------------------------------------
+
+    def other(self, node: Node) -> None:
+        """A node without tensors needs no action."""
 
     def node(self, node: Node) -> None:
         """Find the action of a node that touches tensors."""
@@ -313,6 +319,15 @@ class Planner:
             return Length(len(self.found.displays[container]))
         raise Unsupported(_no_form(node))
 
+    def size(self, node: Node) -> Length:
+        """A size that was left open; known ones are constants in the graph."""
+        tensor, dim = node.inputs
+        shape = self.form(tensor).shape
+        place = dim.constant()
+        if place is None or not -len(shape) <= place < len(shape):
+            raise Unsupported(_no_form(node))
+        return Length(shape[place])
+
     def display(self, node: Node) -> Action:
         """A list or tuple of tensors, looked through by who reads it."""
         self.found.displays[node.output] = list(node.inputs)
@@ -362,12 +377,16 @@ class Planner:
         graph: Graph = node.attributes[SUBGRAPH]
         arguments = [self.group_argument(outer, inner) for outer, inner in zip(
             node.inputs, graph.inputs, strict=True)]  # fmt: skip
-        launch = FusedKernel(graph).launch_for(arguments)
+        launch = self.launch_for(node, arguments)
         if isinstance(launch, str):
             raise UnsupportedGroup(launch, node)
         for output, array in zip(node.outputs, launch.results, strict=True):
             self.define(output, form_of(array.make()))
         return Run(launch, tuple(node.inputs), tuple(node.outputs))
+
+    def launch_for(self, node: Node, arguments: Sequence[Any]) -> Launch | str:
+        """The kernels of a group for such arguments, or why there are none."""
+        return FusedKernel(node.attributes[SUBGRAPH]).launch_for(arguments)
 
     def group_argument(self, outer: Value, inner: Value) -> Any:
         if is_tensor(outer):
@@ -493,7 +512,7 @@ def _distance(before: Any, after: Any) -> int:
 _BY_KIND: dict[str, Callable[[Planner, Node], Action]] = {
     CONSTANT: Planner.constant,
     UNINITIALIZED: lambda planner, node: Nothing(),
-    FUSION_GROUP: Planner.group,
+    FUSION_GROUP: lambda planner, node: planner.group(node),
     LIST: Planner.display,
     TUPLE: Planner.display,
     "prim::ListUnpack": Planner.unpack,
@@ -503,6 +522,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::select.int": Planner.select,
     "aten::__getitem__.t": Planner.element,
     "aten::len.t": Planner.length,
+    "aten::size.int": lambda planner, node: planner.size(node),
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,

@@ -18,15 +18,25 @@ from .cpython import addresses_of
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
-from .guards import Guard, flat_guards, guard_inputs, tensor_guards
+from .guards import (
+    Guard,
+    VaryingGuard,
+    flat_guards,
+    guard_inputs,
+    tensor_guards,
+    varying_guards,
+)
 from .host import ENTRY, TABLE, is_machine_code
 from .leaving import find_exits
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .planner import Planner, UnsupportedGroup
 from .storage import find_storage
+from .varying import Shapes, find_varying, plan_varying, smallest_size, spell_out_sizes
+from .varying_code import VaryingEmitter
 
 RAISE = "prim::RaiseException"
+CallbackOf = Callable[[Node], Callable[..., Any]]
 
 
 @dataclass
@@ -53,9 +63,10 @@ class StaticFunction:
 def compile_static(
     graph: Graph,
     inputs: Sequence[Any],
-    callback_of: Callable[[Node], Callable[..., Any]],
+    callback_of: CallbackOf,
     *,
     any_size: bool = False,
+    shapes: Sequence[Shapes] = (),
 ) -> StaticFunction:
     """Compile a graph for arguments like these.
 
@@ -64,20 +75,23 @@ def compile_static(
         inputs: one argument per graph input; a raw array may stand where the graph has a `Tensor`,
             and the compiled function then expects one.
         callback_of: makes the callable that runs one node in Python.
-        any_size: the function shall take contiguous tensors of all sizes, as long as they are the
-            same for all; only for graphs that are one pointwise kernel.
+        any_size: the function shall take contiguous tensors of other sizes too: graphs that are one
+            pointwise kernel those of all sizes that are the same for all tensors, others those
+            whose sizes are what they were in some calls, or vary where they varied there.
+        shapes: the shapes of the tensors in these calls, in the order of the arguments; the call
+            that is compiled for comes last.
 
     Raises:
         Unsupported: something in the graph has no native form, with the reason.
     """
     if not objects.is_available():
         raise Unsupported("objects of this interpreter do not lie in memory as native code expects")
-    if any_size:
-        emitter: NativeEmitter = FlatEmitter(_flat_frame(graph.copy(), inputs), callback_of)
-    else:
+    if not any_size:
         emitter = NativeEmitter(_specialized(graph, inputs), callback_of)
+        text = emitter.emit()
+    else:
+        emitter, text = _for_any_size(graph, inputs, shapes, callback_of)
     frame = emitter.frame
-    text = emitter.emit()
     table = (ctypes.py_object * max(len(emitter.table), 1))(*emitter.table)
     imports = addresses_of(emitter.used.keys() - emitter.addresses.keys()) | emitter.addresses
     imports[TABLE] = ctypes.addressof(table)
@@ -102,6 +116,43 @@ def _frame(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> 
     return _planned(graph, guard_inputs(graph, inputs, fixed_ints=fixed_ints))
 
 
+def _for_any_size(
+    graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes], callback_of: CallbackOf
+) -> tuple[NativeEmitter, str]:
+    """The code of a function that takes tensors of other sizes too."""
+    try:
+        flat = FlatEmitter(_flat_frame(graph.copy(), inputs), callback_of)
+        return flat, flat.emit()
+    except Unsupported:
+        if not shapes:
+            raise
+    frames, smallest = _varying_frames(graph.copy(), inputs, shapes)
+    emitters = [VaryingEmitter(frame, callback_of, smallest) for frame in frames]
+    first, second = [emitter.emit() for emitter in emitters]
+    if first != second:
+        raise Unsupported("its code depends on sizes")
+    return emitters[0], first
+
+
+def _varying_frames(
+    graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes]
+) -> tuple[list[Frame], int]:
+    """The frames for two examples of sizes, and the size from which on they hold."""
+    varying = find_varying(shapes)
+    guards = varying_guards(guard_inputs(graph, inputs), varying.shapes)
+    spell_out_sizes(graph)
+    run_passes(graph, ["specialize"])
+    spell_out_sizes(graph)
+    run_passes(graph, ["refine"])
+    fuse_nodes(graph, static=True)
+    _refuse_callbacks(graph)
+    tensors = [g for g in tensor_guards(guards) if isinstance(g, VaryingGuard)]
+    plans = plan_varying(graph, tensors, varying)
+    _refuse_nothing_but_calls(plans[0])
+    frames = [_frame_of(graph, guards, plan) for plan in plans]
+    return frames, smallest_size(graph, tensors, varying, plans[0])
+
+
 def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
     """The same for tensors of any sizes."""
     frame = _planned(graph, flat_guards(guard_inputs(graph, inputs)))
@@ -113,12 +164,18 @@ def _planned(graph: Graph, guards: Sequence[Guard]) -> Frame:
     run_passes(graph, ["specialize"])
     fuse_nodes(graph, static=True)
     _refuse_callbacks(graph)
-    forms = {guard.value: guard.form for guard in tensor_guards(guards)}
-    plan = _plan(graph, forms)
+    tensors = [g for g in tensor_guards(guards) if not isinstance(g, VaryingGuard)]
+    plan = _plan(graph, {guard.value: guard.form for guard in tensors})
     _refuse_nothing_but_calls(plan)
+    frame = _frame_of(graph, guards, plan)
+    frame.storage.place()
+    return frame
+
+
+def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:
+    """What a function with this plan is compiled from; its memory has no places yet."""
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
-    storage.place()
     torch = [g for g in tensor_guards(guards) if not ty.is_array(g.value.type)]
     gives_arrays = bool(torch) and all(guard.is_raw for guard in torch)
     return Frame(graph, plan, storage, guards, leaving, gives_arrays)

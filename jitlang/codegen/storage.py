@@ -23,8 +23,8 @@ _FAR = 1 << 60
 
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """A piece of memory. `offset` is its place in the block; what lies elsewhere (arguments,
-    constants, results) has none.
+    """A piece of memory, of `size` bytes. `offset` is its place in the block; what lies elsewhere
+    (arguments, constants, results) has none.
     """
 
     size: int
@@ -32,6 +32,11 @@ class Buffer:
     begin: int = _FAR
     end: int = -1
     offset: int = 0
+
+    @property
+    def room(self) -> int:
+        """The bytes that it takes up in the block."""
+        return -(-self.size // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass
@@ -60,10 +65,27 @@ class Storage:
 
     def place(self) -> None:
         """Give every buffer of the block its place."""
+        self.size = _place(self.local())
+
+    def local(self) -> list[Buffer]:
+        """The buffers of the block."""
         found = [*self.buffers.values(), *(b for pair in self.carried.values() for b in pair)]
         found += [buffer for each in self.temporaries.values() for buffer in each]
         found += self.packed.values()
-        self.size = _place([buffer for buffer in found if buffer.is_local and buffer.size])
+        return [buffer for buffer in found if buffer.is_local and buffer.size]
+
+    def layers(self) -> list[list[Buffer]]:
+        """The buffers of the block, those that are never live together in one layer: for sizes that
+        are not known, so that nobody can say which place is low enough for which buffer.
+        """
+        layers: list[list[Buffer]] = []
+        for buffer in sorted(self.local(), key=lambda b: b.begin):
+            free = [layer for layer in layers if all(b.end < buffer.begin for b in layer)]
+            alike = [layer for layer in free if buffer.size in [b.size for b in layer]]
+            if not free:
+                layers.append([])
+            next(iter((*alike, *free, layers[-1]))).append(buffer)
+        return layers
 
 
 def find_storage(graph: Graph, plan: Plan) -> Storage:
@@ -114,12 +136,12 @@ class _Walk:
             for value in node.outputs:
                 self.storage.roots[value] = self.storage.roots[action.source]
         if isinstance(action, Run):
-            arrays = [array.make().nbytes for array in action.launch.temporaries]
+            arrays = [array.nbytes for array in action.launch.temporaries]
             scratch = [call.scratch * call.threads for call in action.launch.calls]
-            self.storage.temporaries[node] = [_buffer(n) for n in (*arrays, *scratch)]
+            self.storage.temporaries[node] = [Buffer(n) for n in (*arrays, *scratch)]
             self.touch(self.storage.temporaries[node])
         if isinstance(action, Multiply):
-            self.storage.temporaries[node] = [_buffer(action.product.scratch_bytes)]
+            self.storage.temporaries[node] = [Buffer(action.product.scratch_bytes)]
             self.touch(self.storage.temporaries[node])
             self.touch([self.storage.packed[node]] if node in self.storage.packed else [])
         self.read(_read_values(node, self.plan), self.clock)
@@ -142,14 +164,14 @@ class _Walk:
         for parameter in body.inputs[1:]:
             if is_tensor(parameter):
                 size = self.plan.forms[parameter].nbytes
-                pair = (_buffer(size), _buffer(size))
+                pair = (Buffer(size), Buffer(size))
                 self.storage.carried[parameter] = pair
                 self.storage.roots[parameter] = frozenset(pair)
                 self.touch(pair)
         for inner in node.walk():
             action = self.plan.actions.get(inner)
             if isinstance(action, Multiply) and action.packing is node:
-                self.storage.packed[inner] = _buffer(action.product.packed_bytes)
+                self.storage.packed[inner] = Buffer(action.product.packed_bytes)
                 self.touch([self.storage.packed[inner]])
                 self.read([action.right], self.clock)
         self.clock += 1
@@ -171,7 +193,7 @@ class _Walk:
     # Buffers ------------------------------------------------------------------------------------
 
     def fresh(self, value: Value) -> None:
-        buffer = _buffer(self.plan.forms[value].nbytes)
+        buffer = Buffer(self.plan.forms[value].nbytes)
         self.storage.buffers[value] = buffer
         self.storage.roots[value] = frozenset((buffer,))
         self.touch([buffer])
@@ -195,10 +217,6 @@ class _Walk:
                 return
 
 
-def _buffer(size: int) -> Buffer:
-    return Buffer(-(-size // ALIGNMENT) * ALIGNMENT)
-
-
 def _read_values(node: Node, plan: Plan) -> Iterable[Value]:
     """What a node reads, elements of lists included."""
     yield from node.inputs
@@ -217,10 +235,10 @@ def _place(buffers: list[Buffer]) -> int:
         rivals = [b for b in placed if b.begin <= buffer.end and buffer.begin <= b.end]
         place = 0
         for rival in sorted(rivals, key=lambda b: b.offset):
-            if place + buffer.size <= rival.offset:
+            if place + buffer.room <= rival.offset:
                 break
-            place = max(place, rival.offset + rival.size)
+            place = max(place, rival.offset + rival.room)
         buffer.offset = place
         placed.append(buffer)
-        size = max(size, place + buffer.size)
+        size = max(size, place + buffer.room)
     return size

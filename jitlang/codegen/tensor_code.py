@@ -91,6 +91,10 @@ class TensorEmitter(HostEmitter):
         """A function over objects."""
         return self.imported(name, objects.imports()[name], result, parameters)
 
+    def number(self, number: int) -> ll.Value:
+        """A number that forms tell: a size, a stride, a count."""
+        return I64(number)
+
     def words(self, numbers: Sequence[int]) -> ll.Value:
         """A constant table of 64-bit words, as a pointer; NULL for none."""
         if not numbers:
@@ -106,7 +110,7 @@ class TensorEmitter(HostEmitter):
 
     def advanced(self, pointer: ll.Value, offset: int) -> ll.Value:
         """A pointer some bytes further."""
-        return self.b.gep(pointer, [I64(offset)]) if offset else pointer
+        return self.b.gep(pointer, [self.number(offset)]) if offset else pointer
 
     def place(self, buffer: Buffer) -> ll.Value:
         """Where a buffer of the block begins."""
@@ -194,7 +198,7 @@ class TensorEmitter(HostEmitter):
         form, given = self.plan.forms[target], self.plan.forms[source]
         emit_copy(
             self.b, pointer, form.strides, self.load(source), given.strides, form.shape,
-            form.dtype.itemsize,
+            form.dtype.itemsize, self.number,
         )  # fmt: skip
 
     def end_value(self, target: Value, source: Value) -> ll.Value | None:
@@ -238,7 +242,8 @@ class TensorEmitter(HostEmitter):
             self.begin(action.output)
         elif isinstance(action, Store):
             place = self.checked_index(node, action)
-            target = self.b.gep(self.load(action.target), [self.b.mul(place, I64(action.step))])
+            offset = self.b.mul(place, self.number(action.step))
+            target = self.b.gep(self.load(action.target), [offset])
             self.copy_part(target, action.part)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
@@ -249,23 +254,30 @@ class TensorEmitter(HostEmitter):
             is_boxed = node.output.type is ty.NUMBER
             self.store(node.output, self.checked_object(self.box(made)) if is_boxed else made)
         elif isinstance(action, Length):
-            self.store(node.output, I64(action.count))
+            self.store(node.output, self.number(action.count))
 
     def select(self, node: Node, action: Select) -> None:
         """A view at a computed index."""
         place = self.checked_index(node, action)
-        offset = self.b.add(self.b.mul(place, I64(action.step)), I64(action.offset))
+        offset = self.b.mul(place, self.number(action.step))
+        offset = self.b.add(offset, self.number(action.offset))
         self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
 
     def checked_index(self, node: Node, action: Select | Store) -> ll.Value:
         """An index counted from the front; one out of range raises."""
         index = self.load(action.index)
-        count = I64(action.count)
+        count = self.number(action.count)
         is_negative = self.b.icmp_signed("<", index, I64(0))
         place = self.b.select(is_negative, self.b.add(index, count), index)
-        with self.b.if_then(self.b.icmp_unsigned(">=", place, count), likely=False):
-            self.raising(node, self.out_of_range(node, action), index)
+        self.refuse_index(node, action, index, self.b.icmp_unsigned(">=", place, count))
         return place
+
+    def refuse_index(
+        self, node: Node, action: Select | Store, index: ll.Value, is_out: ll.Value
+    ) -> None:
+        """Raise for an index out of range."""
+        with self.b.if_then(is_out, likely=False):
+            self.raising(node, self.out_of_range(node, action), index)
 
     def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
         """Raises what the reference kernel raises for an index."""
@@ -282,7 +294,7 @@ class TensorEmitter(HostEmitter):
         where = self.advanced(target, part.offset)
         itemsize = self.plan.forms[part.source].dtype.itemsize
         source = self.load(part.source)
-        emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize)
+        emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize, self.number)
 
     def item(self, source: Value, wanted: ty.Type) -> ll.Value:
         """The one element of a tensor as a number."""
@@ -405,7 +417,7 @@ class TensorEmitter(HostEmitter):
         parameters = [I64, I64, *[POINTER] * 5]
         kernel = self.imported(f"kernel{len(self.kept)}", address, I32, parameters)
         tables = [
-            arrays, self.words(list(call.sizes)), self.words(list(call.strides)), scalars,
+            arrays, self.words(call.sizes), self.words(call.strides), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
         ]  # fmt: skip
         status = self.start(call, kernel, tables)
@@ -432,7 +444,7 @@ class TensorEmitter(HostEmitter):
 
     def pointer(self, action: Run, place: Place, temporaries: Sequence[Buffer]) -> ll.Value:
         if place.kind == "draw":
-            return I64(place.offset).inttoptr(POINTER)
+            return self.b.inttoptr(self.number(place.offset), POINTER)
         if place.kind == "temporary":
             return self.advanced(self.place(temporaries[place.index]), place.offset)
         values = action.results if place.kind == "result" else action.arguments

@@ -30,12 +30,14 @@ from ..ir.graph import IF, LOOP, Graph
 from .callback import callback_of, describe_callback
 from .explain import Explanation, VersionExplanation, groups_of, node_count
 from .generic import GenericForm, interpreted, make_generic
-from .layout import Layout, first_difference, is_plain, layouts_of
+from .layout import Layout, first_difference, is_plain, layouts_of, shapes_in
 from .machine import Routine, assemble
 from .profile import FlowCounts, Profile
 
 MAX_WATCHED = 32
 """Layouts that are counted in search of one worth a static version."""
+MAX_ATTEMPTS = 3
+"""Calls from which a version that takes other sizes may be made, if the first are unfit."""
 
 
 class Phase(Enum):
@@ -125,8 +127,9 @@ class Executor:
         self._compiler = compiler
         self._generic: GenericForm | None = None
         self._not_specialized = ""
+        self._not_for_any_size = ""
         self._failures: list[str] = []
-        self._has_asked = False  # for a version that takes all sizes
+        self._attempts_left = MAX_ATTEMPTS  # to make a version that takes other sizes
         self._is_retired = False
         self._flow = FlowCounts()
         self._routines: dict[bool, Routine] = {}
@@ -158,9 +161,10 @@ class Executor:
         found = self._by_version(arguments)
         if found is not MISS:
             return found
-        if self.phase is Phase.GENERIC and self._generic is not None:
+        settled = self.settled
+        if settled is not None:
             self._generic_served += 1
-            return self._generic.function(*inputs)
+            return settled.function(*inputs)
         return self._watch(inputs, arguments, settings)
 
     def _by_version(self, arguments: Sequence[Any]) -> Any:
@@ -201,9 +205,13 @@ class Executor:
             result = self._by_version(arguments)
             if result is not MISS:
                 return result
-        if self.phase is Phase.GENERIC and not self._has_asked:
-            self._has_asked = True
-            self._request_any_size(arguments, settings)
+        if self.phase is Phase.GENERIC and self._attempts_left:
+            self._attempts_left -= 1
+            if all(map(is_plain, layouts)):
+                self._request_any_size(layouts, arguments, settings)
+            result = self._by_version(arguments)
+            if result is not MISS:
+                return result
         return self._run_generic(inputs, settings)
 
     def _is_open(self, settings: config.Config) -> bool:
@@ -280,21 +288,30 @@ class Executor:
             if taken:
                 self._specialize_if_due(layouts, arguments)
 
-    def _request_any_size(self, arguments: Sequence[Any], settings: config.Config) -> None:
-        """Make a version for all sizes, now or later, where the graph is one pointwise kernel."""
+    def _request_any_size(
+        self, layouts: tuple[Layout, ...], arguments: Sequence[Any], settings: config.Config
+    ) -> None:
+        """Make a version for other sizes too, now or later, where the graph has such a form."""
         if settings.executor == "background":
-            task = partial(self._specialize_for_any_size, arguments)
+            task = partial(self._specialize_for_any_size, layouts, arguments)
             background.submit((self, ()), task, self._note_failure)
             return
         with compiling.unless_busy() as taken:
             if taken:
-                self._specialize_for_any_size(arguments)
+                self._specialize_for_any_size(layouts, arguments)
 
-    def _specialize_for_any_size(self, arguments: Sequence[Any]) -> None:
-        compile = partial(self._compiler, self.graph, arguments, callback_of, any_size=True)
+    def _specialize_for_any_size(
+        self, layouts: tuple[Layout, ...], arguments: Sequence[Any]
+    ) -> None:
+        seen = [*map(shapes_in, self.profile.layouts), shapes_in(layouts)]
         with compiling:
-            made, _ = self._attempt(compile)
-            if made is not None and not self._is_retired:
+            if self._is_retired or any(not version.layouts for version in self.versions):
+                return
+            made, self._not_for_any_size = self._attempt(partial(
+                self._compiler, self.graph, arguments, callback_of, any_size=True, shapes=seen
+            ))  # fmt: skip
+            if made is not None:
+                self._attempts_left = 0
                 version = Version((), made)
                 self.versions = (*self.versions, version)
                 self.on_version(version)
@@ -321,6 +338,7 @@ class Executor:
             compile = partial(self._compiler, self.graph, arguments, callback_of)
             made, self._not_specialized = self._attempt(compile)
             if made is None:
+                self._attempts_left = 0  # other sizes make nothing better
                 self._on(Event.UNSUPPORTED)
                 return
             self.profile.compiled(layouts)
@@ -390,7 +408,7 @@ class Executor:
     @property
     def settled(self) -> GenericForm | None:
         """The form that serves for good what the versions refuse, or None while that may change."""
-        is_final = self.phase is Phase.GENERIC and not self._is_retired
+        is_final = self.phase is Phase.GENERIC and not self._attempts_left and not self._is_retired
         return self._generic if is_final else None
 
     @property
@@ -429,6 +447,7 @@ class Executor:
             callbacks=[describe_callback(n) for n in generic.callbacks] if generic else [],
             bailouts=generic.bailouts if generic is not None else {},
             not_specialized=self._not_specialized,
+            not_for_any_size=self._not_for_any_size,
             misses=dict(self.profile.misses),
             failures=list(self._failures),
         )

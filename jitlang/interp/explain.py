@@ -69,6 +69,7 @@ class Explanation:
         callbacks: what that form runs in Python from native code.
         bailouts: how often its kernels left a call to the reference kernels, by reason.
         not_specialized: why there is no static version, or empty.
+        not_for_any_size: why there is none that takes other sizes, or empty.
         misses: how often the static versions refused, by reason.
         failures: what went wrong while compiling.
     """
@@ -86,6 +87,7 @@ class Explanation:
     callbacks: Sequence[CallBack]
     bailouts: Mapping[str, int]
     not_specialized: str
+    not_for_any_size: str
     misses: Mapping[str, int]
     failures: Sequence[str]
 
@@ -97,6 +99,8 @@ class Explanation:
         lines += self.flow
         if self.not_specialized:
             lines.append(f"not specialized: {self.not_specialized}")
+        if self.not_for_any_size:
+            lines.append(f"one function for other sizes: none, {self.not_for_any_size}")
         for version in self.versions:
             lines += version.lines()
         if self.form is not None:

@@ -82,6 +82,17 @@ def layout_of(value: Any) -> Layout:
     return ValueLayout(type(value))
 
 
+def shapes_in(layouts: Sequence[Layout]) -> tuple[tuple[int, ...], ...]:
+    """The shapes of all arrays in some layouts, in order."""
+    found: list[tuple[int, ...]] = []
+    for layout in layouts:
+        if isinstance(layout, ArrayLayout):
+            found.append(layout.shape)
+        elif isinstance(layout, GroupLayout):
+            found += shapes_in(layout.parts)
+    return tuple(found)
+
+
 def is_plain(layout: Layout) -> bool:
     """Whether native code may read the argument: no subclasses, foreign byte order, lost
     alignment or other devices.

@@ -56,6 +56,7 @@ class Compiler:
         callback_of: Callable[..., Any],
         *,
         any_size: bool = False,
+        shapes: Sequence[Any] = (),
     ) -> StaticFunction:
         if any_size:
             raise Unsupported("one size only")

@@ -1,0 +1,310 @@
+"""Native functions for sizes that vary, against the interpreter's exact reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitlang as jl
+from jitlang import Tensor, config
+from jitlang.codegen import MISS, compile_static, varying_code
+from jitlang.codegen.amounts import Amount, Learner, value_for
+from jitlang.codegen.static import StaticFunction
+from jitlang.codegen.varying import find_varying
+from jitlang.codegen.varying_code import VaryingEmitter
+from jitlang.fuser.plan import Unsupported
+from jitlang.interp.callback import callback_of
+from jitlang.interp.machine import Routine, assemble
+
+Sizes = tuple[int, ...]
+
+
+def made(*shape: int, seed: int = 0) -> Tensor:
+    return jl.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
+
+
+def varying(
+    function: Callable[..., Any], *calls: tuple[Any, ...]
+) -> tuple[StaticFunction, Routine]:
+    """The function for what varies between calls, and the exact interpreter."""
+    script = jl.script(function)
+    given, _, arguments, _ = script._enter(calls[-1], {})
+    graph = script._version(given).optimized
+    seen = [tuple(a.shape for a in call if isinstance(a, Tensor | np.ndarray)) for call in calls]
+    version = compile_static(graph, arguments, callback_of, any_size=True, shapes=seen)
+    return version, assemble(graph, exact=True)
+
+
+def assert_alike(found: Any, expected: Any) -> None:
+    assert found is not MISS
+    if isinstance(expected, tuple):
+        for each, other in zip(found, expected, strict=True):
+            assert_alike(each, other)
+        return
+    assert type(found) is type(expected)
+    assert found.shape == expected.shape and found.dtype is expected.dtype
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=2e-5, atol=2e-6)
+
+
+# What runs ----------------------------------------------------------------------------------------
+
+
+def softmax(x: Tensor) -> Tensor:
+    return (x * 2).softmax(-1)
+
+
+def across(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.softmax(0), x.amax(0)
+
+
+def normalised(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * weight + bias
+
+
+def with_bias(x: Tensor, bias: Tensor) -> Tensor:
+    return (x + bias).relu()
+
+
+def outer(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    product = x.unsqueeze(1) * y
+    return product, product.sum(0)
+
+
+def reshaped(x: Tensor) -> Tensor:
+    n, m = x.shape
+    parts = (x.view(n, 4, -1).exp() + m).transpose(0, 1)
+    return parts.reshape(x.size(0), m) / x.shape[1]
+
+
+def halves(x: Tensor) -> Tensor:
+    a, b = x.chunk(2, 1)
+    return a * b.sigmoid()
+
+
+def joined(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return jl.cat([x, y * 2], 1).relu(), jl.stack([x, x + 1], 1)
+
+
+def over_time(xs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    outputs: list[Tensor] = []
+    for x in xs.unbind(0):
+        state = (state * 0.5 + x).tanh()
+        outputs.append(state)
+    return state, state.sum()
+
+
+def branching(x: Tensor, scale: float) -> Tensor:
+    if x.size(0) > 10:
+        x = x * scale
+    return x.log_softmax(-1)
+
+
+def picked(x: Tensor, index: int) -> Tensor:
+    return x[index] * 2 + x.sum(0)
+
+
+Case = tuple[Callable[..., Any], Callable[[int, int], tuple[Any, ...]]]
+CASES: dict[str, Case] = {
+    "softmax": (softmax, lambda n, m: (made(n, m),)),
+    "softmax of few": (softmax, lambda n, m: (made(n, 7),)),
+    "across": (across, lambda n, m: (made(n, m),)),
+    "normalised": (normalised, lambda n, m: (made(n, m), made(m), made(m, seed=1))),
+    "with bias": (with_bias, lambda n, m: (made(n, 5), made(5))),
+    "outer": (outer, lambda n, m: (made(n), made(m))),
+    "reshaped": (reshaped, lambda n, m: (made(n, 8),)),
+    "halves": (halves, lambda n, m: (made(n, 6),)),
+    "joined": (joined, lambda n, m: (made(n, 3), made(n, 3, seed=1))),
+    "over time": (over_time, lambda n, m: (made(n, 3, m), made(3, m))),
+    "branching": (branching, lambda n, m: (made(n, m), 0.25)),
+    "picked": (picked, lambda n, m: (made(n, m), n - 1)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_function_serves_all_sizes(name: str) -> None:
+    function, arguments = CASES[name]
+    version, exact = varying(function, arguments(5, 9), arguments(8, 12))
+    for n, m in [(5, 9), (8, 12), (1, 1), (1, 40), (33, 1), (2, 2), (64, 300), (17, 17)]:
+        given = arguments(n, m)
+        assert_alike(version.function(*given), exact(*given))
+
+
+def test_long_work_runs_in_parallel() -> None:
+    version, exact = varying(softmax, (made(5, 9),), (made(8, 12),))
+    for shape in ((3000, 300), (3, 400_000)):
+        assert_alike(version.function(made(*shape)), exact(made(*shape)))
+
+
+def test_raw_arrays_come_back_as_arrays() -> None:
+    version, _ = varying(softmax, (np.ones((3, 4), np.float32),), (np.ones((5, 4), np.float32),))
+    found = version.function(np.ones((9, 4), np.float32))
+    assert type(found) is np.ndarray and found.tolist() == [[0.25] * 4] * 9
+
+
+def test_the_guards_name_what_varies() -> None:
+    calls = [(made(n, 5, m), made(m)) for n, m in ((2, 3), (4, 7))]
+    version, _ = varying(with_bias, *calls)
+    assert list(map(str, version.guards)) == [
+        "x: Tensor float32 [s0, 5, s1], contiguous", "bias: Tensor float32 [s1], contiguous",
+    ]  # fmt: skip
+
+
+def test_what_does_not_fit_misses() -> None:
+    version, _ = varying(with_bias, (made(2, 5), made(5)), (made(3, 5), made(5)))
+    x, bias = made(4, 5), made(5)
+    for given in (
+        (made(4, 6), bias), (made(0, 5), bias), (made(5), bias), (made(1, 4, 5), bias),
+        (x, made(6)), (x.double(), bias), (made(5, 4).t(), bias), (made(4, 10)[:, ::2], bias),
+        (x.numpy(), bias), (x, None),
+    ):  # fmt: skip
+        assert version.function(*given) is MISS
+    assert version.function(x, bias) is not MISS
+
+
+def test_an_index_out_of_range_is_left_to_the_general_code() -> None:
+    version, exact = varying(picked, (made(5, 3), 1), (made(8, 3), 1))
+    assert_alike(version.function(made(4, 3), -4), exact(made(4, 3), -4))
+    for index in (4, -5):
+        assert version.function(made(4, 3), index) is MISS
+
+
+# What is refused ----------------------------------------------------------------------------------
+
+
+def cut(x: Tensor) -> Tensor:
+    return x[:100] * 2
+
+
+def cut_by_another(x: Tensor, y: Tensor) -> Tensor:
+    return x[: y.size(0)] + 1
+
+
+def eleventh(x: Tensor) -> Tensor:
+    return x[10] * 2
+
+
+def every_second(x: Tensor) -> Tensor:
+    return x[::2] + 1
+
+
+def narrowed(x: Tensor) -> Tensor:
+    return x.narrow(0, 1, 3) * 2
+
+
+def two_halves(x: Tensor) -> Tensor:
+    a, b = x.chunk(2)
+    return a + b
+
+
+def parted(x: Tensor) -> Tensor:
+    return x.split(3)[0] * 2
+
+
+@pytest.mark.parametrize(
+    "function", [cut, eleventh, every_second, narrowed, two_halves, parted, cut_by_another]
+)
+@pytest.mark.parametrize("sizes", [(12, 14), (2000, 40)])
+def test_what_compares_sizes_is_refused(function: Callable[..., Any], sizes: Sizes) -> None:
+    takes_two = function is cut_by_another
+    calls = [(made(n, 3), made(2 * n)) if takes_two else (made(n, 3),) for n in sizes]
+    with pytest.raises(Unsupported):
+        varying(function, *calls)
+
+
+def squeezed(x: Tensor) -> Tensor:
+    return x.squeeze(0) + x.sum()
+
+
+def test_a_size_of_one_is_refused_where_it_is_structure() -> None:
+    version, exact = varying(squeezed, (made(5, 3),), (made(8, 3),))
+    assert version.function(made(1, 3)) is MISS
+    assert_alike(version.function(made(2, 3)), exact(made(2, 3)))
+
+
+def test_numbers_that_would_wrap_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(varying_code, "MAX_BITS", 12)
+    version, _ = varying(outer, (made(5), made(9)), (made(8), made(12)))
+    assert version.function(made(30), made(30)) is not MISS  # 3600 bytes
+    assert version.function(made(40), made(30)) is MISS
+
+
+def test_code_that_holds_a_number_of_an_example_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = VaryingEmitter.number
+
+    def forgetful(emitter: VaryingEmitter, given: int) -> Any:
+        return number(emitter, int(given) if isinstance(given, Amount) else given)
+
+    monkeypatch.setattr(VaryingEmitter, "number", forgetful)
+    with pytest.raises(Unsupported, match="its code depends on sizes"):
+        varying(softmax, (made(5, 3),), (made(8, 3),))
+
+
+def test_what_varies_is_what_differed() -> None:
+    found = find_varying([((2, 3), (3,)), ((2, 5), (5,)), ((2, 7), (5,))])
+    assert found.shapes == ((2, -1), (-2,)) and found.sizes == (7, 5)
+    assert found.shapes_for([11, 13]) == [(2, 11), (13,)]
+    with pytest.raises(Unsupported, match="0 sizes vary"):
+        find_varying([((2, 3),), ((2, 3, 1),), ((2, 3),)])
+
+
+# Amounts ------------------------------------------------------------------------------------------
+
+
+def test_amounts_are_learned_from_examples() -> None:
+    learner = Learner([(67, 71), (103, 101)])
+    n, m = learner.size(0), learner.amount([71, 101])
+    assert isinstance(m, Amount) and (str(n), str(m)) == ("s0", "s1")
+    assert learner.amount([4, 4]) == 4 and type(learner.amount([4, 4])) is int
+    bytes_ = learner.amount([-4 * 67 * 71, -4 * 103 * 101])
+    assert str(bytes_) == "-4*s0*s1" and int(bytes_) == -4 * 67 * 71
+    for strange in ([68, 104], [34, 52], [0, 1]):
+        with pytest.raises(Unsupported):
+            learner.amount(strange)
+
+
+def test_sums_and_products_of_amounts_are_amounts() -> None:
+    n, m = (Learner([(67, 71), (103, 101)]).size(number) for number in (0, 1))
+    total = 3 * (n + 2) * m + n * -1 + n
+    assert isinstance(total, Amount) and str(total) == "3*s0*s1 + 6*s1"
+    assert int(total) == 6 * 71 + 3 * 67 * 71 and value_for(total, (2, 5)) == 60
+    assert np.prod([2, 3]) == 6 and type(n - 1) is int
+
+
+# Calls --------------------------------------------------------------------------------------------
+
+
+def test_five_hundred_random_sizes() -> None:
+    with config.override(cache_dir="off"):
+        script = jl.script(normalised)
+        interpreted = assemble(jl.script(normalised).optimized_graph)
+        rng = np.random.default_rng(0)
+        for _ in range(500):
+            n, m = (int(size) for size in rng.integers(0, 40, 2))
+            given = (made(n, m), made(m), made(m, seed=1))
+            assert_alike(script(*given), interpreted(*given))
+    found = script.explain()
+    assert [version.calls > 400 for version in found.versions] == [True]
+    assert "guard: x: Tensor float32 [s0, s1], contiguous" in str(found)
+    assert len(script.kernels) <= 20
+
+
+def test_sizes_that_do_not_fit_raise_as_ever() -> None:
+    script = jl.script(with_bias)
+    for n in range(2, 50):
+        script(made(n, 5), made(5))
+    with pytest.raises(RuntimeError, match=r"must match the size of tensor b \(4\)"):
+        script(made(3, 5), made(4))
+    assert script(made(3, 5), made(1)).shape == (3, 5)
+
+
+def test_explain_says_why_there_is_no_function_for_other_sizes() -> None:
+    script = jl.script(cut)
+    for n in range(2, 50):
+        script(made(n, 3))
+    assert "one function for other sizes: none, a number that is no product" in str(
+        script.explain()
+    )
