@@ -15,6 +15,7 @@ from ..ir.graph import Node, Value
 from ..ir.types import TensorType
 from .forms import Form
 from .launch import Launch
+from .matrix import ProductSpec
 from .product import Product
 
 TUPLE = "prim::TupleConstruct"
@@ -93,7 +94,7 @@ class Multiply:
     Attributes:
         batches: for each product, where the matrices begin in left, right and output.
         packing: the loop before which the right matrix is packed, since all trips read it.
-        nanoseconds: what all of them may take.
+        flops: of all of them together.
     """
 
     output: Value
@@ -103,7 +104,22 @@ class Multiply:
     batches: tuple[tuple[int, int, int], ...]
     bias: Part | None
     packing: Node | None
-    nanoseconds: float
+    flops: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMultiply:
+    """The same before it is chosen what computes it; in the plan of an example of sizes that waits
+    until it is known which numbers of `spec` depend on these.
+    """
+
+    output: Value
+    left: Value
+    right: Value
+    spec: ProductSpec
+    batches: tuple[tuple[int, int, int], ...]
+    bias: Part | None
+    packing: Node | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +156,10 @@ class Nothing:
     """The node is known when compiling."""
 
 
-Action = View | Select | Run | Copy | Allocate | Store | Multiply | Item | Length | Call | Nothing
+Action = (
+    View | Select | Run | Copy | Allocate | Store | Multiply | OpenMultiply | Item | Length | Call
+    | Nothing
+)  # fmt: skip
 
 
 @dataclass

@@ -108,7 +108,7 @@ def tiling_of(spec: ProductSpec, shape: Shape, is_packed: bool) -> Tiling:
     if source is Source.DIRECT and spec.k * spec.n * size > DIRECT_BYTES:
         depth = min(depth, DIRECT_DEPTH)
     elif tiles > 2:
-        depth = _depth(spec.k, PANEL_BYTES // (lanes * vectors * size))
+        depth = depth_of(spec.k, PANEL_BYTES // (lanes * vectors * size))
     height = _balanced(tiles, max(ROWS_BYTES // (depth * rows * size), 1), 1)
     unroll = max(chains, min(16 // (rows * vectors), 4), 1)
     if tiles > 1 and depth < spec.k and (spec.k % unroll or depth % unroll):
@@ -124,7 +124,7 @@ def _most_vectors(spec: ProductSpec, shape: Shape) -> int:
     return min(needed, (shape.registers - 2) // (spec.m + 1))
 
 
-def _depth(k: int, most: int) -> int:
+def depth_of(k: int, most: int) -> int:
     """The size of blocks of k, none of which is shorter than a square."""
     depth = _balanced(k, max(most, 4 * DEPTH_MULTIPLE), DEPTH_MULTIPLE)
     while depth < k and 0 < k % depth < DEPTH_MULTIPLE:

@@ -284,7 +284,7 @@ class StripWriter(ABC):
     def text(self, pieces: int) -> str:
         """The module of `product`, split in at most so many pieces, and of what belongs to it."""
         product = self.parallel_functions(pieces) if pieces > 1 else self.function()
-        return _module([product, *self.extra_functions()])
+        return module_of([product, *self.extra_functions()])
 
     def passes(self, strips: Callable[[Visit], None]) -> None:
         """Write all of the work; `strips` writes what it is given for each strip."""
@@ -348,7 +348,7 @@ def product_header(is_swapped: bool = False) -> str:
     return f"define void @product({operands}, ptr noalias %c, ptr noalias %scratch) {WIDE}"
 
 
-def _module(functions: Sequence[str]) -> str:
+def module_of(functions: Sequence[str]) -> str:
     """Functions with one declaration of each that they call."""
     lines = "".join(functions).splitlines()
     declared = dict.fromkeys(line for line in lines if line.startswith("declare "))

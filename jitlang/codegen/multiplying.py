@@ -16,7 +16,6 @@ from ..ir.graph import Node, Value
 from .forms import Form, contiguous
 from .launch import merged
 from .matrix import ProductSpec
-from .product import Product, product_for
 
 MAX_BATCHES = 64
 """Products of one row that are called one by one, where their places are no simple batch."""
@@ -40,11 +39,6 @@ class Factors:
     shape: tuple[int, ...]
     spec: ProductSpec
     batches: tuple[tuple[int, int, int], ...]
-
-    @property
-    def nanoseconds(self) -> float:
-        """What all products may take, roughly."""
-        return self.spec.flops * len(self.batches) / FLOPS_PER_NANOSECOND
 
     @classmethod
     def of(cls, left: Form, right: Form, *, transposed: bool = False) -> Factors | None:
@@ -110,16 +104,20 @@ def _products(
     sizes, (a_steps, b_steps, c_steps) = merged(outer, steps, range(len(outer)))
     if not sizes:
         return spec, ((0, 0, 0),)
-    if len(sizes) == 1:
-        batch_strides = (a_steps[0] // size, b_steps[0] // size, c_steps[0] // size)
-        return replace(spec, batch=sizes[0], batch_strides=batch_strides), ((0, 0, 0),)
-    if prod(sizes) > MAX_BATCHES:
+    # The longest dimension is one batch; the others are gone through one by one.
+    longest = sizes.index(max(sizes))
+    others = [d for d in range(len(sizes)) if d != longest]
+    counts = tuple(sizes[d] for d in others)
+    if prod(counts) > MAX_BATCHES:
         raise Unsupported("a product of too many small matrices")
+    a_step, b_step, c_step = (own[longest] // size for own in (a_steps, b_steps, c_steps))
     starts = [
-        tuple(sum(i * s for i, s in zip(place, own, strict=True)) for own in steps)
-        for place in np.ndindex(outer)
-    ]
-    return spec, tuple((x, y, z) for x, y, z in starts)
+        tuple(sum(i * own[d] for i, d in zip(place, others, strict=True))
+              for own in (a_steps, b_steps, c_steps))
+        for place in np.ndindex(counts)
+    ]  # fmt: skip
+    batch = replace(spec, batch=sizes[longest], batch_strides=(a_step, b_step, c_step))
+    return batch, tuple((x, y, z) for x, y, z in starts)
 
 
 def _outer_strides(dims: Dims, outer: tuple[int, ...]) -> tuple[int, ...]:
@@ -133,11 +131,6 @@ def _outer_strides(dims: Dims, outer: tuple[int, ...]) -> tuple[int, ...]:
 def _elements(dims: Dims, size: int) -> tuple[int, int]:
     outer, inner = dims[1][-2:]
     return outer // size, inner // size
-
-
-def choose_product(factors: Factors, *, adds: bool, is_reused: bool) -> Product:
-    """The function of the products; with `adds` it adds to what is there."""
-    return product_for(replace(factors.spec, accumulate=adds), b_is_reused=is_reused)
 
 
 # Rows ---------------------------------------------------------------------------------------------

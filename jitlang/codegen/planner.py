@@ -9,7 +9,7 @@ nothing is decided while code is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -35,6 +35,7 @@ from .actions import (
     Length,
     Multiply,
     Nothing,
+    OpenMultiply,
     Part,
     Plan,
     Run,
@@ -47,7 +48,8 @@ from .actions import (
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel, decides_form
 from .launch import Launch
-from .multiplying import PRODUCTS, Factors, choose_product, takes
+from .multiplying import PRODUCTS, Factors, takes
+from .product import Product, product_for
 from .reference import Given, ReferenceCall
 
 CAST = "prim::unchecked_cast"
@@ -460,13 +462,23 @@ class Planner:
             read = np.broadcast_to(self.samples[bias], form.shape).strides
             part = Part(0, bias, form.shape, form.strides, read)
         packing = _loop_around(node, right[0]) if len(factors.batches) == 1 else None
-        product = choose_product(factors, adds=bias is not None, is_reused=packing is not None)
-        if not product.pack_address:
-            packing = None
-        return Multiply(
-            node.output, left, right[0], product, factors.batches, part, packing,
-            factors.nanoseconds,
-        )  # fmt: skip
+        spec = replace(factors.spec, accumulate=part is not None)
+        return self.multiply(
+            OpenMultiply(node.output, left, right[0], spec, factors.batches, part, packing)
+        )
+
+    def multiply(self, action: OpenMultiply) -> Action:
+        """Choose what computes a product."""
+        return settled(action, product_for(action.spec, b_is_reused=action.packing is not None))
+
+
+def settled(action: OpenMultiply, product: Product) -> Multiply:
+    """A product with what computes it."""
+    return Multiply(
+        action.output, action.left, action.right, product, action.batches, action.bias,
+        action.packing if product.pack_address else None,
+        action.spec.flops * len(action.batches),
+    )  # fmt: skip
 
 
 def _loop_around(node: Node, value: Value) -> Node | None:

@@ -56,6 +56,8 @@ class Product:
         packed_bytes: the size of `packed`. It may lie anywhere, but not move.
         kind: "generated", "matrix-vector" or "blas".
         kept: keeps the code alive.
+        sizes: for a product whose sizes vary: f takes them as a table of 64-bit words, a fifth
+            pointer.
     """
 
     symbol: str
@@ -65,6 +67,7 @@ class Product:
     packed_bytes: int
     kind: str
     kept: object
+    sizes: tuple[int, ...] = ()
 
 
 def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:

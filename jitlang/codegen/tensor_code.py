@@ -44,6 +44,7 @@ from .cpython import I32, POINTER, VOID
 from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
+from .multiplying import FLOPS_PER_NANOSECOND
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
 from .threads import parallel_address
@@ -364,14 +365,22 @@ class TensorEmitter(HostEmitter):
             self.copy_part(target, action.bias)
         product = action.product
         self.kept.append(product.kept)
-        function = self.imported(product.symbol, product.address, VOID, [POINTER] * 4)
+        sizes = [self.words(product.sizes)] if product.sizes else []
+        parameters = [POINTER] * (4 + len(sizes))
+        function = self.imported(product.symbol, product.address, VOID, parameters)
         packed = self.storage.packed.get(node)
         left = self.load(action.left)
         right = self.load(action.right) if packed is None else self.place(packed)
         scratch = self.place(self.storage.temporaries[node][0])
         for a, b, c in action.batches:
             matrices = (self.advanced(left, a), self.advanced(right, b), self.advanced(target, c))
-            self.b.call(function, [*matrices, scratch])
+            self.start_product(action, function, [*matrices, scratch, *sizes])
+
+    def start_product(
+        self, action: Multiply, function: ll.Function, arguments: list[ll.Value]
+    ) -> None:
+        """Compute one of the products of an action."""
+        self.b.call(function, arguments)
 
     def loop(self, node: Node) -> None:
         for inner in node.walk():
@@ -478,7 +487,7 @@ def nanoseconds(action: Action | None) -> float:
     if isinstance(action, Call):
         return CALL_NANOSECONDS
     if isinstance(action, Multiply):
-        return 50 + action.nanoseconds
+        return 50 + action.flops / FLOPS_PER_NANOSECOND
     if isinstance(action, Copy):
         return sum(prod(part.shape) for part in action.parts) / 4
     return 1.0

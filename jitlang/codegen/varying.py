@@ -27,13 +27,14 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..passes.propagate_constants import computed, materialize
-from .actions import Action, Length, Nothing, Plan, Run
+from .actions import Action, Length, Nothing, OpenMultiply, Plan, Run
 from .amounts import Learner, value_for
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel, run_reference
 from .guards import VaryingGuard
 from .launch import Call, Launch
-from .planner import Planner, UnsupportedGroup
+from .planner import Planner, UnsupportedGroup, settled
+from .rows import product_of_any_size
 from .schedule import scratch_bytes
 
 Shapes = Sequence[tuple[int, ...]]
@@ -198,6 +199,9 @@ class ExamplePlanner(Planner):
         like = before.launch if isinstance(before, Run) else None
         return FusedKernel(node.attributes[SUBGRAPH]).prepared(arguments, like)
 
+    def multiply(self, action: OpenMultiply) -> Action:
+        return action
+
     def size(self, node: Node) -> Length:
         action = super().size(node)
         self.numbers[node.output] = action.count
@@ -304,8 +308,14 @@ class _Common:
     def common(self, found: Sequence[Any]) -> Any:
         """One for all of these, which differ in numbers only."""
         first = found[0]
+        if all(each is first for each in found):
+            return first
         if any(type(each) is not type(first) for each in found):
             raise Unsupported("what is done depends on sizes")
+        if isinstance(first, OpenMultiply):
+            action = self.fields(found)
+            product = product_of_any_size(action.spec, b_is_reused=action.packing is not None)
+            return settled(action, product)
         if type(first) is int:
             return self.learner.amount(found)
         if isinstance(first, tuple | list | ctypes.Array):
@@ -316,12 +326,16 @@ class _Common:
         if isinstance(first, Call):
             return self.call(found)
         if is_dataclass(first) and not isinstance(first, type) and not _is_fixed(first):
-            names = [field.name for field in fields(first)]
-            parts = {name: self.common([getattr(each, name) for each in found]) for name in names}
-            return replace(first, **parts)
+            return self.fields(found)
         if any(each is not first and each != first for each in found):
             raise Unsupported("what is done depends on sizes")
         return first
+
+    def fields(self, found: Sequence[Any]) -> Any:
+        """One object for these, whose fields are what theirs have in common."""
+        names = [field.name for field in fields(found[0])]
+        parts = {name: self.common([getattr(each, name) for each in found]) for name in names}
+        return replace(found[0], **parts)
 
     def call(self, calls: Sequence[Call]) -> Call:
         """A kernel's call. How its range is split is decided when it is called."""

@@ -15,12 +15,14 @@ from typing import Any
 from llvmlite import ir as ll
 
 from ..ir.graph import Node
-from .actions import LIST, Plan, Run, Select, Store
+from .actions import LIST, Multiply, Plan, Run, Select, Store
 from .amounts import Amount, terms_of
+from .blas import MAX_SIZE
 from .cpython import I32, POINTER, VOID
 from .guards import Guard, VaryingGuard
 from .host import POLL_INTERVAL
 from .launch import PARALLEL_NANOSECONDS, Call, nanoseconds_of
+from .multiplying import FLOPS_PER_NANOSECOND
 from .native import LONG_WORK, Frame, NativeEmitter
 from .scalar import DOUBLE, I64
 from .storage import ALIGNMENT, Buffer
@@ -107,7 +109,9 @@ class VaryingEmitter(NativeEmitter):
     def take_memory(self) -> None:
         """Refuse what is too large, lay out the block and allocate it."""
         for amount in _largest(_amounts_of(self.plan)):
-            self.refuse_large(amount)
+            self.refuse_large(amount, 1 << MAX_BITS)
+        for amount in _largest(_sizes_of_products(self.plan)):
+            self.refuse_large(amount, MAX_SIZE + 1)
         total = I64(0)
         for layer in self.storage.layers():
             room = I64(0)
@@ -120,14 +124,14 @@ class VaryingEmitter(NativeEmitter):
         if self.layers:
             self.allocate(total)
 
-    def refuse_large(self, amount: int) -> None:
-        """Return MISS where an amount has too many bits."""
+    def refuse_large(self, amount: int, limit: int) -> None:
+        """Return MISS where an amount is not below a limit."""
         for factor, sizes in terms_of(amount):
             product = ll.Constant(DOUBLE, float(abs(factor)))
             for size in sizes:
                 product = self.b.fmul(product, self.b.sitofp(self.sizes[size], DOUBLE))
-            limit = ll.Constant(DOUBLE, float(1 << MAX_BITS))
-            self.unless(self.b.fcmp_ordered("<", product, limit), self.missing(releases=True))
+            fits = self.b.fcmp_ordered("<", product, ll.Constant(DOUBLE, float(limit)))
+            self.unless(fits, self.missing(releases=True))
 
     def allocate(self, size: ll.Value) -> None:
         """Take the block of memory for a call from the cache."""
@@ -195,6 +199,17 @@ class VaryingEmitter(NativeEmitter):
                 self.b.store(self.b.call(kernel, [I64(0), count, *tables]), status)
         return self.b.load(status)
 
+    def start_product(
+        self, action: Multiply, function: ll.Function, arguments: list[ll.Value]
+    ) -> None:
+        each = self.number(action.flops)
+        is_long = self.b.icmp_signed(">", each, I64(int(LONG_WORK * FLOPS_PER_NANOSECOND)))
+        with self.b.if_else(is_long, likely=False) as (long, short):
+            with long, self.without_gil():
+                self.b.call(function, arguments)
+            with short:
+                self.b.call(function, arguments)
+
     def line(self, call: Call) -> ll.Value:
         """What one step of a call's range counts as, in elements."""
         if type(call.grain) is int and call.grain <= 1:
@@ -231,11 +246,20 @@ def _amounts_of(plan: Plan) -> Iterator[int]:
     for form in plan.forms.values():
         yield form.nbytes
     for action in plan.actions.values():
+        if isinstance(action, Multiply):
+            yield action.flops
         if isinstance(action, Run):
             for call in action.launch.calls:
                 yield from (call.count * call.grain, call.scratch * call.threads)
             for array in action.launch.temporaries:
                 yield array.nbytes
+
+
+def _sizes_of_products(plan: Plan) -> Iterator[int]:
+    """What may be too large for a BLAS."""
+    for action in plan.actions.values():
+        if isinstance(action, Multiply) and action.product.kind == "blas":
+            yield from action.product.sizes[:6]
 
 
 def _largest(amounts: Iterable[int]) -> list[Amount]:
