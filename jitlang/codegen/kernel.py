@@ -51,6 +51,11 @@ from .lanes import LaneAlgebra
 from .schedule import Phase, Schedule
 
 NAME = "kernel"
+PREFETCH_BYTES = 4096
+"""How far ahead of their use elements in order are asked for. Processors do that by themselves, but
+only within a page, and a kernel of many instructions per element fills their window long before it
+gets to the next one: GELU of numbers that no cache holds took 2.5 times as long as with this.
+"""
 HEADER = (
     "define i32 @kernel(i64 %begin, i64 %end, ptr noalias %arrays, ptr noalias %sizes, "
     f"ptr noalias %strides, ptr noalias %scalars, ptr noalias %scratch) {WIDE}"
@@ -439,6 +444,7 @@ class KernelWriter:
             stored = self.a.load(place, element, 1, size)
         elif access is Access.CONTIGUOUS:
             stored = self.load_next(self.a.offset(pointer, index, element), element, size, active)
+            self.prefetch(pointer, index, element, PREFETCH_BYTES // size)
         else:
             stored = self.gather(array, element, size, index, active)
         return self.converter.to_register(stored, statement.dtype)
@@ -449,6 +455,18 @@ class KernelWriter:
         zero = Lane("zeroinitializer", element, self.lanes)
         name = f"llvm.masked.load.{suffix(element, self.lanes)}.p0"
         return self.a.call(name, [place, integer(size, 32), active, zero], element, self.lanes)
+
+    def prefetch(self, pointer: Lane, index: Lane, element: str, distance: int) -> None:
+        """Ask for what lies so many elements further on, which may be of a later row."""
+        if self.layout.across:
+            return
+        ahead = self.a.add(index, integer(distance))
+        if not self.plan.has_rows and self.layout.rank == 1:
+            last = self.a.sub(self.length, integer(1))
+            ahead = self.a.call("llvm.umin.i64", [ahead, last], "i64")
+        to_read, to_all_caches, data = integer(0, 32), integer(3, 32), integer(1, 32)
+        place = self.a.offset(pointer, ahead, element)
+        self.a.run("llvm.prefetch.p0", [place, to_read, to_all_caches, data])
 
     def gather(self, array: int, element: str, size: int, index: Lane, active: Lane | None) -> Lane:
         places = self.places(array, index, active)
