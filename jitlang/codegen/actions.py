@@ -137,6 +137,13 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserve:
+    """A draw of so many elements from the default generator: its state before, and it moves on."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """The row's reference kernel, called in Python with arrays over the tensors' memory.
 
@@ -157,9 +164,12 @@ class Nothing:
 
 
 Action = (
-    View | Select | Run | Copy | Allocate | Store | Multiply | OpenMultiply | Item | Length | Call
-    | Nothing
+    View | Select | Run | Copy | Allocate | Store | Multiply | OpenMultiply | Item | Length
+    | Reserve | Call | Nothing
 )  # fmt: skip
+
+EFFECTS = frozenset((Reserve,))
+"""Actions that can be seen from outside."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """What the arguments of a native function must be: found from the arguments it is compiled for.
 
 Tuples, and lists of tensors that are only read, are taken apart at entry: their elements become
-inputs of the graph. Strings become constants of the graph, for they decide branches; ints do where
-they decide layouts.
+inputs of the graph. Strings become constants of the graph, for they decide branches; ints and
+bools do where something depends on them that must be known.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ READERS = frozenset((
     "aten::__getitem__", "aten::len", "prim::ListUnpack", "aten::stack", "aten::cat",
 ))  # fmt: skip
 """What cannot tell a list from another one with the same elements."""
+FIXED = (int, bool)
+"""Classes whose values may become constants of a graph. Floats vary too much."""
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
 
@@ -90,7 +92,7 @@ class NumberGuard:
 
 @dataclass(frozen=True, slots=True)
 class ConstantGuard:
-    """None, or an int or a string of this value, which is a constant in the graph."""
+    """None, or an int, bool or string of this value, which is a constant in the graph."""
 
     name: str
     constant: int | str | None
@@ -115,19 +117,19 @@ AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
 Guard = AnyTensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
-def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> list[Guard]:
+def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed: bool = False) -> list[Guard]:
     """The guards of a graph's inputs; the graph's types are refined to what was given.
 
     Args:
         graph: changed in place.
         inputs: one argument per graph input.
-        fixed_ints: ints become constants.
+        fixed: ints and bools become constants.
 
     Raises:
         Unsupported: an input is something that native code does not take.
     """
     values = list(graph.inputs)
-    guarding = _Guarding(graph, fixed_ints)
+    guarding = _Guarding(graph, fixed)
     return [guarding.guard(value, given) for value, given in zip(values, inputs, strict=True)]
 
 
@@ -193,11 +195,11 @@ def tensor_guards(guards: Sequence[Guard]) -> Iterator[AnyTensorGuard]:
 @dataclass(frozen=True)
 class _Guarding:
     graph: Graph
-    fixed_ints: bool
+    fixed: bool
 
     def guard(self, value: Value, given: Any) -> Guard:
         """The guard of one input or part of it."""
-        if given is None or type(given) is str or (self.fixed_ints and type(given) is int):
+        if given is None or type(given) is str or (self.fixed and type(given) in FIXED):
             return self.constant(value, given)
         wanted = ty.without_none(value.type)
         if isinstance(wanted, TensorType):

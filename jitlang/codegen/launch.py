@@ -433,9 +433,20 @@ def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]
 
 
 def _by_strides(space: Sequence[int], strides: Sequence[Strides], dims: Sequence[int]) -> Dims:
-    """Dimensions sorted by strides; those of one element stay where they are."""
+    """Dimensions in the order in which NumPy's loops run over arrays: one comes before another that
+    stood outside of it where no array has it otherwise. Those of one element stay where they are.
+    """
     free = [d for d in dims if space[d] > 1]
-    placed = iter(sorted(free, key=lambda d: -sum(abs(given[d]) for given in strides)))
+    order: list[int] = []
+    for d in reversed(free):
+        place = 0
+        for at, inner in enumerate(order):
+            steps = [(abs(s[d]), abs(s[inner])) for s in strides if s[d] and s[inner]]
+            if any(mine >= other for mine, other in steps):
+                break
+            place = at + 1 if steps else place
+        order.insert(place, d)
+    placed = iter(order)
     return tuple(next(placed) if d in free else d for d in dims)
 
 

@@ -22,6 +22,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.opdef import Effect
 from ..ir.types import TensorType
+from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..tensor import Tensor
 from .actions import (
@@ -38,6 +39,7 @@ from .actions import (
     OpenMultiply,
     Part,
     Plan,
+    Reserve,
     Run,
     Select,
     Store,
@@ -346,6 +348,16 @@ class Planner:
             raise Unsupported(f"{node.kind} of a fraction")
         return Item(node.inputs[0])
 
+    def reserved(self, node: Node) -> Action:
+        """A draw of as many elements as tensors have when they are broadcast."""
+        forms = [self.form(value) for value in self.found.displays[node.inputs[0]]]
+        return Reserve(count_drawn([form.shape for form in forms]))
+
+    def reserved_like(self, node: Node) -> Action:
+        """A draw for the dtype of a tensor."""
+        form, is_normal = self.form(node.inputs[0]), node.inputs[1].constant()
+        return Reserve(count_drawn_like(form.dtype, form.size, is_normal=is_normal))
+
     def call(self, node: Node) -> Action:
         """A row without native code, whose results have known sizes."""
         assert node.op is not None
@@ -539,6 +551,8 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
     "jit::numpy_index": Planner.subscript,
+    "jit::reserve": Planner.reserved,
+    "jit::reserve_like": Planner.reserved_like,
     "jit::buffer": Planner.allocated,
     "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),

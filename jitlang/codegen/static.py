@@ -19,6 +19,7 @@ from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
 from .guards import (
+    FIXED,
     Guard,
     VaryingGuard,
     flat_guards,
@@ -27,7 +28,7 @@ from .guards import (
     varying_guards,
 )
 from .host import ENTRY, TABLE, is_machine_code
-from .leaving import find_exits
+from .leaving import find_exits, refuse_restarts
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .planner import Planner, UnsupportedGroup
@@ -102,18 +103,18 @@ def compile_static(
 
 
 def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
-    """A graph's frame; where ints decide layouts, for just these ints."""
+    """A graph's frame; where ints or bools must be known, for just these."""
     try:
         return _frame(graph.copy(), inputs)
     except Unsupported:
-        if not any(type(given) is int for given in inputs):
+        if not any(type(given) in FIXED for given in inputs):
             raise
-    return _frame(graph.copy(), inputs, fixed_ints=True)
+    return _frame(graph.copy(), inputs, fixed=True)
 
 
-def _frame(graph: Graph, inputs: Sequence[Any], *, fixed_ints: bool = False) -> Frame:
+def _frame(graph: Graph, inputs: Sequence[Any], *, fixed: bool = False) -> Frame:
     """Specialise a graph for these arguments, and plan it."""
-    return _planned(graph, guard_inputs(graph, inputs, fixed_ints=fixed_ints))
+    return _planned(graph, guard_inputs(graph, inputs, fixed=fixed))
 
 
 def _for_any_size(
@@ -176,6 +177,7 @@ def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:
     """What a function with this plan is compiled from; its memory has no places yet."""
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
+    refuse_restarts(graph, plan, leaving)
     torch = [g for g in tensor_guards(guards) if not ty.is_array(g.value.type)]
     gives_arrays = bool(torch) and all(guard.is_raw for guard in torch)
     return Frame(graph, plan, storage, guards, leaving, gives_arrays)

@@ -21,6 +21,7 @@ from .. import dtypes
 from ..errors import attach_script_stack
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
+from ..ops.generator import default_generator
 from ..ops.rows import kernel_of
 from . import MISS, objects
 from .actions import (
@@ -33,6 +34,7 @@ from .actions import (
     Multiply,
     Part,
     Plan,
+    Reserve,
     Run,
     Select,
     Store,
@@ -40,7 +42,7 @@ from .actions import (
     fresh_values,
 )
 from .copying import emit_copy
-from .cpython import I32, POINTER, VOID
+from .cpython import I32, POINTER, POINTERS, VOID
 from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
@@ -256,6 +258,8 @@ class TensorEmitter(HostEmitter):
             self.store(node.output, self.checked_object(self.box(made)) if is_boxed else made)
         elif isinstance(action, Length):
             self.store(node.output, self.number(action.count))
+        elif isinstance(action, Reserve):
+            self.reserve(node, action)
 
     def select(self, node: Node, action: Select) -> None:
         """A view at a computed index."""
@@ -317,6 +321,31 @@ class TensorEmitter(HostEmitter):
         if wanted is ty.FLOAT:
             return self.b.sitofp(value, DOUBLE)
         return self.b.icmp_signed("!=", value, I64(0)) if wanted is ty.BOOL else value
+
+    # Draws --------------------------------------------------------------------------------------
+
+    def reserve(self, node: Node, action: Reserve) -> None:
+        """Advance the default generator, holding its lock as all do that change it."""
+        with self.gil():
+            self.call_without_arguments(default_generator.lock.acquire)
+            for place, value in enumerate(node.outputs):
+                self.store(value, self.b.load(self.b.gep(self.generator_state(), [I64(place)])))
+            _, offset = map(self.load, node.outputs)
+            blocks = self.b.lshr(self.b.add(self.number(action.count), I64(3)), I64(2))
+            after = self.b.add(offset, blocks)
+            self.b.store(after, self.b.gep(self.generator_state(), [I64(1)]))
+            self.call_without_arguments(default_generator.lock.release)
+
+    def call_without_arguments(self, callee: Callable[[], Any]) -> None:
+        """Call an object for what it does."""
+        given = [self.object(callee), POINTERS(None), I64(0), POINTER(None)]
+        self.python("Py_DecRef", self.checked_object(self.python("PyObject_Vectorcall", *given)))
+
+    def generator_state(self) -> ll.Value:
+        """Where the default generator has its seed and its offset."""
+        self.addresses["generator_state"], _ = default_generator.state.buffer_info()
+        found = self.module.globals.get("generator_state")
+        return found or ll.GlobalVariable(self.module, I64, "generator_state")
 
     # Calls --------------------------------------------------------------------------------------
 

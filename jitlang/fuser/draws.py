@@ -7,7 +7,8 @@
 
 The reservation stays where the row was, so draws keep their order; the rest is pure, and may become
 part of a kernel. `like` holds the tensors from which pointwise rows make `%x`, so that the number
-of elements is known without it.
+of elements is known without it. Rows that draw for given sizes get a tensor of zeros as `%x`:
+memory that nobody touches costs nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .tensors import NUMBERED, Drawn, Scalar, Step, Tensor
 
 RESERVE = "jit::reserve"
 RESERVE_LIKE = "jit::reserve_like"
+_LIKE_OF_SIZES = "aten::zeros"
 _ULP = 2.0**-24
 _TURN = 6.283185307179586
 
@@ -42,20 +44,27 @@ def reserve_draws(graph: Graph) -> bool:
     return bool(parted)
 
 
-_PARTED = {
+_LIKE = {
     "aten::dropout": "jit::dropout_at",
     "aten::bernoulli.p": "jit::bernoulli_at",
     "aten::rand_like": "jit::rand_at",
     "aten::randn_like": "jit::randn_at",
 }
+_SIZED = {"aten::rand": "jit::rand_at", "aten::randn": "jit::randn_at"}
+_PARTED = _LIKE | _SIZED
 
 
 def _is_plain(node: Node) -> bool:
-    """Whether a node certainly draws as many numbers as its tensor has elements."""
+    """Whether a node certainly draws as many numbers as its tensor, or result, has elements."""
     source, *rest = node.inputs
-    if not isinstance(source.type, TensorType) or not all(v.is_constant for v in rest):
+    if not all(v.is_constant for v in rest):
         return False
     first, *others = (v.constant() for v in rest)
+    if node.kind in _SIZED:
+        is_here = others[1] is None or str(others[1]).startswith("cpu")
+        return _are_sizes(source) and is_here and (first is None or _is_floating(first))
+    if not isinstance(source.type, TensorType):
+        return False
     if node.kind == "aten::dropout":
         return 0 < first < 1 and others[0] is True
     if node.kind == "aten::bernoulli":
@@ -63,12 +72,20 @@ def _is_plain(node: Node) -> bool:
     return others[1] is None and (first is None or _is_floating(first))
 
 
+def _are_sizes(value: Value) -> bool:
+    """Whether a list holds known sizes that tensors can have."""
+    sizes = value.constant()
+    if value.node.kind == "prim::ListConstruct":
+        sizes = [size.constant() for size in value.node.inputs]
+    return sizes is not None and all(size is not None and size >= 0 for size in sizes)
+
+
 def _is_floating(dtype: DType | None) -> bool:
     return dtype is not None and dtype.category is Category.FLOATING
 
 
 def _part(node: Node, name: str) -> None:
-    source = node.inputs[0]
+    source = _like_of_sizes(node) if node.kind in _SIZED else node.inputs[0]
     state = _reserved(node, source).outputs
     made = create_node(name, [source, node.inputs[1], *state], [node.output.type],
         op=OPS.find(name), span=node.span)  # fmt: skip
@@ -77,6 +94,26 @@ def _part(node: Node, name: str) -> None:
     made.output.name = node.output.name
     node.output.replace_all_uses_with(made.output)
     node.destroy()
+
+
+def _like_of_sizes(node: Node) -> Value:
+    """A tensor like the result of a row that takes sizes."""
+    op = OPS.find(_LIKE_OF_SIZES)
+    made = create_node(_LIKE_OF_SIZES, node.inputs, [node.output.type], op=op, span=node.span)
+    made.callstack = node.callstack
+    return made.insert_before(node).output
+
+
+def may_repeat(node: Node) -> bool:
+    """Whether a draw of given sizes may be broadcast by its readers: inside of their kernel each of
+    its elements would be drawn many times.
+    """
+    made = node.inputs[0].node.op if node.inputs else None
+    if made is None or made.full_name != _LIKE_OF_SIZES:
+        return False
+    sizes = getattr(node.output.type, "sizes", None)
+    results = [value.type for use in node.output.uses for value in use.node.outputs]
+    return sizes is None or any(getattr(type_, "sizes", None) != sizes for type_ in results)
 
 
 def _reserved(node: Node, source: Value) -> Node:

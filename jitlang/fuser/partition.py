@@ -33,7 +33,7 @@ from ..ir.types import TensorType
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from .composites import COMPOSITES
-from .draws import DRAWS, RESERVE, RESERVE_LIKE, reserve_draws
+from .draws import DRAWS, RESERVE, RESERVE_LIKE, may_repeat, reserve_draws
 from .joins import JOINS
 from .lower import CASTS, VIEWS
 
@@ -176,6 +176,8 @@ class _Partition:
         if _is_index_map(node) and not all(inside):
             return False
         if not _is_index_map(node) and _is_computed_anew(list(self.readers(node))):
+            return False
+        if node.op is not None and node.op.full_name in DRAWS and may_repeat(node):
             return False
         return not self.analysis.has_writers_between(node.inputs, node, group.last)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..dtypes import Category, DType
 from ..ir.opdef import Effect
 from .creation import dtype_of, like_rule
 from .generator import Generator, default_generator
@@ -25,20 +26,33 @@ from .rows import op
 from .rules import HIDDEN, same_type
 
 
-def _reserve(xp: Any, like: Sequence[Any]) -> tuple[int, int]:
+def count_drawn(shapes: Sequence[Sequence[int]]) -> int:
+    """How many numbers are drawn for tensors of these shapes, broadcast; 0 if they cannot be."""
     try:
-        shape = np.broadcast_shapes(*(a.shape for a in like))
+        return math.prod(np.broadcast_shapes(*map(tuple, shapes)))
     except ValueError:
-        return 0, 0
-    seed, offset = default_generator.reserve(math.prod(shape))
-    return _signed(seed), _signed(offset)
+        return 0
+
+
+def count_drawn_like(dtype: DType, count: int, *, is_normal: bool) -> int:
+    """How many numbers `rand_like` and `randn_like` draw for `count` elements of a dtype: integers
+    are refused, complex normals are pairs.
+    """
+    if dtype.category < Category.FLOATING:
+        return 0
+    return count * (2 if is_normal and dtype.is_complex else 1)
+
+
+def _reserve(xp: Any, like: Sequence[Any]) -> tuple[int, int]:
+    return _drawn(count_drawn([a.shape for a in like]))
 
 
 def _reserve_like(xp: Any, like: Any, is_normal: bool) -> tuple[int, int]:
-    """For `rand_like` and `randn_like`: integers are refused, complex normals are pairs."""
-    if like.dtype.kind in "iub":
-        return 0, 0
-    count = like.size * (2 if is_normal and like.dtype.kind == "c" else 1)
+    dtype = dtypes.from_numpy(like.dtype)
+    return _drawn(count_drawn_like(dtype, like.size, is_normal=is_normal))
+
+
+def _drawn(count: int) -> tuple[int, int]:
     seed, offset = default_generator.reserve(count)
     return _signed(seed), _signed(offset)
 

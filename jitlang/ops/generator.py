@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 import threading
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ _ZERO = np.uint64(0)
 _SEED_LIMIT = 2**64
 _CHUNK = 2**13
 """Counters that are mixed at a time, so that they stay in a core's cache."""
+
+
+def blocks_of(count: int) -> int:
+    """The blocks of four words that a draw of `count` words takes."""
+    return -(-count // 4)
 
 
 def philox(counter: Sequence[Any], key: tuple[int, int]) -> Sequence[Any]:
@@ -87,25 +93,32 @@ class Generator:
     """A source of random numbers: a seed and how many blocks of four words were drawn.
 
     Drawing is thread-safe; which thread gets which numbers is not determined.
+
+    Attributes:
+        state: seed and offset, two words of 64 bits at a fixed place in memory, where native code
+            finds them.
+        lock: held by whoever changes the state.
     """
 
-    __slots__ = ("_lock", "device", "offset", "state_seed")
+    __slots__ = ("device", "lock", "state")
 
     def __init__(self, device: object = "cpu", seed: int = 0) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self.device = device
-        self.state_seed = seed % _SEED_LIMIT
-        self.offset = 0
+        self.state = array("Q", (seed % _SEED_LIMIT, 0))
+
+    @property
+    def offset(self) -> int:
+        """How many blocks of four words were drawn."""
+        return self.state[1]
 
     def manual_seed(self, seed: int) -> Generator:
         """Start anew from a seed; negative ones count from 2**64."""
-        with self._lock:
-            self.state_seed, self.offset = seed % _SEED_LIMIT, 0
-        return self
+        return self.set_state((seed % _SEED_LIMIT, 0))
 
     def initial_seed(self) -> int:
         """The seed last given."""
-        return self.state_seed
+        return self.state[0]
 
     def seed(self) -> int:
         """Start anew from a seed that the operating system gives, and return it."""
@@ -115,20 +128,21 @@ class Generator:
 
     def get_state(self) -> tuple[int, int]:
         """(seed, offset): all there is to know."""
-        return self.state_seed, self.offset
+        seed, offset = tuple(self.state)
+        return seed, offset
 
     def set_state(self, state: tuple[int, int]) -> Generator:
         """Continue from a state that `get_state` gave."""
-        with self._lock:
-            self.state_seed, self.offset = state
+        with self.lock:
+            self.state[:] = array("Q", state)
         return self
 
     def reserve(self, count: int) -> tuple[int, int]:
         """Advance by a draw of `count` words; the state before it."""
-        with self._lock:
-            before = self.state_seed, self.offset
-            self.offset = (self.offset - -count // 4) % _SEED_LIMIT
-        return before
+        with self.lock:
+            seed, offset = self.state
+            self.state[1] = (offset + blocks_of(count)) % _SEED_LIMIT
+        return seed, offset
 
     def words(self, count: int, xp: Any = np) -> Any:
         """Draw `count` random 32-bit words, as a uint32 vector."""
@@ -146,14 +160,15 @@ class Generator:
         key = seed & 0xFFFFFFFF, seed >> 32
         for first in range(0, count, 4 * _CHUNK):
             size = min(count - first, 4 * _CHUNK)
-            words = _mixed(start + first // 4, -(-size // 4), key, xp)
+            words = _mixed(start + first // 4, blocks_of(size), key, xp)
             yield slice(first, first + size), words[:size]
 
     def __repr__(self) -> str:
-        return f"Generator(seed={self.state_seed}, offset={self.offset})"
+        seed, offset = self.get_state()
+        return f"Generator(seed={seed}, offset={offset})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (str(self.device), self.state_seed, self.offset)
+        return _restored, (str(self.device), *self.get_state())
 
 
 def _restored(device: str, seed: int, offset: int) -> Generator:

@@ -336,6 +336,16 @@ def arithmetic_with_neutral_element(node: Node, analysis: AliasAnalysis) -> bool
     return False
 
 
+@rule("aten::dropout", "aten::feature_dropout")
+def dropout_of_nothing(node: Node, analysis: AliasAnalysis) -> bool:
+    """`dropout(x, p, False)` and `dropout(x, 0.0, ...)` give `x` itself, where `p` may be so."""
+    x, p, train = node.inputs
+    chance = constant_of(p)
+    if chance is NO_VALUE or not 0 <= chance <= 1 or x.type is not node.output.type:
+        return False
+    return (chance == 0 or is_number(train, False)) and replace(node, x)
+
+
 @rule("aten::neg")
 def negation_of_negation(node: Node, analysis: AliasAnalysis) -> bool:
     """`-(-x)` is `x` for a float."""

@@ -1,4 +1,6 @@
-"""Random numbers in kernels are those of the eager rows, and leave the generator as those do."""
+"""Random numbers in kernels are those of the eager rows, and leave the generator as those do: in
+the form for all layouts (`test_static_draws.py` has the static versions).
+"""
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from jitlang.ops.generator import Generator, default_generator, manual_seed, ran
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_folder():
-    with config.override(cache_dir="off"):
+def general_form():
+    with config.override(cache_dir="off", static_versions=0):
         yield
 
 
