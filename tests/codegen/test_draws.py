@@ -8,6 +8,7 @@ from differential import same_bits
 
 import jitlang as jl
 from jitlang import Tensor, config, dtypes
+from jitlang.codegen.fused import FusedKernel
 from jitlang.fuser.partition import FUSION_GROUP
 from jitlang.ops.algebra import NumpyAlgebra
 from jitlang.ops.generator import Generator, default_generator, manual_seed, random_bits
@@ -46,6 +47,11 @@ def between_effects(x: Tensor, b: Tensor):
     return y + b, before, jl.rand([1])
 
 
+def assert_fused(scripted):
+    kernels = [kernel for kernel in scripted.kernels if isinstance(kernel, FusedKernel)]
+    assert scripted.kernels and not any(kernel.fallbacks for kernel in kernels)
+
+
 PROGRAMS = [dropped, two_draws, noisy, coins, rows_of_noise, between_effects]
 SHAPES = [((7, 33), (33,)), ((130,), (130,)), ((1, 1), (1,)), ((6, 5, 4), (5, 1)), ((0, 3), (3,))]
 
@@ -78,7 +84,7 @@ def test_fused_draws_are_the_eager_ones(function, dtype):
                     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
                 elif function not in (two_draws, rows_of_noise):
                     assert same_bits(one, other)
-    assert scripted.kernels and not any(kernel.fallbacks for kernel in scripted.kernels)
+    assert_fused(scripted)
 
 
 def test_layouts_and_threads_do_not_change_the_numbers():
@@ -93,7 +99,7 @@ def test_layouts_and_threads_do_not_change_the_numbers():
             with config.override(num_threads=threads):
                 got, _ = run(scripted, given, 3, False)
             assert same_bits(got[0], wanted[0])
-    assert scripted.kernels and not any(kernel.fallbacks for kernel in scripted.kernels)
+    assert_fused(scripted)
 
 
 def test_tensors_that_do_not_broadcast_advance_nothing():
