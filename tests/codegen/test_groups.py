@@ -2,6 +2,8 @@
 temporaries.
 """
 
+import ctypes
+
 import numpy as np
 import pytest
 from differential import same_bits
@@ -354,3 +356,26 @@ def test_layouts_of_all_sizes_are_one_class_and_classes_are_bounded():
     assert (len(kernel._classes), len(kernel._launches)) == (2, 2)
     x = np.ones((2, 3), np.float32)
     assert same_bits(kernel(x), run_reference(kernel.graph, [x])[0])
+
+
+# Where results lie --------------------------------------------------------------------------------
+
+GUARD = 64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])
+@pytest.mark.parametrize("length", [1, 31, 1000, 1027])
+def test_kernels_write_results_at_any_place(dtype, length):
+    kernel = group("%y : Tensor = aten::neg(%x)")
+    x = np.arange(1, length + 1).astype(dtype)
+    (call,) = kernel.launch_for([x]).calls
+    size = x.itemsize
+    for place in range(0, 64 + size, size):
+        memory = np.full(length * size + 64 + place + 2 * GUARD, 7, np.uint8)
+        first = -memory.ctypes.data % 64 + place + GUARD
+        written = memory[first : first + length * size].view(dtype)
+        arrays = [x if each.kind == "argument" else written for each in call.places]
+        pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+        call.kernel.function(0, call.count, pointers, call.sizes, call.strides, None, None)
+        assert same_bits(written, -x)
+        assert (memory[:first] == 7).all() and (memory[first + length * size :] == 7).all()
