@@ -65,9 +65,13 @@ other:
   ret ptr %found
 }
 
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+
+; What is going to be read arrives while guards are tested and results allocated.
 define ptr @jitlang_data(ptr %array) {
   %pdata = getelementptr i8, ptr %array, i64 16
   %data = load ptr, ptr %pdata
+  call void @llvm.prefetch.p0(ptr %data, i32 0, i32 3, i32 1)
   ret ptr %data
 }
 
