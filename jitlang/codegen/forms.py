@@ -44,12 +44,12 @@ class Form:
         return Form(self.dtype, shape, strides).is_contiguous
 
     def sample(self) -> Any:
-        """An array of this form with arbitrary elements: what row kernels are asked about layouts
-        with. Memory that nobody touches costs nothing.
+        """An array of this form with zeros: what row kernels are asked about layouts with. Memory
+        that nobody touches costs nothing.
         """
         steps = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True) if n]
         low, high = sum(min(s, 0) for s in steps), sum(max(s, 0) for s in steps)
-        memory = np.empty(high - low + self.dtype.itemsize, np.uint8)
+        memory = np.zeros(high - low + self.dtype.itemsize, np.uint8)
         return np.ndarray(self.shape, self.dtype.numpy, memory.data, -low, self.strides)
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays, background, config, dtypes
+from ..errors import attach_script_stack
 from ..fuser.draws import DRAWS
 from ..fuser.lower import Argument, ArrayArgument, ScalarArgument, lower
 from ..fuser.plan import Unsupported
@@ -24,7 +25,7 @@ from ..fuser.stages import Stage
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
 from ..ops.traits import Role, roles_of
-from .launch import Launch, prepare
+from .launch import Launch, Refused, prepare
 from .launcher import NativeCall
 from .objects import is_available
 from .reference import reference_kernel
@@ -74,10 +75,11 @@ class FusedKernel:
         return "\n".join(dict.fromkeys(c.kernel.text for each in launches for c in each.calls))
 
     def _call_and_remember(self, *arguments: Any) -> Any:
+        found = self(*arguments)  # what is refused is not remembered again
         launch = self.launch_for(arguments)
         if self._native is not None and isinstance(launch, Launch):
             self._native.add(launch, arguments, self._is_static)
-        return self(*arguments)
+        return found
 
     def __call__(self, *arguments: Any) -> Any:
         """The group's results: one bare, several as a tuple.
@@ -96,12 +98,18 @@ class FusedKernel:
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
             results = run_reference(self.graph, arguments, exact=launch is not PENDING)
         else:
-            results = launch.run(arguments)
+            results = self._run(launch, arguments)
         if any(self._scalars):
             # NumPy's own functions give scalars, not arrays without dimensions.
             pairs = zip(results, self._scalars, strict=True)
             results = [r[()] if is_numpy and r.ndim == 0 else r for r, is_numpy in pairs]
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _run(self, launch: Launch, arguments: Sequence[Any]) -> list[Any]:
+        try:
+            return launch.run(arguments)
+        except Refused:
+            return run_reference(self.graph, arguments)  # raises it in its words
 
     def launch_for(self, arguments: Sequence[Any]) -> Launch | str:
         """What to run for arguments of this layout, or why nothing can be."""
@@ -221,12 +229,18 @@ def run_reference(graph: Graph, arguments: Sequence[Any], *, exact: bool = True)
 
     Args:
         exact: whether these use jitlang's own elementary functions, as kernels do.
+
+    Raises:
+        Exception: what a row raises, with its place in the script as a note.
     """
     values: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
     token = arrays.ignore_float_errors()
     try:
         for node in graph.nodes:
             _run_node(node, values, arrays.namespace(*arguments), exact)
+    except Exception as error:
+        attach_script_stack(error, [*node.callstack, node.span])
+        raise
     finally:
         arrays.restore_float_errors(token)
     return [np.asarray(found) if isinstance(found, np.generic) else found

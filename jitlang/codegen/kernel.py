@@ -6,8 +6,11 @@
 `sizes`; `strides` holds, per array, as many strides in bytes. The last `layout.row_rank` dimensions
 are the row, all others together are rows numbered in row-major order. [begin, end) are rows, or
 elements where a plan over elements has only one dimension: callers split this range over threads.
+After these tables follow, for each array that is reached through indices and each of these, the
+size and the stride of the dimension that it goes along.
 `scalars` are 8 bytes each, int64 or float64 as the plan's slots say (bool as 0 or 1). `scratch` is
-as large as `scratch_bytes` says. The result is 0, or 1 where an integer was divided by zero.
+as large as `scratch_bytes` says. The result is 0, or 1 where an integer was divided by zero or an
+index was out of range.
 
 Vectors lie along the last dimension, inside a row; or, where `layout.across` says how many lanes
 there are, along the last dimension that is not of the row: then each lane has a row of its own, and
@@ -18,7 +21,7 @@ vectors is part of the layout: next to each other, all the same, or strided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -30,6 +33,7 @@ from ..fuser.plan import (
     Convert,
     Count,
     Draw,
+    Gather,
     Load,
     LoopPlan,
     Number,
@@ -133,6 +137,9 @@ class KernelWriter:
         self.first_input = len(plan.outputs)
         self.known: dict[int, Lane] = {}  # values of the row
         self.same: dict[int, Lane] = {}  # inputs that do not change along a line, once loaded
+        self.reached: dict[int, Lane] = {}  # where a line's gathers read, if that is one place
+        self.aimed: dict[int, Lane] = {}  # where its outputs are written, likewise
+        self.axes: list[list[tuple[Lane, Lane]]] = []  # what indices go along, by array
         self.rows: list[Lane] = []  # pointers to the row, by array
         self.lines: list[Lane] = []  # pointers to a line of the row, by array
         self.fault = self.a.slot("i32")
@@ -172,12 +179,22 @@ class KernelWriter:
             [self.entry("%strides", n * rank + d, "i64") for d in range(rank)] for n in range(count)
         ]
         self.step = [strides[layout.vector_dim] for strides in self.strides]
+        number = 0
+        for along in self.plan.axes:
+            self.axes.append([self.axis(number + n) for n in range(along)])
+            number += along
         first = rank - layout.row_rank
         self.row_sizes = [self.entry("%sizes", d, "i64") for d in range(first, rank)]
         self.length = self.row_sizes[0]
         for size in self.row_sizes[1:]:
             self.length = self.a.mul(self.length, size)
         return [self.entry("%arrays", n, "ptr") for n in range(count)]
+
+    def axis(self, number: int) -> tuple[Lane, Lane]:
+        """Size and stride of a dimension that an index goes along."""
+        rank, count = self.layout.rank, len(self.dtypes)
+        size = self.entry("%sizes", rank + number, "i64")
+        return size, self.entry("%strides", rank * count + number, "i64")
 
     def outer_sizes(self) -> list[Lane]:
         """The sizes of the dimensions that number the rows."""
@@ -257,7 +274,7 @@ class KernelWriter:
         """Write what an output has for the row."""
         self.lines = self.rows
         if self.layout.across:
-            self.store(number, value, integer(0), self.active)
+            self.store(number, value, integer(0), self.active, self.lines[number])
             return
         dtype = self.plan.outputs[number].dtype
         self.a.store(self.converter.to_memory(value, dtype), self.rows[number], dtype.itemsize)
@@ -293,7 +310,7 @@ class KernelWriter:
         """A pass over the last dimension of the row, vector by vector."""
         a, length = self.a, self.row_sizes[-1]
         known = dict(self.known)
-        self.same = {}
+        self.same, self.reached, self.aimed = {}, {}, {}
         self.hoist(phase)
         if self.lanes == 1:
             with a.loop(integer(0), length) as index:
@@ -358,7 +375,9 @@ class KernelWriter:
         return self.a.compare("ult", self.a.iota(self.lanes, 32), narrow)
 
     def hoist(self, phase: Phase) -> None:
-        """Before a line, load inputs that do not change along it, and compute with them."""
+        """Before a line, load inputs that do not change along it, and compute with them; find the
+        places of arrays whose indices do not change.
+        """
         for number in phase.needed:
             statement = self.plan.statements[number]
             if isinstance(statement, Load):
@@ -366,17 +385,29 @@ class KernelWriter:
                     self.same[statement.input] = self.load_one(statement)
                 if statement.input in self.same:
                     self.known[number] = self.same[statement.input]
-            elif isinstance(statement, Draw):
+            elif isinstance(statement, Draw) or not self.is_known(operands_of(statement)):
                 continue
-            elif all(operand in self.known for operand in operands_of(statement)):
+            elif isinstance(statement, Gather):
+                self.reached[number] = self.source(statement, self.known, None)
+                if self.access(statement) is Access.SAME:
+                    self.known[number] = self.load_one(statement, self.reached[number])
+            else:
                 self.known[number] = self.evaluate(statement, self.known, None)
+        for number in phase.outputs:
+            output = self.plan.outputs[number]
+            if output.indices and self.is_known(index.index for index in output.indices):
+                self.aimed[number] = self.target(number, self.known, None)
 
-    def load_one(self, statement: Load) -> Lane:
-        pointer = self.lines[self.first_input + statement.input]
+    def is_known(self, numbers: Iterable[int]) -> bool:
+        """Whether statements have values before the line begins."""
+        return all(number in self.known for number in numbers)
+
+    def load_one(self, statement: Load | Gather, pointer: Lane | None = None) -> Lane:
+        pointer = pointer or self.lines[self.first_input + statement.input]
         stored = self.a.load(pointer, stored_type(statement.dtype), 1, statement.dtype.itemsize)
         return self.converter.to_register(stored, statement.dtype)
 
-    def access(self, statement: Load) -> Access:
+    def access(self, statement: Load | Gather) -> Access:
         return self.layout.accesses[self.first_input + statement.input]
 
     # Elements -----------------------------------------------------------------------------------
@@ -399,6 +430,9 @@ class KernelWriter:
                 continue
             if isinstance(statement, Load):
                 values[number] = self.load(statement, index, active)
+            elif isinstance(statement, Gather):
+                place = self.reached.get(number) or self.source(statement, values, active)
+                values[number] = self.load(statement, index, active, place)
             elif isinstance(statement, Draw):
                 values[number] = self.draw(statement, index, values)
             else:
@@ -406,7 +440,9 @@ class KernelWriter:
         for number in phase.kept:
             self.keep(number, values[number], position)
         for number in phase.outputs:
-            self.store(number, values[self.plan.outputs[number].value.index], index, active)
+            value = values[self.plan.outputs[number].value.index]
+            place = self.aimed.get(number) or self.target(number, values, active)
+            self.store(number, value, index, active, place)
         for number, total in sums.items():
             self.accumulate(number, total, values, active)
 
@@ -417,10 +453,13 @@ class KernelWriter:
         if isinstance(statement, Convert):
             value = values[statement.value.index]
             return self.converter.convert(value, statement.source, statement.dtype)
-        if isinstance(statement, Load):
+        if isinstance(statement, Load | Gather):
+            place = None
+            if isinstance(statement, Gather):
+                place = self.source(statement, values, active)
             if self.layout.across:
-                return self.load(statement, integer(0), active)
-            return self.load_one(statement)
+                return self.load(statement, integer(0), active, place)
+            return self.load_one(statement, place)
         if isinstance(statement, Count):
             return self.converter.convert(self.length, dtypes.int64, statement.dtype)
         assert isinstance(statement, Slot)
@@ -471,23 +510,70 @@ class KernelWriter:
 
     # Memory -------------------------------------------------------------------------------------
 
-    def load(self, statement: Load, index: Lane, active: Lane | None) -> Lane:
+    def source(self, statement: Gather, values: dict[int, Lane], active: Lane | None) -> Lane:
+        """Where a line begins in the array that a statement reads at computed places."""
+        array = self.first_input + statement.input
+        return self.moved_by(array, statement.indices, statement.wraps, values, active)
+
+    def target(self, number: int, values: dict[int, Lane], active: Lane | None) -> Lane:
+        """Where a line begins in the array that an output goes to."""
+        output = self.plan.outputs[number]
+        return self.moved_by(number, output.indices, output.wraps, values, active)
+
+    def moved_by(
+        self,
+        array: int,
+        indices: Sequence[Ref],
+        wraps: bool,
+        values: dict[int, Lane],
+        active: Lane | None,
+    ) -> Lane:
+        """The pointer to a line moved by indices; those out of range are noted, and count as 0."""
+        a, pointer = self.a, self.lines[array]
+        for ref, (size, stride) in zip(indices, self.axes[array], strict=True):
+            index = values[ref.index]
+            size, stride = a.splat(size, index.lanes), a.splat(stride, index.lanes)
+            zero = a.splat(integer(0), index.lanes)
+            if wraps:
+                is_negative = a.compare("slt", index, zero)
+                index = a.select(is_negative, a.add(index, size), index)
+            is_outside = a.compare("uge", index, size)
+            LaneAlgebra(a, dtypes.int64, active, self.fault).note(is_outside)
+            place = a.select(is_outside, zero, index)
+            pointer = a.offset(pointer, a.mul(place, stride))
+        return pointer
+
+    def load(
+        self,
+        statement: Load | Gather,
+        index: Lane,
+        active: Lane | None,
+        pointer: Lane | None = None,
+    ) -> Lane:
         """The elements of an input; lanes beyond the row are zero, or repeat the last element."""
         array = self.first_input + statement.input
-        access = self.layout.accesses[array]
+        if pointer is None:
+            pointer = self.lines[array]
+            self.prefetch(array, pointer, index)
+        stored = self.stored(array, pointer, index, active)
+        return self.converter.to_register(stored, statement.dtype)
+
+    def stored(self, array: int, pointer: Lane, index: Lane, active: Lane | None) -> Lane:
+        """The elements of an array as they lie in memory, for a line that begins at a pointer, or
+        each lane for one of its own.
+        """
+        access, dtype = self.layout.accesses[array], self.dtypes[array]
+        element, size = stored_type(dtype), dtype.itemsize
+        if pointer.lanes > 1:
+            return self.gather(self.places(array, pointer, index, active), element, size)
         if access is Access.SAME:
-            return self.load_one(statement)
-        element = stored_type(statement.dtype)
-        pointer, size = self.lines[array], statement.dtype.itemsize
+            return self.a.load(pointer, element, 1, size)
         if self.lanes == 1:
             place = self.a.offset(pointer, self.a.mul(index, self.step[array]))
-            stored = self.a.load(place, element, 1, size)
-        elif access is Access.CONTIGUOUS:
-            stored = self.load_next(self.a.offset(pointer, index, element), element, size, active)
-            self.prefetch(pointer, index, element, PREFETCH_BYTES // size)
-        else:
-            stored = self.gather(array, element, size, index, active)
-        return self.converter.to_register(stored, statement.dtype)
+            return self.a.load(place, element, 1, size)
+        if access is Access.CONTIGUOUS:
+            return self.load_next(self.a.offset(pointer, index, element), element, size, active)
+        return self.gather(self.places(array, pointer, index, active), element, size)
 
     def load_next(self, place: Lane, element: str, size: int, active: Lane | None) -> Lane:
         if active is None:
@@ -496,11 +582,13 @@ class KernelWriter:
         name = f"llvm.masked.load.{suffix(element, self.lanes)}.p0"
         return self.a.call(name, [place, integer(size, 32), active, zero], element, self.lanes)
 
-    def prefetch(self, pointer: Lane, index: Lane, element: str, distance: int) -> None:
-        """Ask for what lies so many elements further on, which may be of a later row."""
-        if self.layout.across:
+    def prefetch(self, array: int, pointer: Lane, index: Lane) -> None:
+        """Ask for what lies further on in an array in order, which may be of a later row."""
+        is_in_order = self.layout.accesses[array] is Access.CONTIGUOUS
+        if self.layout.across or self.lanes == 1 or not is_in_order:
             return
-        ahead = self.a.add(index, integer(distance))
+        element, size = stored_type(self.dtypes[array]), self.dtypes[array].itemsize
+        ahead = self.a.add(index, integer(PREFETCH_BYTES // size))
         if not self.plan.has_rows and self.layout.rank == 1:
             last = self.a.sub(self.length, integer(1))
             ahead = self.a.call("llvm.umin.i64", [ahead, last], "i64")
@@ -508,8 +596,8 @@ class KernelWriter:
         place = self.a.offset(pointer, ahead, element)
         self.a.run("llvm.prefetch.p0", [place, to_read, to_all_caches, data])
 
-    def gather(self, array: int, element: str, size: int, index: Lane, active: Lane | None) -> Lane:
-        places = self.places(array, index, active)
+    def gather(self, places: Lane, element: str, size: int) -> Lane:
+        """What lies at the pointers in the lanes."""
         if size >= 4:
             everything = self.a.splat(Lane("true", "i1", 1, True), self.lanes)
             rest = Lane("zeroinitializer", element, self.lanes)
@@ -525,19 +613,28 @@ class KernelWriter:
             )
         return result
 
-    def places(self, array: int, index: Lane, active: Lane | None) -> Lane:
+    def places(self, array: int, pointer: Lane, index: Lane, active: Lane | None) -> Lane:
         """Pointers to the elements in the lanes; those that do not count point at the first."""
         a = self.a
+        if self.layout.accesses[array] is Access.SAME:
+            return a.splat(pointer, self.lanes)
         numbers = a.add(a.splat(index, self.lanes), a.iota(self.lanes))
         if active is not None:
             numbers = a.select(active, numbers, a.splat(index, self.lanes))
-        return a.offset(self.lines[array], a.mul(numbers, a.splat(self.step[array], self.lanes)))
+        return a.offset(pointer, a.mul(numbers, a.splat(self.step[array], self.lanes)))
 
-    def store(self, number: int, value: Lane, index: Lane, active: Lane | None) -> None:
-        """Write the elements of an output."""
-        a, dtype = self.a, self.plan.outputs[number].dtype
+    def store(
+        self, number: int, value: Lane, index: Lane, active: Lane | None, pointer: Lane
+    ) -> None:
+        """Write the elements of an output, for a line that begins at a pointer."""
+        a, output = self.a, self.plan.outputs[number]
+        dtype = output.dtype
+        if output.combine:
+            before = self.stored(number, pointer, index, active)
+            before = self.converter.to_register(before, dtype)
+            value = self.merge(output.combine, dtype, before, value)
         stored = a.splat(self.converter.to_memory(value, dtype), self.lanes)
-        pointer, size, element = self.lines[number], dtype.itemsize, stored_type(dtype)
+        size, element = dtype.itemsize, stored_type(dtype)
         if self.lanes == 1:
             a.store(stored, a.offset(pointer, a.mul(index, self.step[number])), size)
         elif self.layout.accesses[number] is Access.CONTIGUOUS:
@@ -548,7 +645,7 @@ class KernelWriter:
                 name = f"llvm.masked.store.{suffix(element, self.lanes)}.p0"
                 a.run(name, [stored, place, integer(size, 32), active])
         else:
-            places = self.places(number, index, None)
+            places = self.places(number, pointer, index, None)
             mask = active or a.splat(Lane("true", "i1", 1, True), self.lanes)
             name = f"llvm.masked.scatter.{suffix(element, self.lanes)}.{suffix('ptr', self.lanes)}"
             a.run(name, [stored, places, integer(size, 32), mask])
@@ -600,16 +697,14 @@ class KernelWriter:
             neutral = self.a.splat(neutral_element(statement.kind, statement.dtype), self.lanes)
             value = self.a.select(active, value, neutral)
         so_far = self.a.load(total, value.element, self.lanes)
-        self.a.store(self.merge(statement, so_far, value), total)
+        self.a.store(self.merge(statement.kind, statement.dtype, so_far, value), total)
 
-    def merge(self, statement: Reduce, x: Lane, y: Lane) -> Lane:
+    def merge(self, kind: str, dtype: DType, x: Lane, y: Lane) -> Lane:
         """Two partial results as one."""
-        execute = execution_dtype(statement.dtype)
+        execute = execution_dtype(dtype)
         algebra = LaneAlgebra(self.a, execute, None, None)
         first, second = algebra.expression(x, execute), algebra.expression(y, execute)
-        name = {"sum": "add", "prod": "mul", "any": "or", "all": "and"}.get(
-            statement.kind, statement.kind
-        )
+        name = {"sum": "add", "prod": "mul", "any": "or", "all": "and"}.get(kind, kind)
         merged: Lane = algebra.combine(name, first, second).value
         return merged
 
@@ -623,7 +718,7 @@ class KernelWriter:
         while value.lanes > 1:
             half = value.lanes // 2
             parts = [self.part(value, range(n * half, (n + 1) * half)) for n in (0, 1)]
-            value = self.merge(statement, *parts)
+            value = self.merge(statement.kind, statement.dtype, *parts)
         return value
 
     def part(self, value: Lane, lanes: range) -> Lane:

@@ -32,7 +32,7 @@ class LaneAlgebra(BuildingAlgebra):
         assembler: where instructions go.
         compute: the dtype that `narrow` rounds to.
         active: a mask of the lanes that count; None for all.
-        fault: a pointer to an i32 that is set to 1 by a zero divisor.
+        fault: a pointer to an i32 that is set to 1 by a zero divisor or an index out of range.
     """
 
     def __init__(
@@ -84,6 +84,16 @@ class LaneAlgebra(BuildingAlgebra):
             return condition
         bits = self.a.value(f"bitcast {condition} to i{condition.lanes}", f"i{condition.lanes}")
         return self.a.compare("ne", bits, integer(0, condition.lanes))
+
+    def note(self, condition: Lane) -> None:
+        """Set the fault where a condition holds in a lane that counts."""
+        if self.active is not None:
+            condition = self.a.splat(condition, self.active.lanes)
+            condition = self.a.binary("and", condition, self.active)
+        if self.fault is None:
+            raise Unsupported("integer division")
+        flag = self.a.cast("zext", self.any(condition), "i32")
+        self.a.store(self.a.binary("or", self.a.load(self.fault, "i32"), flag), self.fault)
 
     # Arithmetic ---------------------------------------------------------------------------------
 
@@ -250,13 +260,7 @@ class LaneAlgebra(BuildingAlgebra):
         """Whether the divisor is -1, and one that can be divided by; zeros are noted."""
         zero, one = self._like(0, x), self._like(1, x)
         is_zero = self.a.compare("eq", y, zero)
-        counted = is_zero
-        if self.active is not None:
-            counted = self.a.binary("and", self.a.splat(is_zero, self.active.lanes), self.active)
-        if self.fault is None:
-            raise Unsupported("integer division")
-        flag = self.a.cast("zext", self.any(counted), "i32")
-        self.a.store(self.a.binary("or", self.a.load(self.fault, "i32"), flag), self.fault)
+        self.note(is_zero)
         is_minus_one = self.a.compare("eq", y, self._like(-1, x))
         unsafe = is_zero if not of.is_signed else self.a.binary("or", is_zero, is_minus_one)
         return is_minus_one, self.a.select(unsafe, one, y)

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..dtypes import Category
 from ..fuser.plan import Apply, LoopPlan, Unsupported
-from ..fuser.stages import Read, Stage, Target
-from ..fuser.tensors import numbered
+from ..fuser.stages import Places, Read, Stage, Target
+from ..fuser.tensors import Step, numbered
 from .kernel import Access, Layout, Shape, accesses_of, kernel_text
 from .llvm import Library, compile_module
 from .schedule import scratch_bytes
@@ -61,10 +61,24 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
     shape = kernel_shape(plan)
     if layout.across:
         shape = replace(shape, lanes=layout.across)
+    if plan.is_ordered and not _writes_lines(plan, layout):
+        shape = replace(shape, lanes=1, is_masked=False)
     text = kernel_text(plan, layout, shape)
     library = compile_module(text, ["kernel"], is_kernel=True)
     function = library.function("kernel", ctypes.c_int32, *_SIGNATURE)
     return Kernel(plan, layout, shape, text, library, function)
+
+
+def _writes_lines(plan: LoopPlan, layout: Layout) -> bool:
+    """Whether the places that a plan computes are those of whole lines, so that vectors of elements
+    are written to different ones.
+    """
+    outputs = [n for n, output in enumerate(plan.outputs) if output.indices]
+    indices = [index.index for n in outputs for index in plan.outputs[n].indices]
+    fixed = [len(plan.outputs) + n for n in plan.inputs_of(indices)]
+    return all(layout.accesses[n] is Access.SAME for n in fixed) and all(
+        layout.accesses[n] is Access.CONTIGUOUS for n in outputs
+    )
 
 
 SHORT = 4
@@ -141,6 +155,10 @@ class Array:
         return made if self.axes is None else made.transpose(self.axes)
 
 
+class Refused(Exception):
+    """A kernel met a zero divisor or an index out of range; the reference kernels say which."""
+
+
 @dataclass(slots=True)
 class Launch:
     """All kernel calls of a group, for arguments of one layout."""
@@ -153,7 +171,7 @@ class Launch:
         """Compute the group.
 
         Raises:
-            RuntimeError: an integer was divided by zero.
+            Refused: an integer was divided by zero, or an index is out of range.
         """
         groups = {
             "argument": arguments,
@@ -185,7 +203,7 @@ def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
     else:
         status = parallel(call.kernel.function, call.count, call.chunk, *rest, call.scratch)
     if status:
-        raise RuntimeError("ZeroDivisionError")
+        raise Refused
 
 
 def _address(place: Place, groups: dict[str, Sequence[Any]]) -> int:
@@ -248,30 +266,42 @@ def _prepare_stage(
         raise Unsupported("a reduction of nothing")
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]
-    outer, inner = _memory_order(stage, given)
+    deciding = _deciding(stage, given)
+    outer, inner = _memory_order(stage, deciding)
     written: list[Strides] = []
     owners: list[Place] = []
+    reached: list[tuple[int, int]] = []
     for target in stage.targets:
+        if target.places is not None:
+            array = (temporaries if target.is_temporary else results)[target.index]
+            view = _through(_shadow(array), target.steps)
+            owners.append(Place(_kind(target), target.index))
+            written.append(_spread(view.shape, view.strides, rank))
+            reached += _axes(_shadow(array), target.steps, target.places)
+            continue
         kept = _kept_dims(target, stage)
         arrays = temporaries if target.is_temporary else results
         # The first part of a joined array decides how that lies in memory.
-        order = (*outer, *inner) if target.region is None else _joined_order(stage.space, given)
+        order = (*outer, *inner) if target.region is None else _joined_order(stage.space, deciding)
         array = arrays.get(target.index) or _allocation(target, kept, order)
         arrays[target.index] = array
-        kind = "temporary" if target.is_temporary else "result"
-        owners.append(Place(kind, target.index, _begin(target, array)))
+        owners.append(Place(_kind(target), target.index, _begin(target, array)))
         written.append(_strides_over(array, target, kept, stage))
+    for read in stage.reads:
+        if read.places is not None:
+            reached += _axes(_base(read, arguments, made), read.steps, read.places)
     strides = [*written, *given]
     sizes, found = merged(stage.space, strides, outer)
     if not stage.dims:
         if not sizes:
             sizes, found = [1], [(0,)] * len(strides)
-        return _call(stage, [*owners, *places], sizes, found, 1, like)
+        return _call(stage, [*owners, *places], sizes, found, 1, reached, like)
     row_sizes, tails = merged(stage.space, strides, inner)
     if not row_sizes:
         row_sizes, tails = [1], [(0,)] * len(strides)
     joined = [(*a, *b) for a, b in zip(found, tails, strict=True)]
-    return _call(stage, [*owners, *places], [*sizes, *row_sizes], joined, len(row_sizes), like)
+    tables = ([*sizes, *row_sizes], joined)
+    return _call(stage, [*owners, *places], *tables, len(row_sizes), reached, like)
 
 
 def _call(
@@ -280,6 +310,7 @@ def _call(
     sizes: list[int],
     strides: list[Strides],
     row_rank: int,
+    reached: Sequence[tuple[int, int]],
     like: Call | None,
 ) -> Call:
     itemsizes = [t.dtype.itemsize for t in stage.targets] + [r.dtype.itemsize for r in stage.reads]
@@ -297,9 +328,11 @@ def _call(
     if 0 in stage.space:
         count = 0
     grain = 1 if is_flat else length
+    all_sizes = [*sizes, *(size for size, _ in reached)]
+    all_strides = [*(s for given in strides for s in given), *(stride for _, stride in reached)]
     return Call(
-        kernel, places, stage.space, (_I64 * rank)(*sizes),
-        (_I64 * (len(strides) * rank))(*(s for given in strides for s in given)),
+        kernel, places, stage.space, (_I64 * len(all_sizes))(*all_sizes),
+        (_I64 * len(all_strides))(*all_strides),
         stage.slots, tuple(_SLOT_KINDS[d.category] for d in stage.plan.slots),
         scratch_bytes(stage.plan, length, kernel.shape.lanes, layout.across > 0),
         count, grain, chunk_of(kernel, count, grain),
@@ -365,7 +398,7 @@ def _across(plan: LoopPlan, lanes: int, width: int) -> int:
 def chunk_of(kernel: Kernel, count: int, grain: int) -> int:
     """How much of its range a thread takes at a time; all of it where splitting does not pay."""
     each = nanoseconds_of(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
-    if each * count < PARALLEL_NANOSECONDS:
+    if each * count < PARALLEL_NANOSECONDS or kernel.plan.is_ordered:
         return count
     pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
     size = -(-count // pieces)
@@ -393,10 +426,43 @@ def _view(
 ) -> tuple[Any, int]:
     """The view that a stage reads, and where it begins in its array."""
     base, steps = _base(read, arguments, made), read.steps
-    array = base
-    for step in steps[1:] if read.kind == "draw" else steps:
-        array = step.apply(array)
+    array = _through(base, steps[1:] if read.kind == "draw" else steps)
     return array, array.ctypes.data - base.ctypes.data if array.size else 0
+
+
+def _through(array: Any, steps: Sequence[Step]) -> Any:
+    """A view of a view ... of an array."""
+    for step in steps:
+        array = step.apply(array)
+    return array
+
+
+def _axes(array: Any, steps: Sequence[Step], places: Places) -> list[tuple[int, int]]:
+    """Sizes and strides of the dimensions along which indices go."""
+    reached = _through(array, steps[: places.before])
+    return [(reached.shape[d], reached.strides[d]) for d in places.dims]
+
+
+def _deciding(stage: Stage, strides: Sequence[Strides]) -> list[Strides]:
+    """The strides that decide how results lie in memory: what is read at computed places counts as
+    the new array in row-major order that the row gives, and its indices do not count.
+    """
+    if all(read.places is None for read in stage.reads):
+        return list(strides)
+    rank = len(stage.space)
+    values = [output.value.index for output in stage.plan.outputs]
+    counted = stage.plan.inputs_of(values, through_indices=False)
+    found: list[Strides] = []
+    for number, (read, own) in enumerate(zip(stage.reads, strides, strict=True)):
+        if number in counted and read.places is not None:
+            new = _through(numbered(read.places.whole), read.places.views)
+            own = _spread(new.shape, [s * read.dtype.itemsize for s in new.strides], rank)
+        found.append(own if number in counted else (0,) * rank)
+    return found
+
+
+def _kind(target: Target) -> str:
+    return "temporary" if target.is_temporary else "result"
 
 
 def _base(read: Read, arguments: Sequence[Any], made: dict[str, dict[int, Array]]) -> Any:
@@ -424,8 +490,12 @@ def _spread(shape: Sequence[int], strides: Sequence[int], rank: int) -> Strides:
 
 
 def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]:
-    """The dimensions outside of rows and those of rows, each with the largest strides first."""
+    """The dimensions outside of rows and those of rows, each with the largest strides first. Where
+    elements are written in row-major order, the dimensions stay where they are.
+    """
     rank = len(stage.space)
+    if stage.plan.is_ordered:
+        return tuple(range(rank)), ()
     inner = [d for d in range(rank) if d - rank in stage.dims]
     outer = [d for d in range(rank) if d not in inner]
     first, second = (_by_strides(stage.space, strides, dims) for dims in (outer, inner))

@@ -4,7 +4,6 @@ declare ptr @PyLong_AsVoidPtr(ptr)
 declare i64 @PyLong_AsLongLong(ptr)
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
-declare void @PyErr_SetString(ptr, ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyTuple_New(i64)
@@ -19,9 +18,7 @@ declare ptr @jitlang_new_array(ptr, i64, ptr, ptr)
 @PyLong_Type = external global i8
 @PyFloat_Type = external global i8
 @PyBool_Type = external global i8
-@PyExc_RuntimeError = external global i8
 @Py_True = external global i8
-@zero_division = internal constant [18 x i8] c"ZeroDivisionError\00"
 
 define internal i1 @same_words(ptr %a, ptr %b, i64 %count) alwaysinline {
 entry:
@@ -361,7 +358,7 @@ ran:
   %status = phi i32 [ %status0, %short ], [ %status3, %retake ]
   call void @PyMem_RawFree(ptr %scratch)
   %bad = icmp ne i32 %status, 0
-  br i1 %bad, label %divided, label %finish
+  br i1 %bad, label %release_results, label %finish
 finish:
   %is_one = icmp eq i64 %result_count, 1
   br i1 %is_one, label %single, label %several
@@ -387,15 +384,14 @@ filled:
 no_scratch:
   %ignored = call ptr @PyErr_NoMemory()
   br label %release_results
-divided:
-  %runtime_error = load ptr, ptr @PyExc_RuntimeError
-  call void @PyErr_SetString(ptr %runtime_error, ptr @zero_division)
-  br label %release_results
 no_memory:
   br label %drop
+; What the kernel refused goes the slow way, which raises it.
 release_results:
+  %refused = phi i1 [ true, %ran ], [ false, %several ], [ false, %no_scratch ]
   br label %drop
 drop:
+  %again = phi i1 [ false, %no_memory ], [ %refused, %release_results ]
   %left = phi i64 [ %k, %no_memory ], [ %result_count, %release_results ]
   br label %next_drop
 next_drop:
@@ -409,5 +405,7 @@ dropping:
   %d1 = add i64 %d, 1
   br label %next_drop
 failed:
+  br i1 %again, label %slow, label %raised
+raised:
   ret ptr null
 }

@@ -4,7 +4,8 @@
 chain of records (exact type, dtype, rank, sizes, strides; kinds of numbers; a record of arrays that
 all have one shape and lie in order serves every size), and on the first that fits allocates the
 results, gathers data pointers, runs the kernel (without the GIL where it is long) and returns new
-arrays. Where none fits it calls `slow`, which may add a record. Records are tables of 64-bit words
+arrays. Where none fits, or the kernel refuses what it reads, it calls `slow`, which may add a
+record. Records are tables of 64-bit words
 owned by Python; they are never freed while the function lives, so threads may read the chain while
 it grows at its head.
 
@@ -37,7 +38,7 @@ nanoseconds.
 
 _ARRAY, _INT, _FLOAT, _BOOL, _SAME_INT, _SAME_OBJECT, _FLAT = range(7)
 _PYTHON = (
-    "PyLong_AsVoidPtr", "PyLong_AsLongLong", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString",
+    "PyLong_AsVoidPtr", "PyLong_AsLongLong", "PyErr_Occurred", "PyErr_Clear",
     "PyErr_NoMemory", "PyObject_Vectorcall", "PyTuple_New", "PyTuple_SetItem", "Py_DecRef",
     "PyEval_SaveThread", "PyEval_RestoreThread", "PyMem_RawMalloc", "PyMem_RawFree",
 )  # fmt: skip
@@ -51,7 +52,6 @@ def _library() -> Library:
     imports = objects.python_functions(_PYTHON)
     imports["jitlang_new_array"] = objects.imports()["jitlang_new_array"]
     imports |= {name: id(value) for name, value in _TYPES.items()}
-    imports["PyExc_RuntimeError"] = objects.exception_place("RuntimeError")
     imports |= {"PyArray_Type": id(np.ndarray), "Py_True": id(True)}
     return compile_module(_TEXT.read_text(), ["launcher"], imports)
 

@@ -60,6 +60,7 @@ class Schedule:
         kept = wanted.get(number, [])
         work = [operand for n in reductions for operand in operands_of(plan.statements[n])]
         work += [plan.outputs[n].value.index for n in outputs] + kept
+        work += [index.index for n in outputs for index in plan.outputs[n].indices]
         needed: set[int] = set()
         read: set[int] = set()
         while work:

@@ -195,8 +195,8 @@ def _scratch(call: Call, sizes: Sequence[int]) -> int:
     if not call.scratch:
         return 0
     layout, lanes = call.kernel.layout, call.kernel.shape.lanes
-    first = layout.rank - layout.row_rank
-    old, new = prod(call.sizes[first:]), prod(sizes[first:])
+    row = slice(layout.rank - layout.row_rank, layout.rank)
+    old, new = prod(call.sizes[row]), prod(sizes[row])
     across = layout.across > 0
     return call.scratch // row_unit(old, lanes, across) * row_unit(new, lanes, across)
 

@@ -19,6 +19,7 @@ from llvmlite import ir as ll
 
 from .. import dtypes
 from ..errors import attach_script_stack
+from ..fuser.partition import SUBGRAPH
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.generator import default_generator
@@ -43,6 +44,7 @@ from .actions import (
 )
 from .copying import emit_copy
 from .cpython import I32, POINTER, POINTERS, VOID
+from .fused import run_reference
 from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
@@ -138,25 +140,23 @@ class TensorEmitter(HostEmitter):
         self.b = builder
         return block
 
-    def raising(self, node: Node, raiser: Callable[..., Any], *given: ll.Value) -> None:
-        """Leave with the exception that a Python function raises."""
-
-        def with_stack(*arguments: Any) -> None:
-            try:
-                raiser(*arguments)
-            except Exception as error:
-                attach_script_stack(error, [*node.callstack, node.span])
-                raise
-
+    def raising(self, raiser: Callable[..., Any], *given: ll.Value | Value) -> None:
+        """Leave with the exception that a Python function raises, with its script stack."""
         with self.gil():
-            boxed = [self.checked_object(self.box(value)) for value in given]
+            boxed = [self.raised_with(value) for value in given]
             vector = self.vector(boxed) if boxed else POINTER(None)
             arguments = self.b.bitcast(vector, POINTER.as_pointer())
-            callee, count = self.object(with_stack), I64(len(given))
+            callee, count = self.object(raiser), I64(len(given))
             made = self.python("PyObject_Vectorcall", callee, arguments, count, POINTER(None))
             for each in boxed:
                 self.python("Py_DecRef", each)
             self.checked_object(made)
+
+    def raised_with(self, value: ll.Value | Value) -> ll.Value:
+        """An argument of a Python function that raises."""
+        if isinstance(value, Value):
+            return self.as_object(value)
+        return self.checked_object(self.box(value))
 
     # Values -------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class TensorEmitter(HostEmitter):
     ) -> None:
         """Raise for an index out of range."""
         with self.b.if_then(is_out, likely=False):
-            self.raising(node, self.out_of_range(node, action), index)
+            self.raising(_placed(self.out_of_range(node, action), node), index)
 
     def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
         """Raises what the reference kernel raises for an index."""
@@ -460,7 +460,8 @@ class TensorEmitter(HostEmitter):
         ]  # fmt: skip
         status = self.start(call, kernel, tables)
         with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
-            self.raising(node, _divided_by_zero)
+            given = [v for v in action.arguments if not v.is_constant or v in self.plan.forms]
+            self.raising(_reference_of(node, given), *given)
 
     def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
         """Run a kernel, in parallel where that pays; returns its status."""
@@ -505,8 +506,31 @@ class TensorEmitter(HostEmitter):
         return self.b.bitcast(made, POINTER)
 
 
-def _divided_by_zero() -> None:
-    raise RuntimeError("ZeroDivisionError")
+def _placed(raiser: Callable[..., Any], node: Node) -> Callable[..., Any]:
+    """A function that raises, with the place of a node in the script as a note."""
+
+    def with_stack(*arguments: Any) -> None:
+        try:
+            raiser(*arguments)
+        except Exception as error:
+            attach_script_stack(error, [*node.callstack, node.span])
+            raise
+
+    return with_stack
+
+
+def _reference_of(group: Node, given: Sequence[Value]) -> Callable[..., Any]:
+    """The reference kernels of a group, as a function of what comes with a call: they raise what
+    its kernels have refused.
+    """
+
+    def run(*arguments: Any) -> None:
+        found = dict(zip(given, arguments, strict=True))
+        inputs = [found[v] if v in found else v.constant() for v in group.inputs]
+        run_reference(group.attributes[SUBGRAPH], inputs)
+        raise AssertionError("kernels refused what the reference kernels take")
+
+    return run
 
 
 def nanoseconds(action: Action | None) -> float:

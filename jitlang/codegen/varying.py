@@ -345,7 +345,7 @@ class _Common:
         names = ("places", "space", "sizes", "strides", "count", "grain")
         parts = {name: self.common([getattr(call, name) for call in calls]) for name in names}
         layout, lanes = first.kernel.layout, first.kernel.shape.lanes
-        length = prod(parts["sizes"][layout.rank - layout.row_rank :])
+        length = prod(parts["sizes"][layout.rank - layout.row_rank : layout.rank])
         scratch = scratch_bytes(first.kernel.plan, length, lanes, layout.across > 0)
         return replace(first, **parts, scratch=scratch, chunk=0)
 

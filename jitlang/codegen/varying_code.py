@@ -221,7 +221,7 @@ class VaryingEmitter(NativeEmitter):
         self, call: Call, count: ll.Value, line: ll.Value, kernel: ll.Function,
         tables: list[ll.Value],
     ) -> ll.Value:  # fmt: skip
-        parallel = self.parallel()
+        parallel = None if call.kernel.plan.is_ordered else self.parallel()
         if parallel is None:
             return self.b.call(kernel, [I64(0), count, *tables])
         unit = 1024 if call.grain == 1 else max(call.kernel.layout.across, 1)

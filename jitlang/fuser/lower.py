@@ -25,6 +25,7 @@ from .composites import COMPOSITES
 from .draws import DRAWS
 from .joins import JOINS, as_array, join, joined, pieces, promoted
 from .plan import Number, Option, Unsupported
+from .reach import GATHERS
 from .stages import Stage, assemble_stages
 from .tensors import (
     BROADCAST,
@@ -41,6 +42,7 @@ from .tensors import (
     Tensor,
     Views,
     as_rows,
+    broadcast_shape,
     without,
 )
 
@@ -148,6 +150,8 @@ class Lowering:
             return self.converted(given[0], _cast_dtype(name, given))
         if name in JOINS:
             return self.joined(name, *given)
+        if name in GATHERS:
+            return GATHERS[name](self, *given)
         draw = DRAWS.get(name)
         if draw is not None:
             first, *options, seed, offset = given
@@ -241,7 +245,7 @@ class Lowering:
             return self._on_parts(op, operands, execute, result)
         dropped = [o for o in tensors if isinstance(o, Dropped)]
         if not dropped:
-            shape = _broadcast([o.shape for o in tensors])
+            shape = broadcast_shape([o.shape for o in tensors])
             return Applied(shape, result, op, tuple(operands), execute)
         dims = dropped[0].dims
         if any(d.dims != dims for d in dropped):
@@ -261,7 +265,7 @@ class Lowering:
         self, op: OpDef, operands: Sequence[Any], execute: DType, result: DType
     ) -> Tensor:
         """The row on each part of joined operands."""
-        shape = _broadcast([o.shape for o in operands if isinstance(o, Tensor)])
+        shape = broadcast_shape([o.shape for o in operands if isinstance(o, Tensor)])
         parts = pieces(self.views, operands, shape)
         if parts is None:
             arrays = [as_array(self.views, o) for o in operands]
@@ -388,18 +392,6 @@ def _cast_dtype(name: str, given: Sequence[Any]) -> DType:
         return dtype
     short = name.partition("::")[2]
     return dtypes.ALIASES.get(short) or dtypes.from_name(short)
-
-
-def _broadcast(shapes: Sequence[Shape]) -> Shape:
-    rank = max(map(len, shapes), default=0)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-    result: list[int] = []
-    for sizes in zip(*padded, strict=True):
-        wanted = {size for size in sizes if size != 1}
-        if len(wanted) > 1:
-            raise Unsupported("sizes that do not broadcast")
-        result.append(wanted.pop() if wanted else 1)
-    return tuple(result)
 
 
 def _drops_first(tensor: Dropped) -> bool:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from .. import dtypes
+from ..dtypes import Category
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
 from ..ir.invariants import is_effect
@@ -36,6 +37,7 @@ from .composites import COMPOSITES
 from .draws import DRAWS, RESERVE, RESERVE_LIKE, may_repeat, reserve_draws
 from .joins import JOINS
 from .lower import CASTS, VIEWS
+from .reach import GATHERS
 
 FUSION_GROUP = "prim::FusionGroup"
 SUBGRAPH = "Subgraph"
@@ -48,7 +50,7 @@ _ALONE = frozenset((
     "aten::linalg_vector_norm", *(
         f"aten::{name}{form}" for name in ("var", "std", "var_mean", "std_mean")
         for form in ("", ".dim", ".correction")
-    ), *DRAWS,
+    ), *DRAWS, *GATHERS,
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""
@@ -187,7 +189,7 @@ def is_fusible(node: Node) -> bool:
     if node.blocks:
         return False
     if node.kind == LIST:
-        return _is_joined(node)
+        return _is_operand(node)
     if node.kind == _UNPACK:
         source = node.inputs[0].node
         return is_fusible(source) and len(node.inputs[0].uses) == 1
@@ -206,6 +208,8 @@ def is_fusible(node: Node) -> bool:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
     if name in JOINS:
         return _joins_a_list(node)
+    if name in GATHERS:
+        return _has_known_indices(node)
     if name in DRAWS:
         return all(map(_is_constant, node.inputs[1:-2]))
     is_known = all(map(_is_constant, node.inputs[1:]))
@@ -218,9 +222,31 @@ def _joins_a_list(node: Node) -> bool:
     return source.kind == LIST and len(node.inputs[0].uses) == 1 and _is_constant(node.inputs[1])
 
 
-def _is_joined(node: Node) -> bool:
-    """A list of tensors that is there for a join."""
-    if not all(isinstance(v.type, TensorType) and not _is_excluded(v) for v in node.inputs):
+def _has_known_indices(node: Node) -> bool:
+    """A row that reaches into tensors by index tensors, all else being constant. Those of a list
+    must be known to be no masks.
+    """
+    for value in node.inputs[1:]:
+        if value.node.kind == LIST and value.uses and not _is_constant(value):
+            if len(value.uses) != 1 or not all(map(_is_index, value.node.inputs)):
+                return False
+        elif not isinstance(value.type, TensorType) and not _is_constant(value):
+            return False
+    return True
+
+
+def _is_index(value: Value) -> bool:
+    if not isinstance(value.type, TensorType):
+        return value.is_constant and value.type is ty.NONE
+    dtype = value.type.dtype
+    return dtype is not None and dtype.category is Category.INTEGRAL and dtype is not dtypes.uint8
+
+
+def _is_operand(node: Node) -> bool:
+    """A list of tensors that is there for a join, or to index with."""
+    if any(_is_excluded(value) for value in node.inputs):
+        return False
+    if not any(isinstance(value.type, TensorType) for value in node.inputs):
         return False
     readers = [use.node for use in node.output.uses]
     return len(readers) == 1 and is_fusible(readers[0]) and readers[0].block is node.block

@@ -7,9 +7,10 @@ maximum, then a sum of exponentials, then a quotient). A statement stands at the
 or of rows; a plan is a list of statements in order, each naming earlier ones by number.
 
 Inputs and outputs are arrays of the space's shape with any strides (0 where an input is broadcast);
-an input or output at row level has no extent along the row. Sizes and strides are given when the
-kernel runs, so plans say nothing about them: a plan is dtypes, statements and levels, compares by
-content, and prints:
+an input or output at row level has no extent along the row. An array may also be reached through
+indices, values that say how far to go along dimensions of its own which the space does not have.
+Sizes and strides are given when the kernel runs, so plans say nothing about them: a plan is dtypes,
+statements and levels, compares by content, and prints:
 
     plan over elements
       v0 = load float32 in0
@@ -19,7 +20,7 @@ content, and prints:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,6 +83,29 @@ class Load:
 
     def __str__(self) -> str:
         return f"load {self.dtype.name} in{self.input}{' of the row' if self.is_row else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """The element of an input at computed places: each index, an int64, counts elements along one
+    dimension of the array; with `wraps` negative ones count from its end. What is out of range is
+    not read: the kernel reports it.
+    """
+
+    input: int
+    indices: tuple[Ref, ...]
+    wraps: bool
+    dtype: DType
+    is_row: bool = False
+
+    def __str__(self) -> str:
+        row = " of the row" if self.is_row else ""
+        return f"gather {self.dtype.name} in{self.input}{row}{_at(self.indices, self.wraps)}"
+
+
+def _at(indices: tuple[Ref, ...], wraps: bool) -> str:
+    listed = ", ".join(map(str, indices))
+    return f" at {listed}{' from either end' if wraps else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +187,29 @@ class Draw:
         return f"draw {self.word} in{self.input} of {self.seed}, {self.offset}"
 
 
-Statement = Load | Slot | Convert | Apply | Reduce | Count | Draw
+Statement = Load | Gather | Slot | Convert | Apply | Reduce | Count | Draw
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a value goes: every element, or with `is_row` one per row."""
+    """Where a value goes: every element, or with `is_row` one per row.
+
+    With `indices`, as those of `Gather`, to computed places of an array that has been written
+    before: one element after the other in row-major order. There it stands instead of what was
+    there, or with `combine` ("sum" or "prod") together with it.
+    """
 
     value: Ref
     dtype: DType
     is_row: bool = False
+    indices: tuple[Ref, ...] = ()
+    wraps: bool = False
+    combine: str = ""
+
+    def __str__(self) -> str:
+        where = " of the row" if self.is_row else ""
+        where += _at(self.indices, self.wraps) if self.indices else ""
+        return f"{where} {self.combine or '='} {self.value}"
 
 
 def operands_of(statement: Statement) -> Iterator[int]:
@@ -183,6 +220,8 @@ def operands_of(statement: Statement) -> Iterator[int]:
         yield from (o.index for o in statement.operands if isinstance(o, Ref))
     elif isinstance(statement, Draw):
         yield from (statement.seed.index, statement.offset.index)
+    elif isinstance(statement, Gather):
+        yield from (index.index for index in statement.indices)
 
 
 @dataclass(frozen=True)
@@ -204,11 +243,41 @@ class LoopPlan:
         for statement in self.statements:
             if isinstance(statement, Load):
                 found.append(statement.is_row)
+            elif isinstance(statement, Gather):
+                fixed = all(found[index] for index in operands_of(statement))
+                found.append(statement.is_row and fixed)
             elif isinstance(statement, Convert | Apply):
                 found.append(all(found[index] for index in operands_of(statement)))
             else:
                 found.append(not isinstance(statement, Draw))
         return tuple(found)
+
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        """For outputs, then inputs, through how many indices each is reached."""
+        given = {s.input: len(s.indices) for s in self.statements if isinstance(s, Gather)}
+        inputs = (given.get(n, 0) for n in range(len(self.inputs)))
+        return (*(len(output.indices) for output in self.outputs), *inputs)
+
+    @cached_property
+    def is_ordered(self) -> bool:
+        """Whether elements must be written one after the other."""
+        return any(output.indices for output in self.outputs)
+
+    def inputs_of(self, values: Iterable[int], *, through_indices: bool = True) -> set[int]:
+        """The inputs that statements are computed from, with or without those of indices."""
+        work, seen, found = list(values), set(), set()
+        while work:
+            number = work.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            statement = self.statements[number]
+            if isinstance(statement, Load | Gather | Draw):
+                found.add(statement.input)
+            if through_indices or not isinstance(statement, Gather):
+                work += operands_of(statement)
+        return found
 
     @cached_property
     def phases(self) -> tuple[int, ...]:
@@ -225,7 +294,5 @@ class LoopPlan:
     def __str__(self) -> str:
         lines = [f"plan over {'rows of elements' if self.has_rows else 'elements'}"]
         lines += [f"  v{n} = {s}" for n, s in enumerate(self.statements)]
-        for n, output in enumerate(self.outputs):
-            where = " of the row" if output.is_row else ""
-            lines.append(f"  out{n}{where} = {output.value}")
+        lines += [f"  out{n}{output}" for n, output in enumerate(self.outputs)]
         return "\n".join(lines)

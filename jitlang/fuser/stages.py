@@ -24,6 +24,7 @@ from .plan import (
     Convert,
     Count,
     Draw,
+    Gather,
     Load,
     LoopPlan,
     Output,
@@ -40,9 +41,11 @@ from .tensors import (
     Dims,
     Drawn,
     Dropped,
+    Gathered,
     Joined,
     Reduced,
     Scalar,
+    Scattered,
     Shape,
     Source,
     Step,
@@ -51,6 +54,23 @@ from .tensors import (
     as_rows,
 )
 from .tensors import operands_of as parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How indices reach into an array that is seen through steps.
+
+    Attributes:
+        before: after so many steps the indices go along the dimensions `dims`.
+        dims: one for each index.
+        whole: the shape over which the next steps spread the first elements.
+        views: the last steps, which are views of the value of that shape.
+    """
+
+    before: int
+    dims: tuple[int, ...]
+    whole: Shape
+    views: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class Read:
     kind: str
     steps: tuple[Step, ...]
     dtype: DType
+    places: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +98,8 @@ class Region:
 @dataclass(frozen=True, slots=True)
 class Target:
     """An array that a stage writes: result `index` of the group, or temporary `index`. It has the
-    dimensions of the space but those that were `dropped`, and may be a part of a joined array.
+    dimensions of the space but those that were `dropped`, and may be a part of a joined array; or
+    an earlier stage has written it, and it is reached through `steps` and indices.
     """
 
     index: int
@@ -86,6 +108,8 @@ class Target:
     dtype: DType
     dropped: Dims = ()
     region: Region | None = None
+    steps: tuple[Step, ...] = ()
+    places: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +124,17 @@ class Stage:
     dims: Dims
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a draft writes: a statement's value, through the indices of others."""
+
+    value: int
+    target: Target
+    indices: tuple[int, ...] = ()
+    wraps: bool = False
+    combine: str = ""
+
+
 @dataclass(slots=True)
 class _Draft:
     """Statements of one space while they are collected."""
@@ -110,7 +145,7 @@ class _Draft:
     slots: dict[int, int] = field(default_factory=dict)
     slot_dtypes: list[DType] = field(default_factory=list)
     statements: dict[Statement, int] = field(default_factory=dict)
-    outputs: list[tuple[int, Target]] = field(default_factory=list)
+    outputs: list[_Written] = field(default_factory=list)
 
 
 def assemble_stages(roots: Sequence[Tensor]) -> list[Stage]:
@@ -134,10 +169,19 @@ class _Stages:
             for pair in _whole_or_parts(root, to)])  # fmt: skip
         return self.finished
 
-    def compute(self, wanted: Sequence[tuple[Tensor, Target]]) -> None:
-        """Compute values into their targets, those of one space by one kernel."""
+    def compute(self, wanted: Sequence[tuple[Tensor, Target]], *, is_last: bool = True) -> None:
+        """Compute values into their targets, those of one space by one kernel.
+
+        Args:
+            wanted: the values, and where they go.
+            is_last: whether nothing is written there later, so that others may read them there.
+        """
         placed: dict[tuple[Shape, Dims], list[tuple[Tensor, Target]]] = {}
         for value, target in wanted:
+            if isinstance(value, Scattered) and value.order not in self.temporaries:
+                self.scatter(value, target)
+                self.note([(value, target)], is_last)
+                continue
             placed.setdefault(self.space_of(_row_value(value)), []).append((value, target))
         # Small spaces first: bigger ones may read their results.
         for space, dims in sorted(placed, key=lambda key: prod(key[0])):
@@ -145,11 +189,37 @@ class _Stages:
             for value, target in placed[space, dims]:
                 self.add(draft, _row_value(value), target)
             self.finish(draft)
-            for value, target in placed[space, dims]:
-                if target.region is None:
-                    kind = "temporary" if target.is_temporary else "result"
-                    made = Source(value.shape, value.dtype, target.index, kind)
-                    self.temporaries.setdefault(value.order, made)
+            self.note(placed[space, dims], is_last)
+
+    def note(self, written: Sequence[tuple[Tensor, Target]], is_last: bool) -> None:
+        """Remember where values are."""
+        for value, target in written:
+            if is_last and target.region is None:
+                kind = "temporary" if target.is_temporary else "result"
+                made = Source(value.shape, value.dtype, target.index, kind)
+                self.temporaries.setdefault(value.order, made)
+
+    def scatter(self, value: Scattered, target: Target) -> None:
+        """Write what a value is written onto, and then over it."""
+        self.compute(_whole_or_parts(value.onto, target), is_last=False)
+        base: Source = value.reach.base
+        draft = _Draft(base.shape, ())
+        numbers = [self.settled(draft, part) for part in (value.value, *value.reach.indices)]
+        places = Places(0, value.reach.dims, base.shape)
+        reached = replace(target, steps=base.steps, places=places)
+        written = _Written(numbers[0], reached, (*numbers[1:],), value.reach.wraps, value.combine)
+        draft.outputs.append(written)
+        self.finished.append(_stage(draft, list(draft.statements)))
+
+    def settled(self, draft: _Draft, root: Tensor) -> int:
+        """The statement of a value in a kernel that writes one element after the other: what takes
+        long to compute comes from an array, where vectors computed it.
+        """
+        self.settle(root, draft.space, draft.dims)
+        reached = self.reachable(root).values()
+        if sum(isinstance(t, Applied) for t in reached) > FEW:
+            self.materialize(root)
+        return self.statements(draft, root)
 
     def reachable(self, root: Tensor) -> dict[int, Tensor]:
         """What a value is made of, down to sources and temporaries, operands first.
@@ -177,7 +247,7 @@ class _Stages:
             strange = [
                 t
                 for t in self.reachable(value).values()
-                if isinstance(t, Stored)
+                if isinstance(t, Stored | Scattered)
                 or (isinstance(t, Reduced) and (t.space, t.dims) != (space, dims))
             ]
             if not strange:
@@ -219,10 +289,14 @@ class _Stages:
     def add(self, draft: _Draft, root: Tensor, target: Target) -> None:
         self.settle(root, draft.space, draft.dims)
         self.precompute(root, draft)
+        draft.outputs.append(_Written(self.statements(draft, root), target))
+
+    def statements(self, draft: _Draft, root: Tensor) -> int:
+        """Write down what a value is made of; returns the number of its own statement."""
         numbers: dict[int, int] = {}
         for order, tensor in self.reachable(root).items():
             numbers[order] = self.statement(draft, tensor, numbers)
-        draft.outputs.append((numbers[root.order], target))
+        return numbers[root.order]
 
     def statement(self, draft: _Draft, tensor: Tensor, numbers: dict[int, int]) -> int:
         """The number of the statement that computes a value."""
@@ -230,6 +304,8 @@ class _Stages:
             read = Read(tensor.origin, tensor.kind, tensor.steps, tensor.dtype)
             place = draft.reads.setdefault(read, len(draft.reads))
             return _put(draft, Load(place, tensor.dtype, _is_row(tensor, draft)))
+        if isinstance(tensor, Gathered):
+            return self.gather(draft, tensor, numbers)
         if isinstance(tensor, Drawn):
             read = Read(0, "draw", tensor.steps, tensor.dtype)
             place = draft.reads.setdefault(read, len(draft.reads))
@@ -246,6 +322,17 @@ class _Stages:
             raise Unsupported("a reduction without its dimensions inside a kernel")
         operands = tuple(self.operand(draft, o, numbers) for o in tensor.operands)
         return _put(draft, Apply(tensor.row.full_name, operands, tensor.execute, tensor.dtype))
+
+    def gather(self, draft: _Draft, tensor: Gathered, numbers: dict[int, int]) -> int:
+        """The statement that reads an array at computed places."""
+        reach = tensor.reach
+        base: Source = self.temporaries.get(reach.base.order, reach.base)
+        before = len(base.steps) - reach.spread - len(tensor.steps)
+        places = Places(before, reach.dims, tensor.whole, tensor.steps)
+        read = Read(base.origin, base.kind, base.steps, base.dtype, places)
+        place = draft.reads.setdefault(read, len(draft.reads))
+        indices = tuple(Ref(numbers[index.order]) for index in reach.indices)
+        return _put(draft, Gather(place, indices, reach.wraps, base.dtype, _is_row(base, draft)))
 
     def operand(self, draft: _Draft, operand: Any, numbers: dict[int, int]) -> Any:
         if isinstance(operand, Tensor):
@@ -264,11 +351,13 @@ class _Stages:
         for begin, end in pairwise((0, *cuts, len(statements))):
             own, numbers = _part(statements, range(begin, end), loads)
             stage = replace(draft, outputs=[])
-            stage.outputs = [(numbers[n], t) for n, t in draft.outputs if begin <= n < end]
+            stage.outputs = [
+                replace(o, value=numbers[o.value]) for o in draft.outputs if begin <= o.value < end
+            ]
             for number in range(begin, end):
                 if last_use[number] >= end and not _is_free(statements, number):
                     target, loads[number] = self.passed_on(draft, statements[number].dtype)
-                    stage.outputs.append((numbers[number], target))
+                    stage.outputs.append(_Written(numbers[number], target))
             self.finished.append(_stage(stage, own))
 
     def passed_on(self, draft: _Draft, dtype: DType) -> tuple[Target, Statement]:
@@ -278,6 +367,8 @@ class _Stages:
         return target, Load(draft.reads.setdefault(read, len(draft.reads)), dtype)
 
 
+FEW = 4
+"""Rows that may be applied where elements are written one after the other."""
 REPEATED = 4
 """How often a slow value must be computed over again to be worth an array of its own."""
 _SLOW = frozenset(
@@ -293,15 +384,22 @@ def _slow_values(reached: dict[int, Tensor]) -> set[int]:
         parts = {part.order for part in parts_of(tensor)}
         if isinstance(tensor, Reduced) or parts & reduced:
             reduced.add(order)
-        elif parts & slow or (isinstance(tensor, Applied) and tensor.row.name in _SLOW):
+        elif parts & slow or _takes_long(tensor):
             slow.add(order)
     return slow
+
+
+def _takes_long(tensor: Tensor) -> bool:
+    """Whether a value is an elementary function, or read from all over an array."""
+    if isinstance(tensor, Gathered):
+        return True
+    return isinstance(tensor, Applied) and tensor.row.name in _SLOW
 
 
 def _is_repeated(tensor: Tensor, draft: _Draft) -> bool:
     """Whether a space computes a value over again for many rows; along a row that is seen anyway.
     """
-    if not tensor.shape or not isinstance(tensor, Applied | Converted):
+    if not tensor.shape or not isinstance(tensor, Applied | Converted | Gathered):
         return False
     dims = draft.dims or (-1,)
     is_along_rows = _length(tensor.shape, dims) > 1 or _length(draft.space, dims) == 1
@@ -361,7 +459,7 @@ def _scalar(draft: _Draft, scalar: Scalar) -> int:
 
 def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
     """A stage with only the statements and reads that its outputs need."""
-    needed = {number for number, _ in draft.outputs}
+    needed = {number for o in draft.outputs for number in (o.value, *o.indices)}
     for number in range(len(statements) - 1, -1, -1):
         if number in needed:
             needed.update(operands_of(statements[number]))
@@ -372,15 +470,18 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
     made: list[Statement] = []
     for old in kept:
         statement = _renumbered(statements[old], numbers)
-        if isinstance(statement, Load | Draw):
+        if isinstance(statement, Load | Gather | Draw):
             place = reads.setdefault(by_place[statement.input], len(reads))
             statement = replace(statement, input=place)
         made.append(statement)
     levels = LoopPlan((), (), tuple(made), (), bool(draft.dims)).is_row
     outputs = []
-    for number, target in draft.outputs:
-        is_row = bool(draft.dims) and levels[numbers[number]]
-        outputs.append(Output(Ref(numbers[number]), target.dtype, is_row))
+    for written in draft.outputs:
+        value, *indices = (Ref(numbers[n]) for n in (written.value, *written.indices))
+        is_row = bool(draft.dims) and levels[value.index]
+        outputs.append(
+            Output(value, written.target.dtype, is_row, (*indices,), written.wraps, written.combine)
+        )
     plan = LoopPlan(
         tuple(read.dtype for read in reads), tuple(draft.slot_dtypes), tuple(made), tuple(outputs),
         bool(draft.dims),
@@ -390,7 +491,7 @@ def _stage(draft: _Draft, statements: Sequence[Statement]) -> Stage:
         plan,
         tuple(reads),
         tuple(draft.slots),
-        tuple(t for _, t in draft.outputs),
+        tuple(written.target for written in draft.outputs),
         draft.space,
         draft.dims,
     )
@@ -410,6 +511,8 @@ def _renumbered(statement: Statement, numbers: dict[int, int]) -> Statement:
     if isinstance(statement, Draw):
         seed, offset = (Ref(numbers[o.index]) for o in (statement.seed, statement.offset))
         return replace(statement, seed=seed, offset=offset)
+    if isinstance(statement, Gather):
+        return replace(statement, indices=tuple(Ref(numbers[o.index]) for o in statement.indices))
     if isinstance(statement, Apply):
         operands = tuple(
             Ref(numbers[o.index]) if isinstance(o, Ref) else o for o in statement.operands

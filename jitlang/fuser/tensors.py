@@ -9,7 +9,8 @@ learn sizes, and on the real array to learn offset and strides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import prod
 from typing import Any
@@ -164,6 +165,48 @@ class Drawn(Tensor):
 
 
 @dataclass(slots=True, eq=False)
+class Reach:
+    """Computed places in an array.
+
+    Attributes:
+        base: the array, a `Source` or `Stored`, at its first element along `dims`, seen through
+            steps that spread it over the shape of the indices.
+        spread: how many steps those are, the selecting ones included.
+        dims: dimensions of the array before these steps, along which indices go.
+        indices: int64, of the shape of `base`.
+        wraps: whether negative indices count from the end.
+    """
+
+    base: Any
+    spread: int
+    dims: tuple[int, ...]
+    indices: tuple[Tensor, ...]
+    wraps: bool
+
+
+@dataclass(slots=True, eq=False)
+class Gathered(Tensor):
+    """The elements of an array at computed places, a value of shape `whole` seen through steps."""
+
+    reach: Reach
+    whole: Shape
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Scattered(Tensor):
+    """A value with another one written over it at computed places: one element after the other in
+    row-major order, instead of what was there or with `combine` together with it. The base of
+    `reach` is a `Source` of kind `target`: the array that the value will be in.
+    """
+
+    onto: Tensor
+    value: Tensor
+    reach: Reach
+    combine: str = ""
+
+
+@dataclass(slots=True, eq=False)
 class Joined(Tensor):
     """Parts one after the other along dimension `axis`, counted from the end."""
 
@@ -189,7 +232,26 @@ def operands_of(tensor: Tensor) -> list[Tensor]:
         return [tensor.value]
     if isinstance(tensor, Reduced) and tensor.value is not None:
         return [tensor.value]
+    if isinstance(tensor, Gathered):
+        return [tensor.reach.base, *tensor.reach.indices]
     return []
+
+
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """The sizes to which all of these broadcast.
+
+    Raises:
+        Unsupported: there are none.
+    """
+    rank = max(map(len, shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    result: list[int] = []
+    for sizes in zip(*padded, strict=True):
+        wanted = {size for size in sizes if size != 1}
+        if len(wanted) > 1:
+            raise Unsupported("sizes that do not broadcast")
+        result.append(wanted.pop() if wanted else 1)
+    return tuple(result)
 
 
 class Views:
@@ -230,8 +292,10 @@ class Views:
         return found
 
     def _view(self, tensor: Tensor, step: Step) -> Tensor:
-        if isinstance(tensor, Joined):
+        if isinstance(tensor, Joined | Scattered):
             return self.view(self.stored(tensor), step)
+        if isinstance(tensor, Gathered):
+            return self._view_gathered(tensor, step)
         if tensor.is_row:
             return self._view_row_value(tensor, step)
         if isinstance(tensor, Converted):
@@ -254,6 +318,13 @@ class Views:
             for o in tensor.operands
         )
         return Applied(shape, tensor.dtype, tensor.row, operands, tensor.execute)
+
+    def _view_gathered(self, tensor: Gathered, step: Step) -> Tensor:
+        """The same array at a view of the places."""
+        base = self.view(tensor.reach.base, step)
+        indices = tuple(self.view(index, step) for index in tensor.reach.indices)
+        reach = replace(tensor.reach, base=base, indices=indices)
+        return Gathered(base.shape, tensor.dtype, reach, tensor.whole, (*tensor.steps, step))
 
     def _view_row_value(self, tensor: Tensor, step: Step) -> Tensor:
         """A view of an array; putting the one dropped dimension back gives the row value itself."""

@@ -31,6 +31,7 @@ import numpy as np
 from .. import arrays
 from ..arrays import ignore_float_errors, restore_float_errors
 from ..errors import SourceSpan, attach_script_stack
+from ..fuser.partition import FUSION_GROUP
 from ..ir import types as ty
 from ..ir.graph import Graph, Node
 from ..ops.broadcast import as_torch_error
@@ -98,7 +99,9 @@ class Routine:
         except Exception as error:
             failed = self._failed_node(error.__traceback__)
             raised = _as_its_surface_says(error, failed)
-            if failed is not None:
+            if failed is not None and failed.kind == FUSION_GROUP:
+                raised.__notes__ = getattr(error, "__notes__", [])  # the group has found its node
+            elif failed is not None:
                 attach_script_stack(raised, script_stack(failed))
             if raised is not error:
                 raise raised from None

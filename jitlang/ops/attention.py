@@ -11,6 +11,7 @@ from ..ir.opdef import Effect
 from ..ir.types import Type
 from .composite import Reading
 from .creation import as_dtype
+from .index import row_major
 from .reduce import lacks_kernel
 from .rows import composite, op
 from .rules import made, same_type, tensor_at, unknown_sizes, wrap_dim
@@ -29,7 +30,7 @@ def _embedding(xp: Any, weight: Any, indices: Any, padding: int, scale: bool, sp
         )
     if indices.size and (indices.min() < 0 or indices.max() >= weight.shape[0]):
         raise IndexError("index out of range in self")
-    return weight[indices]
+    return row_major(weight[indices])
 
 
 def _embedding_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:

@@ -1,8 +1,9 @@
 """Rows that read and write parts of a tensor: select, slice, index, masks, gather, scatter, copy_.
 
 Advanced indexing is NumPy's, which torch's equals (where the index tensors do not stand together,
-the indexed dimensions go first). Out of bounds is an IndexError in torch's words. Rows that torch
-lets index with int64 only take every integer type here; nothing wraps around silently.
+the indexed dimensions go first). What index tensors pick lies in row-major order. Out of bounds is
+an IndexError in torch's words. Rows that torch lets index with int64 only take every integer type
+here; nothing wraps around silently.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import dtypes
-from ..dtypes import DType, int64
+from ..dtypes import Category, DType, int64
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .creation import as_dtype
@@ -29,6 +30,7 @@ from .rules import (
     wrap_dim,
     written_type,
 )
+from .traits import broadcast_sizes
 
 BEFORE = tuple((slice(None),) * dim for dim in range(65))
 """The index of everything before a dimension; NumPy has 64 at most."""
@@ -124,7 +126,12 @@ def _index(xp: Any, a: Any, indices: Sequence[Any]) -> Any:
     except IndexError as error:
         _explain(xp, a, indices, error)
     # Without an index that has dimensions NumPy gives a view.
-    return found if any(i is not None and i.ndim for i in indices) else found.copy()
+    return row_major(found) if any(i is not None and i.ndim for i in indices) else found.copy()
+
+
+def row_major(a: Any) -> Any:
+    """The array, copied where it lies in another order."""
+    return a if a.flags.c_contiguous else a.copy()
 
 
 def _explain(xp: Any, a: Any, indices: Sequence[Any], error: IndexError) -> NoReturn:
@@ -199,16 +206,35 @@ def _index_put(
     return _index_put_(xp, xp.array(a), indices, values, accumulate)
 
 
-def _unknown(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """Same dtype, sizes that only a run knows."""
-    return made(tensor_at(types), None)
+def _indexed_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """Same dtype; sizes where those of all indices are known, and none is a mask."""
+    tensor, listed = tensor_at(types), types[1]
+    if tensor.sizes is None or not isinstance(listed, ty.TupleType):
+        return made(tensor, None)
+    dims = [d for d, index in enumerate(listed.elements) if isinstance(index, TensorType)]
+    block = _block([tensor_at(listed.elements, d) for d in dims])
+    if block is None or not dims or dims[-1] >= len(tensor.sizes):
+        return made(tensor, None)
+    kept = tuple(size for d, size in enumerate(tensor.sizes) if d not in dims)
+    at = dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0
+    return made(tensor, (*kept[:at], *block, *kept[at:]))
+
+
+def _block(indices: Sequence[TensorType]) -> Sizes | None:
+    """The sizes to which integer index tensors broadcast, as far as they are known."""
+    for index in indices:
+        if index.dtype is None or index.dtype.category is not Category.INTEGRAL:
+            return None
+        if index.dtype is dtypes.uint8:
+            return None
+    return broadcast_sizes([index.sizes for index in indices])
 
 
 for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Tensor[]")):
     op(
         f"aten::index.{_overload}(Tensor self, {_indices} indices) -> Tensor",
         impl=_index,
-        infer=_unknown,
+        infer=_indexed_type,
         **HIDDEN,
     )
 for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):
@@ -415,7 +441,7 @@ def _gather(xp: Any, a: Any, dim: int, index: Any, sparse_grad: bool) -> Any:
     at = gather_index(xp, "gather", a, dim, index, "input")
     if a.ndim == 0 or index.ndim == 0:
         return a.reshape((-1,))[index.reshape((-1,))].reshape(index.shape)
-    return a[along(xp, at, index)]
+    return row_major(a[along(xp, at, index)])
 
 
 def _index_select(xp: Any, a: Any, dim: int, index: Any) -> Any:
@@ -433,7 +459,7 @@ def _index_select(xp: Any, a: Any, dim: int, index: Any) -> Any:
         raise IndexError("index out of range in self")
     if a.ndim == 0:
         return a.copy()
-    return xp.take(a, index.reshape((-1,)), at)
+    return row_major(xp.take(a, index.reshape((-1,)), at))
 
 
 def _take(xp: Any, a: Any, index: Any) -> Any:
@@ -445,7 +471,7 @@ def _take(xp: Any, a: Any, index: Any) -> Any:
         raise IndexError(
             f"out of range: tried to access index {first} on a tensor of {a.size} elements."
         )
-    return a.reshape((-1,))[index]
+    return row_major(a.reshape((-1,))[index])
 
 
 def _take_along_dim(xp: Any, a: Any, indices: Any, dim: int | None) -> Any:

@@ -194,8 +194,9 @@ def _constant_type(constant: Any, stated: Type) -> Type:
 def _ruled(node: Node, op: OpDef, facts: _Facts) -> Sequence[Type] | None:
     """The output types by a row's rule; None where the inputs are no call of it."""
     types = [facts.type_of(value) for value in node.inputs]
-    if op.name in JOINS:
-        types[0] = _display_type(node.inputs[0], facts) or types[0]
+    listed = DISPLAYS.get(op.name)
+    if listed is not None:
+        types[listed] = _display_type(node.inputs[listed], facts) or types[listed]
     bindings: dict[str, Type] = {}
     for argument, type_ in zip(op.schema.arguments, types, strict=False):
         if conversion(argument, type_, bindings, implicit=True) is None:
@@ -205,8 +206,11 @@ def _ruled(node: Node, op: OpDef, facts: _Facts) -> Sequence[Type] | None:
     return ruled if len(ruled) == len(node.outputs) else None
 
 
-JOINS = ("aten::cat", "aten::concat", "aten::concatenate", "aten::stack")
-"""Rows whose rules take a tuple for a list, to know how many elements there are."""
+DISPLAYS = {
+    **dict.fromkeys(("aten::cat", "aten::concat", "aten::concatenate", "aten::stack"), 0),
+    "aten::index": 1,
+}
+"""Rows whose rules take a tuple for a list, to know its elements: which argument that is."""
 
 
 def _display_type(value: Value, facts: _Facts) -> TupleType | None:

@@ -1,0 +1,220 @@
+"""Rows that read or write at computed places, in groups.
+
+    y = aten::gather(x, 1, i)      y[a, b] = x[a, i[a, b]]
+    y = aten::scatter(x, 1, i, s)  y = x, then y[a, i[a, b]] = s[a, b]
+
+`_along`, `_slices`, `_subscript` and `_flat` say how a row addresses an array: a `Reach`, the array
+at its first element along the indexed dimensions, seen through views that spread it over the shape
+of the indices, and the indices themselves. Reading a reach is a `Gathered` value, which fuses with
+its readers, and with what computes the indices. Writing one is a `Scattered` value: a kernel writes
+what is written onto, the next one writes through the indices, one element after the other, as the
+reference kernels do.
+
+An index out of range is found by the kernel, which then reads or writes the first element instead.
+The group's reference kernels raise the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import dtypes
+from ..dtypes import Category
+from .plan import Unsupported
+from .tensors import (
+    Dropped,
+    Gathered,
+    Joined,
+    Reach,
+    Shape,
+    Source,
+    Step,
+    Stored,
+    Tensor,
+    broadcast_shape,
+)
+
+Lowering = Any
+SELECT, NARROW, UNSQUEEZE = "aten::select.int", "aten::narrow", "aten::unsqueeze"
+
+
+# What an index is ---------------------------------------------------------------------------------
+
+
+def _array(lowering: Lowering, tensor: Tensor) -> Tensor:
+    """The value in an array."""
+    if isinstance(tensor, Source | Stored):
+        return tensor
+    found: Tensor = lowering.views.stored(tensor)
+    return found
+
+
+def _index(lowering: Lowering, index: Any) -> Tensor:
+    """An index tensor as int64.
+
+    Raises:
+        Unsupported: it does not have integers.
+    """
+    if not isinstance(index, Tensor) or index.dtype.category is not Category.INTEGRAL:
+        raise Unsupported("an index that has no integers")
+    if isinstance(index, Dropped | Joined) or index.is_row:
+        index = lowering.views.stored(index)
+    found: Tensor = lowering.converted(index, dtypes.int64)
+    return found
+
+
+def _dim(tensor: Tensor, dim: Any) -> int:
+    """A dimension counted from the front."""
+    rank = max(len(tensor.shape), 1)
+    if not isinstance(dim, int) or not -rank <= dim < rank:
+        raise Unsupported("an index along a dimension that does not exist")
+    return dim % rank
+
+
+def _vector(lowering: Lowering, tensor: Tensor) -> Tensor:
+    """A 0-dim value as one of one element."""
+    return tensor if tensor.shape else lowering.views.view(tensor, Step(UNSQUEEZE, (0,)))
+
+
+def _first(lowering: Lowering, array: Tensor, dims: Sequence[int]) -> Tensor:
+    """An array at its first element along some dimensions, which go."""
+    for dim in reversed(dims):
+        if array.shape[dim] == 0:
+            raise Unsupported("an index into a dimension without elements")
+        array = lowering.views.view(array, Step(SELECT, (dim, 0)))
+    return array
+
+
+def _reach(
+    lowering: Lowering,
+    array: Tensor,
+    dims: Sequence[int],
+    base: Tensor,
+    indices: Sequence[Tensor],
+    shape: Shape,
+    wraps: bool,
+) -> Reach:
+    """The reach of indices that broadcast to a shape, as `base` does."""
+    views = lowering.views
+    base = views.expand(base, shape)
+    spread = len(base.steps) - len(array.steps)  # type: ignore[attr-defined]
+    wide = tuple(views.expand(index, shape) for index in indices)
+    return Reach(base, spread, (*dims,), wide, wraps)
+
+
+# How rows address ---------------------------------------------------------------------------------
+
+
+def _along(lowering: Lowering, array: Tensor, dim: int, index: Any) -> Reach:
+    """`x[a][index[a][b][c]][c]`: an index for each element, along one dimension."""
+    at = _dim(array, dim)
+    array, places = _vector(lowering, array), _vector(lowering, _index(lowering, index))
+    rank = len(array.shape)
+    if len(places.shape) != rank:
+        raise Unsupported("an index of another rank")
+    base = array
+    for d, size in enumerate(places.shape):
+        if d == at:
+            continue
+        if size > array.shape[d]:
+            raise Unsupported("an index larger than what it goes into")
+        if size < array.shape[d]:
+            base = lowering.views.view(base, Step(NARROW, (d, 0, size)))
+    base = lowering.views.view(_first(lowering, base, [at]), Step(UNSQUEEZE, (at,)))
+    return _reach(lowering, array, [at], base, [places], places.shape, False)
+
+
+def _slices(lowering: Lowering, array: Tensor, dim: int, index: Any, wraps: bool) -> Reach:
+    """`x[:, index]`: a vector of whole slices."""
+    at = _dim(array, dim)
+    array, places = _vector(lowering, array), _vector(lowering, _index(lowering, index))
+    if len(places.shape) != 1:
+        raise Unsupported("an index that is no vector")
+    base = lowering.views.view(_first(lowering, array, [at]), Step(UNSQUEEZE, (at,)))
+    for _ in array.shape[at + 1 :]:
+        places = lowering.views.view(places, Step(UNSQUEEZE, (-1,)))
+    shape = (*array.shape[:at], places.shape[0], *array.shape[at + 1 :])
+    return _reach(lowering, array, [at], base, [places], shape, wraps)
+
+
+def _subscript(lowering: Lowering, array: Tensor, indices: Sequence[Any]) -> Reach:
+    """`x[i, :, j]`: the indices broadcast. Their dimensions stand where they stand, or in front
+    where they do not stand side by side.
+    """
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    if not dims or dims[-1] >= len(array.shape):
+        raise Unsupported("no index, or too many")
+    places = [_index(lowering, indices[d]) for d in dims]
+    block = broadcast_shape([index.shape for index in places])
+    at = dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0
+    base = _first(lowering, array, dims)
+    kept = base.shape
+    for _ in block:
+        base = lowering.views.view(base, Step(UNSQUEEZE, (at,)))
+    wide: list[Tensor] = []
+    for index in places:
+        for _ in kept[at:]:
+            index = lowering.views.view(index, Step(UNSQUEEZE, (-1,)))
+        wide.append(index)
+    return _reach(lowering, array, dims, base, wide, (*kept[:at], *block, *kept[at:]), True)
+
+
+# Rows that read -----------------------------------------------------------------------------------
+
+
+def _read(reach: Reach) -> Tensor:
+    shape = reach.base.shape
+    return Gathered(shape, reach.base.dtype, reach, shape)
+
+
+def _gather(lowering: Lowering, x: Tensor, dim: int, index: Tensor, sparse: bool) -> Tensor:
+    made = _read(_along(lowering, _array(lowering, x), dim, index))
+    return made if index.shape else _element(lowering, made)
+
+
+def _element(lowering: Lowering, vector: Tensor) -> Tensor:
+    """The one element of a vector, without dimensions."""
+    made: Tensor = lowering.views.view(vector, Step(SELECT, (0, 0)))
+    return made
+
+
+def _index_select(lowering: Lowering, x: Tensor, dim: int, index: Tensor) -> Tensor:
+    if not x.shape and index.shape not in ((), (1,)):
+        raise Unsupported("several indices into a 0-dim tensor")
+    made = _read(_slices(lowering, _array(lowering, x), dim, index, False))
+    return made if x.shape else _element(lowering, made)
+
+
+def _embedding(
+    lowering: Lowering, weight: Tensor, index: Tensor, padding: int, scale: bool, sparse: bool
+) -> Tensor:
+    if len(weight.shape) != 2 or index.dtype not in (dtypes.int32, dtypes.int64):
+        raise Unsupported("an embedding of another rank or index")
+    reach = _subscript(lowering, _array(lowering, weight), [index])
+    reach.wraps = False
+    return _read(reach)
+
+
+def _indexed(lowering: Lowering, x: Tensor, indices: Any) -> Tensor:
+    return _read(_subscript(lowering, _array(lowering, x), _list(indices)))
+
+
+def _list(indices: Any) -> Sequence[Any]:
+    if not isinstance(indices, list) or any(_is_mask(index) for index in indices):
+        raise Unsupported("masks, whose number of elements only a run knows")
+    return indices
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, Tensor) and index.dtype in (dtypes.bool_, dtypes.uint8)
+
+
+GATHERS: dict[str, Callable[..., Tensor]] = {
+    "aten::gather": _gather,
+    "aten::index_select": _index_select,
+    "aten::embedding": _embedding,
+    "aten::index.Tensor": _indexed,
+    "aten::index.Tensor_hacked_twin": _indexed,
+}
+"""Rows that read at computed places."""

@@ -1,0 +1,238 @@
+"""Rows that read or write at computed places, as kernels: the reference's bits, layouts and errors,
+and nothing read that is out of range.
+"""
+
+import numpy as np
+import pytest
+from differential import REAL, same_bits, samples
+
+import jitlang as jl
+from jitlang import Tensor, config
+from jitlang.codegen.fused import FusedKernel
+from jitlang.fuser.partition import FUSION_GROUP
+from jitlang.ir import types as ty
+from jitlang.ir.graph import Graph, create_node
+from jitlang.ir.opdef import OPS
+from jitlang.ops.rows import kernel_of
+
+RNG = np.random.default_rng(7)
+KINDS = {bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, str: ty.STR}
+FAR = 2**40  # reading there would end the process
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_folder():
+    with config.override(cache_dir="off"):
+        yield
+
+
+def group(name, values):
+    """A group of one row, and the arrays that it takes."""
+    op, graph, arrays = OPS.find(name), Graph(), []
+
+    def value_of(given):
+        if isinstance(given, np.ndarray):
+            arrays.append(given)
+            return graph.add_input(ty.TENSOR, "")
+        if isinstance(given, list):
+            parts = [value_of(each) for each in given]
+            kind = ty.ListType(ty.OptionalType(ty.TENSOR))
+            made = create_node("prim::ListConstruct", parts, (kind,))
+        else:
+            kind = KINDS.get(type(given), ty.NONE)
+            made = create_node("prim::Constant", (), (kind,), attributes={"value": given})
+        return graph.block.append(made).output
+
+    inputs = [value_of(given) for given in values]
+    node = graph.block.append(create_node(op.full_name, inputs, (ty.TENSOR,), op=op))
+    graph.add_output(node.output)
+    return FusedKernel(graph), arrays
+
+
+def outcome(run, *arguments):
+    """A result, or the class and words of the exception."""
+    try:
+        return run(*arguments)
+    except Exception as error:
+        return type(error), str(error)
+
+
+def check(name, *values):
+    """The kernel and the reference kernel agree, and it is the kernel that answers or refuses."""
+    kernel, arrays = group(name, values)
+    got, wanted = outcome(kernel, *arrays), outcome(kernel_of(OPS.find(name), np, True), *values)
+    assert not kernel.fallbacks, (name, kernel.fallbacks)
+    if isinstance(wanted, tuple):
+        assert got == wanted, (name, got, wanted)
+        return
+    assert same_bits(got, wanted), (name, got, wanted)
+    lengths = zip(wanted.shape, got.strides, wanted.strides, strict=True)
+    assert all(size < 2 or mine == theirs for size, mine, theirs in lengths), name
+
+
+def layouts(array):
+    """The same elements in other places of memory."""
+    yield array
+    yield np.asfortranarray(array)
+    spaced = np.zeros([2 * n for n in array.shape], array.dtype)
+    view = spaced[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    yield view
+    yield np.ascontiguousarray(array[::-1])[::-1]
+
+
+def table(dtype, *shape):
+    return np.resize(samples(dtype, 3), shape)
+
+
+def places(size, *shape, low=0):
+    return RNG.integers(low, size, shape)
+
+
+READS = {
+    "aten::gather": lambda x: (x, 1, places(x.shape[1], 3, 21), False),
+    "aten::index_select": lambda x: (x, 1, places(x.shape[1], 23)),
+    "aten::embedding": lambda x: (x, places(x.shape[0], 2, 3), -1, False, False),
+    "aten::index.Tensor": lambda x: (x, [places(5, 3, 1, low=-5), places(19, 4, low=-19)]),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("dtype", REAL, ids=lambda d: d.name)
+def test_reads_of_every_dtype(name, dtype):
+    check(name, *READS[name](table(dtype, 5, 19)))
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reads_of_every_layout(name):
+    for x in layouts(RNG.normal(size=(5, 19)).astype("float32")):
+        values = READS[name](x)
+        check(name, *values)
+        (at,) = (n for n, v in enumerate(values) if n and isinstance(v, np.ndarray | list))
+        index = values[at]
+        first, *others = index if isinstance(index, list) else [index]
+        for strided in layouts(first):
+            given = [strided, *others] if isinstance(index, list) else strided
+            check(name, *values[:at], given, *values[at + 1 :])
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "uint8"])
+def test_indices_of_every_integer_type(kind):
+    x = RNG.normal(size=(5, 19)).astype("float32")
+    check("aten::gather", x, 0, places(5, 5, 19).astype(kind), False)
+    check("aten::index_select", x, 0, places(5, 40).astype(kind))
+
+
+SHAPES = [
+    ("aten::gather", (np.array(3.0), 0, np.zeros((), int), False)),
+    ("aten::gather", (np.arange(4.0), 0, np.array(2), False)),
+    ("aten::gather", (np.arange(24.0).reshape(2, 3, 4), -1, places(4, 1, 2, 7), False)),
+    ("aten::gather", (np.arange(6.0).reshape(2, 3), 0, np.zeros((0, 3), int), False)),
+    ("aten::index_select", (np.arange(4.0), 0, np.array(2))),
+    ("aten::index_select", (np.array(4.0), 0, np.array([0]))),
+    ("aten::index_select", (np.arange(24.0).reshape(2, 3, 4), -2, np.array([2, 2, 0, 1]))),
+    ("aten::index_select", (np.arange(6.0).reshape(2, 3), 0, np.zeros(0, int))),
+    ("aten::embedding", (np.arange(6.0).reshape(2, 3), np.array(1), -1, False, False)),
+    ("aten::index.Tensor", (np.arange(24.0).reshape(2, 3, 4), [None, np.array([2, -3])])),
+    ("aten::index.Tensor", (np.arange(24.0).reshape(2, 3, 4), [np.array(1), None, np.array(-1)])),
+    (
+        "aten::index.Tensor",
+        (np.arange(24.0).reshape(2, 3, 4), [np.array([1, 0]), None, np.array([[3], [0], [1]])]),
+    ),
+    ("aten::index.Tensor", (np.arange(24.0).reshape(2, 3, 4), [np.zeros((2, 0), int)])),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), SHAPES)
+def test_ranks_and_empty_indices(name, values):
+    check(name, *values)
+
+
+@pytest.mark.parametrize("wrong", [-1, 5, FAR, -FAR])
+@pytest.mark.parametrize("name", ["aten::gather", "aten::index_select", "aten::embedding"])
+def test_what_counts_from_the_front_only(name, wrong):
+    x, index = np.ones((5, 40)), places(5, 33)
+    index[-1] = wrong
+    if name == "aten::gather":
+        check(name, x, 0, np.stack([index[::-1], index]), False)
+    else:
+        check(name, x, *((0, index) if name == "aten::index_select" else (index, -1, False, False)))
+
+
+@pytest.mark.parametrize("wrong", [-6, 5, FAR, -FAR])
+def test_what_counts_from_both_ends(wrong):
+    x, index = np.ones((5, 40)), places(5, 33, low=-5)
+    index[20] = wrong
+    check("aten::index.Tensor", x, [index])
+    check("aten::index.Tensor", x, [index, places(40, 33)])
+    check("aten::index.Tensor", x.T, [None, index])
+
+
+def test_what_a_kernel_refuses_is_not_remembered_and_goes_on_to_run():
+    kernel, (x, index) = group("aten::index.Tensor", (np.arange(9.0), [np.array([1, -2])]))
+    call = kernel.native
+    for _ in range(40):
+        assert outcome(call, x, np.array([1, 9]))[0] is IndexError
+        assert call(x, index).tolist() == [1, 7]
+
+
+# In whole functions -------------------------------------------------------------------------------
+
+
+def embedded(words: Tensor, places: Tensor, at: Tensor):
+    return jl.embedding(words, at) * 2.0 + places[jl.arange(at.size(-1))]
+
+
+def bag(words: Tensor, places: Tensor, at: Tensor):
+    return jl.embedding(words, at).sum(-2), (words.tanh())[at].amax()
+
+
+def by_computed_places(words: Tensor, places: Tensor, at: Tensor):
+    return words[(at + 1) // 2 - 3].transpose(0, 1).exp() + 1.0
+
+
+def chosen(words: Tensor, places: Tensor, at: Tensor):
+    scores = (words @ places.t()).log_softmax(-1)
+    best = at.flatten()[:6].unsqueeze(1)
+    return -scores.gather(1, best).squeeze(1).mean()
+
+
+FUNCTIONS = [embedded, bag, by_computed_places, chosen]
+
+
+def arguments():
+    words, places_ = RNG.normal(size=(6, 18)), RNG.normal(size=(6, 18))
+    at = places(6, 4, 3)
+    return [jl.tensor(words.astype("f4")), jl.tensor(places_.astype("f4")), jl.tensor(at)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_fused_functions(function):
+    script, given = jl.script(function), arguments()
+    script.compile(*given)
+    got = script(*given)
+    assert script.explain().versions[0].callbacks == []
+    with config.override(exact=True):
+        wanted = script(*given)
+    for mine, theirs in zip(*map(leaves, (got, wanted)), strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+        assert mine.numpy().strides == theirs.numpy().strides
+
+
+def leaves(value):
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def test_the_error_names_the_line():
+    def two_lines(x: Tensor, i: Tensor):
+        y = x[i] * 2.0
+        return y + 1.0
+
+    script, x = jl.script(two_lines), jl.zeros(3)
+    script.compile(x, jl.tensor([0, 1]))
+    for exact in (False, True):
+        with config.override(exact=exact), pytest.raises(IndexError) as caught:
+            script(x, jl.tensor([0, 3]))
+        assert str(caught.value) == "index 3 is out of bounds for dimension 0 with size 3"
+        assert "y = x[i] * 2.0" in caught.value.__notes__[0].splitlines()[-2]
+    assert len(list(script.graph_for(x, jl.tensor([0, 1])).find(FUSION_GROUP))) == 1
