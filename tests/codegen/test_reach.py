@@ -236,3 +236,14 @@ def test_the_error_names_the_line():
         assert str(caught.value) == "index 3 is out of bounds for dimension 0 with size 3"
         assert "y = x[i] * 2.0" in caught.value.__notes__[0].splitlines()[-2]
     assert len(list(script.graph_for(x, jl.tensor([0, 1])).find(FUSION_GROUP))) == 1
+
+
+def test_sizes_that_vary():
+    script = jl.script(lambda words, at: jl.embedding(words, at) * 2.0 + words[0])
+    words = jl.tensor(RNG.normal(size=(9, 6)).astype("f4"))
+    for length in (1, 2, 3, 5, 7, 4, 11, 6, 13, 8):
+        at = jl.tensor(places(9, length))
+        wanted = words.numpy()[at.numpy()] * np.float32(2) + words.numpy()[0]
+        np.testing.assert_array_equal(script(words, at).numpy(), wanted)
+        with pytest.raises(IndexError, match="index out of range in self"):
+            script(words, at + 9)
