@@ -15,10 +15,10 @@ from jitlang.codegen.planner import ROWS as PLANNED
 from jitlang.fuser.composites import COMPOSITES
 from jitlang.fuser.draws import DRAWS
 from jitlang.fuser.lower import CASTS, VIEWS
-from jitlang.fuser.reach import GATHERS
+from jitlang.fuser.reach import REACHING
 from jitlang.ir import types as ty
 from jitlang.ir.opdef import OPS, Effect, OpDef
-from jitlang.ops.rows import base_of
+from jitlang.ops.rows import base_of, pure_form
 
 NOTHING = "reference"
 FUSED = ("fused", "fused where private", "fused view")
@@ -96,9 +96,9 @@ def _is_scalar(op: OpDef) -> bool:
 
 _LABELS: tuple[tuple[str, Callable[[OpDef], bool]], ...] = (
     ("fused", lambda op: op.body is not None),
-    ("fused where private", lambda op: base_of(op) is not None),
+    ("fused where private", lambda op: pure_form(op) is not None),
     ("fused view", lambda op: op.full_name in VIEWS),
-    ("fused", lambda op: op.full_name in {*COMPOSITES, *CASTS, *DRAWS, *GATHERS}),
+    ("fused", lambda op: op.full_name in {*COMPOSITES, *CASTS, *DRAWS, *REACHING}),
     ("product", lambda op: op.full_name in PRODUCTS),
     ("planned", lambda op: op.full_name in PLANNED),
     ("constant", lambda op: op.full_name in CREATIONS),

@@ -262,7 +262,8 @@ def _prepare_stage(
         Place(read.kind, read.origin, offset)
         for read, (_, offset) in zip(stage.reads, views, strict=True)
     ]
-    if prod(stage.space) == 0 and any(prod(target.shape) for target in stage.targets):
+    is_written = any(prod(target.shape) for target in stage.targets)
+    if prod(stage.space) == 0 and is_written and not stage.plan.is_ordered:
         raise Unsupported("a reduction of nothing")
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import dtypes
 from .plan import Unsupported
-from .tensors import Dropped, Joined, Step, Tensor, Views
+from .tensors import Dropped, Joined, Scattered, Step, Tensor, Views
 
 MOST_PARTS = 16
 """Parts on which rows are computed one by one; a value of more is put into an array."""
@@ -35,7 +35,7 @@ def join(views: Views, name: str, tensors: Any, dim: Any) -> Joined:
     axis = dim - rank if dim >= 0 else dim
     if not -rank <= axis < 0 or any(t.shape == (0,) for t in tensors):
         raise Unsupported("a join along a dimension that does not exist, or of empty vectors")
-    parts = [views.stored(t) if isinstance(t, Dropped | Joined) else t for t in tensors]
+    parts = [views.stored(t) if isinstance(t, Dropped | Joined | Scattered) else t for t in tensors]
     if name == "aten::stack":
         parts = [views.view(t, Step("aten::unsqueeze", (axis,))) for t in parts]
     if len({(*t.shape[: rank + axis], None, *t.shape[rank + axis + 1 :]) for t in parts}) > 1:

@@ -25,7 +25,7 @@ from .composites import COMPOSITES
 from .draws import DRAWS
 from .joins import JOINS, as_array, join, joined, pieces, promoted
 from .plan import Number, Option, Unsupported
-from .reach import GATHERS
+from .reach import REACHING
 from .stages import Stage, assemble_stages
 from .tensors import (
     BROADCAST,
@@ -150,8 +150,8 @@ class Lowering:
             return self.converted(given[0], _cast_dtype(name, given))
         if name in JOINS:
             return self.joined(name, *given)
-        if name in GATHERS:
-            return GATHERS[name](self, *given)
+        if name in REACHING:
+            return REACHING[name](self, *given)
         draw = DRAWS.get(name)
         if draw is not None:
             first, *options, seed, offset = given

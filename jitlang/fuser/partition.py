@@ -37,7 +37,7 @@ from .composites import COMPOSITES
 from .draws import DRAWS, RESERVE, RESERVE_LIKE, may_repeat, reserve_draws
 from .joins import JOINS
 from .lower import CASTS, VIEWS
-from .reach import GATHERS
+from .reach import REACHING
 
 FUSION_GROUP = "prim::FusionGroup"
 SUBGRAPH = "Subgraph"
@@ -50,7 +50,7 @@ _ALONE = frozenset((
     "aten::linalg_vector_norm", *(
         f"aten::{name}{form}" for name in ("var", "std", "var_mean", "std_mean")
         for form in ("", ".dim", ".correction")
-    ), *DRAWS, *GATHERS,
+    ), *DRAWS, *REACHING,
 ))  # fmt: skip
 _SPREADING = frozenset(("aten::expand",))
 """Views that repeat elements: computing their operand inside would compute it many times."""
@@ -208,7 +208,7 @@ def is_fusible(node: Node) -> bool:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
     if name in JOINS:
         return _joins_a_list(node)
-    if name in GATHERS:
+    if name in REACHING:
         return _has_known_indices(node)
     if name in DRAWS:
         return all(map(_is_constant, node.inputs[1:-2]))

@@ -21,12 +21,14 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import Category
+from .composites import apply_row
 from .plan import Unsupported
 from .tensors import (
     Dropped,
     Gathered,
     Joined,
     Reach,
+    Scattered,
     Shape,
     Source,
     Step,
@@ -218,3 +220,139 @@ GATHERS: dict[str, Callable[..., Tensor]] = {
     "aten::index.Tensor_hacked_twin": _indexed,
 }
 """Rows that read at computed places."""
+
+
+# Rows that write ----------------------------------------------------------------------------------
+
+
+def _target(x: Tensor) -> Source:
+    """The array that a value written onto `x` will be in."""
+    return Source(x.shape, x.dtype, 0, "target")
+
+
+def _write(
+    lowering: Lowering, onto: Tensor, reach: Reach, value: Tensor, combine: str = ""
+) -> Tensor:
+    """`value`, broadcast, at the places of a reach. A row value without its dimensions is stored
+    first: it has no place for each element.
+    """
+    if isinstance(value, Dropped | Joined) or value.is_row:
+        value = lowering.views.stored(value)
+    if isinstance(onto, Dropped):
+        onto = lowering.views.stored(onto)
+    if len(value.shape) > len(reach.base.shape):
+        raise Unsupported("a value of more dimensions than the places that it goes to")
+    if broadcast_shape([value.shape, reach.base.shape]) != reach.base.shape:
+        raise Unsupported("a value larger than the places that it goes to")
+    value = lowering.views.expand(value, reach.base.shape)
+    return Scattered(onto.shape, onto.dtype, onto, value, reach, combine)
+
+
+def _same_dtype(x: Tensor, source: Any) -> None:
+    if not isinstance(source, Tensor) or source.dtype is not x.dtype:
+        raise Unsupported("a source of another dtype")
+
+
+def _number(lowering: Lowering, x: Tensor, index: Tensor, value: Any) -> Tensor:
+    """A number as a value of the dtype of `x` for each index. It is computed beside the index,
+    which the compiler finds to have no part in it.
+    """
+    itself = apply_row(lowering, "aten::eq.Tensor", index, index)
+    beside = lowering.converted(index, x.dtype)
+    return apply_row(lowering, "aten::masked_fill.Scalar", beside, itself, value)
+
+
+_COMBINE = {"add": "sum", "multiply": "prod"}
+
+
+def _scatter(
+    lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: Any = None
+) -> Tensor:
+    _same_dtype(x, source)
+    reach = _along(lowering, _target(x), dim, index)
+    source = _vector(lowering, source)
+    shape = reach.base.shape
+    if len(source.shape) != len(shape) or any(
+        n > size for n, size in zip(shape, source.shape, strict=True)
+    ):
+        raise Unsupported("a source smaller than the index")
+    for d, size in enumerate(shape):
+        if size < source.shape[d]:
+            source = lowering.views.view(source, Step(NARROW, (d, 0, size)))
+    return _write(lowering, x, reach, source, _combine(reduce))
+
+
+def _combine(reduce: Any) -> str:
+    found = "" if reduce is None else _COMBINE.get(reduce)
+    if found is None:
+        raise Unsupported(f"a scatter that reduces by {reduce}")
+    return found
+
+
+def _scatter_value(
+    lowering: Lowering, x: Tensor, dim: int, index: Tensor, value: Any, reduce: Any = None
+) -> Tensor:
+    reach = _along(lowering, _target(x), dim, index)
+    number = _number(lowering, x, reach.indices[0], value)
+    return _write(lowering, x, reach, number, _combine(reduce))
+
+
+def _scatter_add(
+    lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor
+) -> Tensor:
+    return _scatter(lowering, x, dim, index, source, "add")
+
+
+def _into_slices(
+    lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor, combine: str = ""
+) -> Tensor:
+    _same_dtype(x, source)
+    reach = _slices(lowering, _target(x), dim, index, False)
+    if source.shape not in (reach.base.shape, ()) or (x.shape and not source.shape):
+        raise Unsupported("a source of another shape than the slices")
+    return _write(lowering, x, reach, source, combine)
+
+
+def _index_add(
+    lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any
+) -> Tensor:
+    if alpha != 1:
+        if isinstance(alpha, float) > x.dtype.is_floating_point or x.dtype is dtypes.bool_:
+            raise Unsupported("a factor of another kind")
+        _same_dtype(x, source)
+        source = apply_row(lowering, "aten::mul.Scalar", source, alpha)
+    return _into_slices(lowering, x, dim, index, source, "sum")
+
+
+def _index_fill(lowering: Lowering, x: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    reach = _slices(lowering, _target(x), dim, index, True)
+    if not isinstance(value, Tensor):
+        value = _number(lowering, x, reach.indices[0], value)
+    elif value.shape:
+        raise Unsupported("a value with dimensions")
+    return _write(lowering, x, reach, lowering.converted(value, x.dtype))
+
+
+def _index_put(
+    lowering: Lowering, x: Tensor, indices: Any, values: Tensor, accumulate: bool
+) -> Tensor:
+    reach = _subscript(lowering, _target(x), _list(indices))
+    value = lowering.converted(values, x.dtype)
+    return _write(lowering, x, reach, value, "sum" if accumulate else "")
+
+
+SCATTERS: dict[str, Callable[..., Tensor]] = {
+    "aten::scatter.src": _scatter,
+    "aten::scatter.reduce": _scatter,
+    "aten::scatter.value": _scatter_value,
+    "aten::scatter.value_reduce": _scatter_value,
+    "aten::scatter_add": _scatter_add,
+    "aten::index_add": _index_add,
+    "aten::index_copy": _into_slices,
+    "aten::index_fill.int_Scalar": _index_fill,
+    "aten::index_fill.int_Tensor": _index_fill,
+    "aten::index_put": _index_put,
+    "aten::index_put.hacked_twin": _index_put,
+}
+"""Rows that write at computed places, onto a copy."""
+REACHING = {**GATHERS, **SCATTERS}

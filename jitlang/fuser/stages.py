@@ -205,7 +205,7 @@ class _Stages:
         base: Source = value.reach.base
         draft = _Draft(base.shape, ())
         numbers = [self.settled(draft, part) for part in (value.value, *value.reach.indices)]
-        places = Places(0, value.reach.dims, base.shape)
+        places = Places(len(base.steps) - value.reach.spread, value.reach.dims, base.shape)
         reached = replace(target, steps=base.steps, places=places)
         written = _Written(numbers[0], reached, (*numbers[1:],), value.reach.wraps, value.combine)
         draft.outputs.append(written)

@@ -16,7 +16,7 @@ from ..dtypes import Category, DType, int64
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .creation import as_dtype
-from .rows import op
+from .rows import op, writes_as
 from .rules import (
     HIDDEN,
     Sizes,
@@ -114,9 +114,12 @@ _WHOLE = slice(None)
 
 
 def _key(indices: Sequence[Any]) -> tuple[Any, ...]:
-    """NumPy's index for torch's list; bytes are masks."""
+    """NumPy's index for torch's list; bytes are masks. In row-major order NumPy goes through the
+    elements in that order.
+    """
     return tuple(
-        _WHOLE if i is None else i.astype(bool) if i.dtype == "uint8" else i for i in indices
+        _WHOLE if i is None else i.astype(bool) if i.dtype == "uint8" else row_major(i)
+        for i in indices
     )
 
 
@@ -238,18 +241,19 @@ for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Ten
         **HIDDEN,
     )
 for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):
-    op(
+    _written = op(
         f"aten::index_put_{_overload}(Tensor(a!) self, {_indices} indices, Tensor values, bool "
         "accumulate=False) -> Tensor(a!)",
         impl=_index_put_,
         infer=written_type,
     )
-    op(
+    _pure = op(
         f"aten::index_put{_overload}(Tensor self, {_indices} indices, Tensor values, bool "
         "accumulate=False) -> Tensor",
         impl=_index_put,
         infer=same_type,
     )
+    writes_as(_written, _pure)
 
 
 def copy_into(xp: Any, a: Any, source: Any) -> Any:
@@ -401,6 +405,7 @@ op("aten::where(Tensor condition) -> Tensor[]", impl=_where, infer=_index_list, 
 def along(xp: Any, dim: int, index: Any) -> tuple[Any, ...]:
     """The index that reads `a[i][index[i][j][k]][k]` for dim 1 and so on."""
     key: list[Any] = []
+    index = row_major(index)
     for d in range(index.ndim):
         if d == dim:
             key.append(index)

@@ -33,6 +33,7 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 _kernels: dict[tuple[OpDef, Any, bool], Callable[..., Any]] = {}
 _base_of: dict[OpDef, OpDef] = {}
+_pure_of: dict[OpDef, OpDef] = {}
 
 
 def op(
@@ -220,6 +221,18 @@ def inplace_schema(schema: str, named: str = "") -> str:
 def base_of(op: OpDef) -> OpDef | None:
     """The pointwise row whose in-place form `op` is, or None."""
     return _base_of.get(op)
+
+
+def writes_as(written: OpDef, pure: OpDef) -> None:
+    """Say that `written` writes into its first argument what `pure`, of the same arguments, gives
+    as a new tensor of its layout.
+    """
+    _pure_of[written] = pure
+
+
+def pure_form(op: OpDef) -> OpDef | None:
+    """The row that gives as a new tensor what `op` writes into its first argument, or None."""
+    return _base_of.get(op) or _pure_of.get(op)
 
 
 def kernel_of(op: OpDef, xp: Any, exact: bool = False) -> Callable[..., Any]:

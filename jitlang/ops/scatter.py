@@ -2,7 +2,8 @@
 index_copy.
 
 The in-place row does the work; the other one does it on a copy. Where an index is named twice,
-`add` sums and everything else keeps one of the values.
+`add` sums in row-major order of the index, and everything else keeps the last of the values in that
+order.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .creation import as_dtype
-from .index import along, check_bounds, gather_index, refuse_overlap
-from .rows import op
+from .index import along, check_bounds, gather_index, refuse_overlap, row_major
+from .rows import op, writes_as
 from .rules import same_type, wrap_dim, written_type
 
 Writer = Callable[..., Any]
@@ -25,13 +26,16 @@ def _both(name: str, signature: str, write: Writer, overload: str = "") -> None:
     def on_copy(xp: Any, a: Any, *args: Any) -> Any:
         return write(xp, xp.array(a), *args)
 
-    op(f"aten::{name}{suffix}(Tensor self, {signature}) -> Tensor", impl=on_copy, infer=same_type)
-    op(
+    pure = op(
+        f"aten::{name}{suffix}(Tensor self, {signature}) -> Tensor", impl=on_copy, infer=same_type
+    )
+    written = op(
         f"aten::{name}_{suffix}(Tensor(a!) self, {signature}) -> Tensor(a!)",
         impl=write,
         infer=written_type,
         function=None,
     )
+    writes_as(written, pure)
 
 
 def _target(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]:
@@ -42,7 +46,7 @@ def _target(xp: Any, name: str, a: Any, dim: int, index: Any) -> tuple[Any, Any]
         return a.reshape((-1,)), slice(0, 0)
     at = gather_index(xp, name, a, dim, index, "self")
     if a.ndim == 0 or index.ndim == 0:
-        return a.reshape((-1,)), (index.reshape((-1,)),)
+        return a.reshape((-1,)), (row_major(index.reshape((-1,))),)
     return a, along(xp, at, index)
 
 
@@ -128,7 +132,7 @@ def _slices(
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{name}_(): Expected dtype int32/int64 for index")
     target = a if a.ndim else a.reshape((1,))
-    flat = index.reshape((-1,))
+    flat = row_major(index.reshape((-1,)))
     size = target.shape[at]
     check_bounds(xp, flat, at, size, lowest=-size if negative else 0)
     return target, (*(slice(None),) * at, flat)

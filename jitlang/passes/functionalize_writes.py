@@ -11,7 +11,8 @@ everybody who reads it must only look at its elements: no view of it is left, an
 container. Whoever reads it later reads the new value. The row that the write stands for must give the
 dtype and shape that the tensor has, by known types: a write converts and broadcasts where the row does
 not. A tensor that is made before a loop and written in it (`total += x`) is carried by the loop, if
-nobody in the loop keeps it.
+nobody in the loop keeps it; but not where a trip may write a few places only (`scatter_`), and a new
+tensor would copy all others.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from ..ir.graph import LOOP, Graph, Node, Value, create_node
 from ..ir.matching import conversion, result_types
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import TensorType, Type
-from ..ops.rows import base_of
+from ..ops.rows import base_of, pure_form
 
 
 def functionalize_writes(graph: Graph) -> bool:
-    """Replace in-place pointwise rows on fresh tensors by the rows that they are made of."""
+    """Replace in-place rows on fresh tensors by the rows that give new ones."""
     changed = False
     for loop in graph.find(LOOP):
         changed |= _carry_written(loop)
     for node in list(graph.walk()):
-        row = base_of(node.op) if node.op is not None else None
+        row = pure_form(node.op) if node.op is not None else None
         if row is not None and _is_private(node.inputs[0], node) and _keeps_type(node, row):
             _replace(node, row)
             changed = True

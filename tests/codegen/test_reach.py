@@ -8,7 +8,7 @@ from differential import REAL, same_bits, samples
 from test_varying import varying
 
 import jitlang as jl
-from jitlang import Tensor, config
+from jitlang import Tensor, config, dtypes
 from jitlang.codegen.fused import FusedKernel
 from jitlang.fuser.partition import FUSION_GROUP
 from jitlang.ir import types as ty
@@ -177,6 +177,87 @@ def test_what_a_kernel_refuses_is_not_remembered_and_goes_on_to_run():
         assert call(x, index).tolist() == [1, 7]
 
 
+# Rows that write ----------------------------------------------------------------------------------
+
+
+WRITES = {
+    "aten::scatter.src": lambda x: (x, 0, places(7, 6, 19), np.flip(x, 1)),
+    "aten::scatter_add": lambda x: (x, 1, places(19, 7, 19), np.flip(x, 0)),
+    "aten::scatter.reduce": lambda x: (x, 1, places(19, 7, 11), np.flip(x, 0), "multiply"),
+    "aten::scatter.value": lambda x: (x, 0, places(7, 2, 5), 1),
+    "aten::scatter.value_reduce": lambda x: (x, 0, places(7, 2, 5), 1, "add"),
+    "aten::index_add": lambda x: (x, 0, places(7, 4), np.flip(x, 0)[:4], 1),
+    "aten::index_copy": lambda x: (x, 1, places(19, 30), np.hstack([x, x])[:, :30]),
+    "aten::index_fill.int_Scalar": lambda x: (x, 0, places(7, 3, low=-7), 1),
+    "aten::index_fill.int_Tensor": lambda x: (x, 1, places(19, 3), x[3, 3].reshape(())),
+    "aten::index_put": lambda x: (x, [places(7, 40, low=-7)], x[0], False),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("dtype", REAL, ids=lambda d: d.name)
+def test_writes_of_every_dtype(name, dtype):
+    x = table(dtype, 7, 19)
+    if name == "aten::scatter.value_reduce" and dtype is dtypes.bool_:
+        return  # NumPy adds a bool to it
+    check(name, *WRITES[name](x))
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_writes_of_every_layout(name):
+    for x in layouts(RNG.normal(size=(7, 19)).astype("float32")):
+        values = WRITES[name](x)
+        check(name, *values)
+        at = next(n for n, v in enumerate(values) if n and isinstance(v, np.ndarray | list))
+        index = values[at][0] if isinstance(values[at], list) else values[at]
+        for strided in layouts(index):
+            given = [strided] if isinstance(values[at], list) else strided
+            check(name, *values[:at], given, *values[at + 1 :])
+
+
+def test_the_last_of_several_values_stays_and_sums_go_in_order():
+    index = np.zeros(50, int)
+    values = RNG.normal(size=50).astype("float32") * 10.0 ** RNG.integers(-6, 6, 50)
+    check("aten::index_put", np.zeros(3), [index], values, False)
+    check("aten::index_put", np.zeros(3, "float32"), [index], values.astype("float32"), True)
+    check("aten::scatter_add", np.zeros(3), 0, index[::-1], values)
+    check("aten::index_add", np.zeros((3, 40)), 0, index, np.outer(values, np.ones(40)), 3)
+    rows, columns = places(2, 9, 1), places(3, 1, 8)
+    check("aten::index_put", np.zeros((2, 3)), [rows, columns], RNG.normal(size=(9, 8)), True)
+    check("aten::index_put", np.zeros((2, 3)), [rows, columns], RNG.normal(size=(9, 8)).T.T, False)
+    check("aten::index_put", np.zeros((2, 3)), [rows], np.arange(3), False)
+
+
+@pytest.mark.parametrize("wrong", [-1, 7, FAR, -FAR])
+def test_writes_out_of_range(wrong):
+    x, index = np.ones((7, 40)), places(7, 33)
+    index[11] = wrong
+    check("aten::index_add", x, 0, index, np.ones((33, 40)), 1)
+    check("aten::index_copy", x.T, 1, index, np.ones((40, 33)))
+    check("aten::scatter.value", x, 0, np.stack([index] * 2), 4)
+    check("aten::index_fill.int_Scalar", x, 0, np.where(index == -1, -8, index), 0)
+    check("aten::index_put", x, [np.where(index == -1, -8, index)], np.ones(()), False)
+
+
+EMPTY = np.zeros(0, int)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("aten::scatter.src", (np.ones(4), 0, EMPTY, np.ones(2))),
+        ("aten::scatter.src", (np.ones(()), 0, np.array(0), np.array(5.0))),
+        ("aten::scatter_add", (np.ones(4), 0, np.array(2), np.array(5.0))),
+        ("aten::index_add", (np.ones((4, 3)), 0, EMPTY, np.ones((0, 3)), 1)),
+        ("aten::index_fill.int_Scalar", (np.ones(()), 0, np.array(0), 3)),
+        ("aten::index_put", (np.ones((4, 3)), [EMPTY], np.ones(()), False)),
+        ("aten::index_put", (np.ones((4, 3)), [np.array(1), np.array(-1)], np.array(8), True)),
+    ],
+)
+def test_writes_without_dimensions_or_indices(name, values):
+    check(name, *values)
+
+
 # In whole functions -------------------------------------------------------------------------------
 
 
@@ -198,7 +279,21 @@ def chosen(words: Tensor, places: Tensor, at: Tensor):
     return -scores.gather(1, best).squeeze(1).mean()
 
 
-FUNCTIONS = [embedded, bag, by_computed_places, chosen]
+def spread(words: Tensor, places: Tensor, at: Tensor):
+    sums = jl.zeros(6, 18)
+    sums.index_add_(0, at[:, 0], (words * 2.0)[:4].tanh())
+    counts = jl.zeros(6)
+    counts[at[:, 1]] += 1.0
+    return sums / (counts.unsqueeze(1) + 1.0), sums
+
+
+def one_after_the_other(words: Tensor, places: Tensor, at: Tensor):
+    first = words.scatter(0, at, places[:4, :3] + 1.0)
+    second = first.index_fill(1, at[0], -1.0).scatter_add(0, at, places)
+    return first.sum(), jl.cat([second, first * 2.0], 0), words + second
+
+
+FUNCTIONS = [embedded, bag, by_computed_places, chosen, spread, one_after_the_other]
 
 
 def arguments():
