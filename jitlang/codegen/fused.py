@@ -29,7 +29,7 @@ from .launch import Launch, Refused, prepare
 from .launcher import NativeCall
 from .objects import is_available
 from .reference import reference_kernel
-from .sizes import Families
+from .sizes import Families, numbers_in
 
 PENDING = "its kernels are compiled in the background"
 """Why a call of a layout that was not seen before runs on the reference kernels."""
@@ -53,7 +53,11 @@ class FusedKernel:
         self._is_static = [decides_form(value) for value in graph.inputs]
         self._launches: OrderedDict[Any, Launch | str] = OrderedDict()
         self._classes: OrderedDict[tuple[int, ...], list[Any]] = OrderedDict()
-        self._families = Families(self.prepared, lambda n, value: _key(value, self._is_static[n]))
+        self._families = Families(
+            self.prepared,
+            lambda n, value: _key(value, self._is_static[n]),
+            list(numbers_in(graph)),
+        )
         self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
         self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
 

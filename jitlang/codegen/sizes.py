@@ -5,31 +5,42 @@ numbers: sizes, strides, counts. A *family* is such a set of layouts: in all of 
 have sizes of their own, the *varying* ones, and all else is the same. Nothing is proven about
 how its numbers depend on the varying sizes. They are learned: the group is lowered for arguments
 (without memory) whose varying sizes are distinct primes, so that each number of the launch factors
-into the sizes that it is made of. Other primes and the sizes of a real call must give the same
+into the sizes that it is made of. Other examples and the sizes of a real call must give the same
 kernels and the predicted numbers, else there is no family. Lowering a group takes hundreds of
 microseconds, asking a family ten.
+
+That examples stand for all sizes rests on this: numbers are products of sizes, but where a row
+compares a size with a number or with another size (a slice is cut off where its array ends). In the
+first example the sizes increase from one to the next; in the second they decrease, and are beyond
+all numbers of the group; in the last they are the smallest that the family takes. What depends on a
+comparison is not the same product in all of them.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..ir.graph import CONSTANT, Graph
 from .launch import Array, Call, Launch, chunk_of
 from .schedule import row_unit
 
-Prepare = Callable[[Sequence[Any]], Launch | str]
+Prepare = Callable[..., Launch | str]
 Shapes = tuple[tuple[int, ...] | None, ...]
 
 MAX_FAMILIES = 4
 MAX_ATTEMPTS = 8
-"""Tries to learn a family, each of which costs two lowerings."""
-_SMALLEST = 2  # sizes 0 and 1 are structure
+"""Tries to learn a family, each of which costs a few lowerings."""
+SMALLEST = (2, 4, 8, 16)
+"""From which size on a family may hold; sizes 0 and 1 are structure."""
+SMALLEST_PRIME = 67
+ENDLESS = 1 << 31
+"""Numbers from here on mean no size: a slice without an end."""
 _I64 = ctypes.c_int64
 
 
@@ -37,13 +48,21 @@ class Families:
     """The launches of one group.
 
     Args:
-        prepare: lowers the group for arguments, or says why it cannot.
+        prepare: lowers the group for arguments, or says why it cannot; takes the kernels of another
+            launch, which may be given second, where they fit.
         form_of: what an argument that is no array decides.
+        numbers: all ints in the group's graph.
     """
 
-    def __init__(self, prepare: Prepare, form_of: Callable[[int, Any], Any]) -> None:
+    def __init__(
+        self,
+        prepare: Prepare,
+        form_of: Callable[[int, Any], Any],
+        numbers: Sequence[int] = (),
+    ) -> None:
         self._prepare = prepare
         self._form_of = form_of
+        self._graph_numbers = numbers
         self._families: list[_Family] = []
         self._last: dict[Any, Shapes] = {}
         self._attempts = 0
@@ -87,19 +106,32 @@ class Families:
         if named is None:
             return []
         template, sizes = named
-        first, second = _primes(sizes)
-        launches = []
-        for primes in (first, second):
-            made = self._prepare(_without_memory(template, primes, arguments))
-            if not isinstance(made, Launch) or _structure(made) != _structure(real):
-                return []
-            launches.append(made)
-        numbers = [_factored(number, first) for number in _numbers(launches[0])]
-        family = _Family(pattern, template, real, _function(numbers, len(first)))
-        for known, right in ((second, launches[1]), (sizes, real)):
-            if list(family.numbers(*known)) != list(_numbers(right)):
-                return []
-        return [family]
+        given = [value for value in arguments if type(value) is int]
+        fixed = {n for shape in template for n in shape or () if type(n) is int}
+        first, second = examples(sizes, [*self._graph_numbers, *given], fixed)
+        learned = self._launch_like(real, template, first, arguments)
+        if learned is None:
+            return []
+        numbers = _function([_factored(n, first) for n in _numbers(learned)], len(first))
+        if list(numbers(*sizes)) != list(_numbers(real)):
+            return []
+
+        def holds(example: Sequence[int]) -> bool:
+            made = self._launch_like(real, template, example, arguments)
+            return made is not None and list(numbers(*example)) == list(_numbers(made))
+
+        smallest = next((n for n in SMALLEST if holds([n] * len(sizes))), None)
+        if smallest is None or not holds(second):
+            return []
+        return [_Family(pattern, template, real, numbers, smallest)]
+
+    def _launch_like(
+        self, real: Launch, template: Template, sizes: Sequence[int], arguments: Sequence[Any]
+    ) -> Launch | None:
+        """The launch for other sizes, if it differs in numbers only."""
+        made = self._prepare(_without_memory(template, sizes, arguments), real)
+        is_alike = isinstance(made, Launch) and _structure(made) == _structure(real)
+        return made if is_alike and isinstance(made, Launch) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +153,14 @@ class _Family:
         template: their shapes.
         model: a launch of one of them.
         numbers: gives the numbers of a launch for the varying sizes, in the order of `_numbers`.
+        smallest: the size from which on that is right.
     """
 
     pattern: Any
     template: Template
     model: Launch
     numbers: Callable[..., tuple[int, ...]]
+    smallest: int
 
     def sizes_of(self, pattern: Any, shapes: Shapes) -> list[int] | None:
         """The varying sizes of a layout, or None where it is not of the family."""
@@ -139,7 +173,7 @@ class _Family:
                 if size != expected:
                     return None
         sizes = [found[number] for number in range(len(found))]
-        return sizes if min(sizes) >= _SMALLEST else None
+        return sizes if min(sizes) >= self.smallest else None
 
     def launch(self, sizes: Sequence[int]) -> Launch:
         """The launch for these sizes."""
@@ -224,27 +258,56 @@ def _named_sizes(before: Shapes, shapes: Shapes) -> tuple[Template, list[int]] |
             same = pair[0] == pair[1]
             parts.append(pair[0] if same else named.setdefault(pair, _Varying(len(named))))
         template.append(tuple(parts))
-    if not named or min(map(min, named)) < _SMALLEST:
+    if not named or min(map(min, named)) < SMALLEST[0]:
         return None
     return tuple(template), [new for _, new in named]
 
 
-def _primes(sizes: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Two lists of primes near some sizes, all different, too large to be factors by chance."""
-    taken: set[int] = set()
-    lists: tuple[list[int], list[int]] = ([], [])
-    for found in lists:
-        for size in sizes:
-            prime = max(size, 67)
-            while prime in taken or not _is_prime(prime):
-                prime += 1
-            taken.add(prime)
-            found.append(prime)
-    return lists
+def examples(
+    sizes: Sequence[int], numbers: Iterable[int], fixed: Iterable[int]
+) -> tuple[list[int], list[int]]:
+    """Two examples of sizes, all different primes; see the beginning of this file.
+
+    Args:
+        sizes: of a call; the first example has sizes near them, in their order.
+        numbers: what sizes may be compared with.
+        fixed: sizes that do not vary.
+    """
+    compared = {abs(n) for n in numbers if abs(n) < ENDLESS}
+    taken = {n for n in compared.union(fixed) if n > 1}
+    order = sorted(range(len(sizes)), key=lambda n: sizes[n])
+    places = [order.index(n) for n in range(len(order))]
+    increasing: list[int] = []
+    for number in order:
+        start = max(sizes[number], SMALLEST_PRIME, *(n + 1 for n in increasing[-1:]))
+        increasing += _primes_from(start, 1, taken)
+    above = max(increasing[-1], *compared, 0) + 1
+    decreasing = _primes_from(above, len(order), taken)[::-1]
+    return [increasing[p] for p in places], [decreasing[p] for p in places]
+
+
+def _primes_from(first: int, count: int, taken: set[int]) -> list[int]:
+    """The next primes that divide no number that is taken."""
+    found: list[int] = []
+    number = first
+    while len(found) < count:
+        if _is_prime(number) and all(n % number for n in taken):
+            found.append(number)
+        number += 1
+    return found
 
 
 def _is_prime(number: int) -> bool:
     return all(number % factor for factor in range(2, int(number**0.5) + 1))
+
+
+def numbers_in(graph: Graph) -> Iterator[int]:
+    """All ints that are written in a graph."""
+    for node in graph.walk():
+        found = node.output.constant() if node.kind == CONSTANT else None
+        for number in found if isinstance(found, list | tuple) else [found]:
+            if type(number) is int:
+                yield number
 
 
 def _without_memory(

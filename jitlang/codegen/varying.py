@@ -6,17 +6,15 @@ anything by them. The planner needs numbers, so it plans several *examples* of s
 plans have in common, with numbers learned as amounts (`amounts.py`), is the plan for all sizes from
 `Varying.smallest` on.
 
-That the examples stand for all sizes rests on this: shapes are products of sizes, but for rows that
-compare a size with a number or with another size (a slice is cut off where its tensor ends). In the
-first example the sizes increase from one to the next; in the second they decrease, and are beyond
-all numbers of the graph; in the last they are as small as can be. What depends on a comparison is
-not the same product in all of them.
+That the examples stand for all sizes is as in `sizes.py`: the first has its sizes in increasing
+order, the second in decreasing order and beyond all numbers of the graph, a third is as small as
+can be.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import prod
 from typing import Any
@@ -24,7 +22,7 @@ from typing import Any
 from ..fuser.partition import SUBGRAPH, dissolve_group
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, Graph, Node, Value, create_node
+from ..ir.graph import Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..passes.propagate_constants import computed, materialize
 from .actions import Action, Length, Nothing, OpenMultiply, Plan, Run
@@ -36,18 +34,17 @@ from .launch import Call, Launch
 from .planner import Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
+from .sizes import ENDLESS, examples, numbers_in
 
 Shapes = Sequence[tuple[int, ...]]
 """The shapes of all tensors among some arguments, in order."""
 
 MAX_VARYING = 8
-SMALLEST_PRIME, LARGEST_PRIME = 67, 1 << 10
-"""Sizes of the first example are near those of a call, within these bounds."""
+LARGEST_PRIME = 1 << 10
+"""The first example is near the sizes of a call up to here."""
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
-_ENDLESS = 1 << 31
-"""What is larger means no size: a slice without an end."""
 
 
 # Which sizes vary ---------------------------------------------------------------------------------
@@ -96,44 +93,18 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
 # Examples -----------------------------------------------------------------------------------------
 
 
-def examples_for(graph: Graph, varying: Varying) -> list[list[int]]:
-    """The two examples that numbers are learned from, see above.
+def examples_for(graph: Graph, varying: Varying) -> tuple[list[int], list[int]]:
+    """The two examples that numbers are learned from.
 
     Raises:
         Unsupported: a number of the graph is too large to go beyond.
     """
-    known = {size for shape in varying.shapes for size in shape if size > 0}
-    numbers = {abs(n) for n in _numbers_of(graph) if abs(n) < _ENDLESS}
-    largest = max(numbers, default=0)
+    numbers = list(numbers_in(graph))
+    largest = max((abs(n) for n in numbers if abs(n) < ENDLESS), default=0)
     if largest > LARGEST_NUMBER:
         raise Unsupported(f"the number {largest}, which may be compared with a size")
-    taken = {n for n in known | numbers if n > 1}
-    order = sorted(range(len(varying.sizes)), key=lambda n: varying.sizes[n])
-    first = min(max(min(varying.sizes), SMALLEST_PRIME), LARGEST_PRIME)
-    increasing = _primes_from(first, len(order), taken)
-    decreasing = _primes_from(max(largest, *increasing) + 1, len(order), taken)[::-1]
-    places = [order.index(n) for n in range(len(order))]
-    return [[primes[place] for place in places] for primes in (increasing, decreasing)]
-
-
-def _numbers_of(graph: Graph) -> Iterator[int]:
-    """All ints that are written in a graph."""
-    for node in graph.walk():
-        found = node.output.constant() if node.kind == CONSTANT else None
-        for number in found if isinstance(found, list | tuple) else [found]:
-            if type(number) is int:
-                yield number
-
-
-def _primes_from(first: int, count: int, taken: set[int]) -> list[int]:
-    """The next primes that divide no number that is taken."""
-    found: list[int] = []
-    number = first
-    while len(found) < count:
-        if all(number % d for d in range(2, int(number**0.5) + 1)):
-            found += [] if any(n % number == 0 for n in taken) else [number]
-        number += 1
-    return found
+    near = [min(size, LARGEST_PRIME) for size in varying.sizes]
+    return examples(near, numbers, (n for shape in varying.shapes for n in shape if n > 0))
 
 
 # Planning -----------------------------------------------------------------------------------------

@@ -98,12 +98,12 @@ def test_a_family_is_learned_and_used(name: str) -> None:
     prepared = []
     families = kernel._families
     prepare_one = families._prepare
-    families._prepare = lambda arguments: prepared.append(1) or prepare_one(arguments)
+    families._prepare = lambda *given: prepared.append(1) or prepare_one(*given)
     rng = np.random.default_rng(0)
     for rows in range(5, 40):
         kernel(*made(rng, rows, 64))
     assert len(families._families) == 1
-    assert len(prepared) == 2 + 2  # two real ones, two of primes
+    assert len(prepared) == 2 + 3  # two real ones, three examples
 
 
 def test_sizes_that_decide_more_than_numbers_make_no_family() -> None:
@@ -116,6 +116,23 @@ def test_sizes_that_decide_more_than_numbers_make_no_family() -> None:
             assert isinstance(found, Launch)
             assert same_bits(kernel(*arguments), run_reference(kernel.graph, arguments)[0])
     assert kernel._families._families == []
+
+
+@pytest.mark.parametrize("end", [10, 90, 300])
+def test_slices_that_end_where_an_array_does_are_never_taken_from_others(end: int) -> None:
+    body = "\n  ".join([
+        ONE, LAST, NONE, YES, DIMS, "%zero : int = prim::Constant[value=0]()",
+        f"%end : int = prim::Constant[value={end}]()",
+        "%h : Tensor = aten::slice(%x, %zero, %zero, %end, %one)",
+        "%y : Tensor = aten::softmax(%h, %d, %n)",
+    ])  # fmt: skip
+    kernel = FusedKernel(parse_graph(f"graph(%x : Tensor):\n  {body}\n  return (%y)\n"))
+    rng = np.random.default_rng(0)
+    for rows in (*range(30, 40), *range(60, 80), 200, 320, 400, 95, 9, 5, 2):
+        (x, _) = made(rng, rows, 8)
+        found = kernel(x)
+        assert found.shape == (min(rows, end), 8)
+        np.testing.assert_allclose(found, run_reference(kernel.graph, [x])[0], atol=2e-5)
 
 
 def test_families_are_few() -> None:
