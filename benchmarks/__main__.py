@@ -24,6 +24,7 @@ from benchmarks.harness import machine, report
 from benchmarks.installed import versions
 from benchmarks.pool import last_level_cache_bytes
 from benchmarks.processes import Outcome, Plan, run_plan
+from benchmarks.stolen import share_since, ticks
 from benchmarks.workloads import WORKLOADS
 
 PROCESSES = 5
@@ -84,7 +85,7 @@ def main() -> int:
     if given.list:
         print("\n".join([*WORKLOADS, *COSTS]))
         return 0
-    about = described()
+    about, before = described(), ticks()
     print(", ".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     by_threads: dict[int, list[Outcome]] = {}
     for plan in plans(given):
@@ -96,6 +97,7 @@ def main() -> int:
         found = COSTS[name](given.quick)
         print_facts(found)
         facts += found
+    about["stolen"] = share_since(before)
     write_results(given, about, by_threads, facts)
     failed = [o for outcomes in by_threads.values() for o in outcomes if ours_failed(o)]
     for outcome in failed:

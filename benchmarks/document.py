@@ -100,6 +100,13 @@ def facts_table(facts: Sequence[Fact]) -> str:
     return markdown_table(["what", "whose", "measured", "target", ""], rows)
 
 
+def _stolen(machine: Mapping[str, Any]) -> str:
+    share = machine.get("stolen")
+    if share is None:
+        return ""
+    return f" The machine's host gave {share:.0%} of the processors' time to others meanwhile."
+
+
 def section(
     by_threads: Mapping[int, Sequence[Outcome]], facts: Sequence[Fact], machine: Mapping[str, Any]
 ) -> str:
@@ -109,7 +116,7 @@ def section(
     parts = [
         f"Measured on {today}: {machine['processor']}, {machine['cores']} cores, last-level cache"
         f" {machine['cache_bytes'] >> 20} MiB, {machine['system']}, Python {machine['python']},"
-        f" {versions}. Each column shows the quickest of a library's settings.",
+        f" {versions}.{_stolen(machine)} Each column shows the quickest of a library's settings.",
         f"![Times of other libraries, divided by jitlang's]({CHART.name})",
     ]
     for threads, outcomes in by_threads.items():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jitlang as jl
-from benchmarks import document, models, peers, pool
+from benchmarks import document, models, peers, pool, stolen
 from benchmarks.facts import Fact
 from benchmarks.harness import Variant, Workload, assert_close, measure, timing_loop
 from benchmarks.pool import Pool
@@ -31,6 +31,21 @@ def doubling(**variants):
         variants={"reference": Variant(lambda x: x * 2), **variants},
         inputs=lambda pool: (pool.normal(4),),
     )
+
+
+# The machine --------------------------------------------------------------------------------------
+
+
+def test_stolen_time_is_a_share(tmp_path, monkeypatch):
+    counters = tmp_path / "stat"
+    monkeypatch.setattr(stolen, "COUNTERS", counters)
+    assert stolen.ticks() is None and stolen.share_since(None) is None
+    counters.write_text("cpu  100 0 50 800 0 0 0 50 90 0\ncpu0 1 2 3\n")
+    before = stolen.ticks()
+    assert before == (50, 1000)
+    assert stolen.share_since(before) is None
+    counters.write_text("cpu  130 0 50 830 0 0 0 90 95 0\n")
+    assert stolen.share_since(before) == 0.4
 
 
 # Statistics ---------------------------------------------------------------------------------------
@@ -180,7 +195,7 @@ def test_the_page_keeps_what_stands_around_the_marks(tmp_path, monkeypatch):
     monkeypatch.setattr(document, "PAGE", page)
     about = {
         "processor": "P", "cores": 2, "cache_bytes": 2**25, "system": "S", "python": "3",
-        "versions": {"numpy": "2"},
+        "versions": {"numpy": "2"}, "stolen": 0.25,
     }  # fmt: skip
     facts = [Fact("import", "jitlang", 0.2, limit=0.3), Fact("compiles", "jitlang", 30, "", 20)]
     measured = outcome(jitlang=[1.0, 1.0], numpy=[2.0, 2.0])
@@ -189,6 +204,7 @@ def test_the_page_keeps_what_stands_around_the_marks(tmp_path, monkeypatch):
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
+    assert "gave 25% of the processors' time to others" in text
     assert "| a workload | jitlang / numpy: 0.50 | 0.50 to 0.50 | 1 | met |" in text
     assert "| import | jitlang | 200 ms | 300 ms | met |" in text
     assert "| compiles | jitlang | 30 | 20 | missed |" in text
