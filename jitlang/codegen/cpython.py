@@ -28,6 +28,13 @@ PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyObject_RichCompareBool": (I32, [POINTER, POINTER, I32]),
     "PyErr_Occurred": (POINTER, []),
     "PyErr_Clear": (VOID, []),
+    "PyErr_ExceptionMatches": (I32, [POINTER]),
+    "PyErr_Fetch": (VOID, [POINTERS] * 3),
+    "PyErr_NormalizeException": (VOID, [POINTERS] * 3),
+    "PyErr_SetObject": (VOID, [POINTER, POINTER]),
+    "PyErr_GetHandledException": (POINTER, []),
+    "PyErr_SetHandledException": (VOID, [POINTER]),
+    "PyException_SetTraceback": (I32, [POINTER, POINTER]),
     "PyErr_NoMemory": (POINTER, []),
     "PyErr_CheckSignals": (I32, []),
     "PyEval_SaveThread": (POINTER, []),
@@ -40,6 +47,7 @@ PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyList_GetItem": (POINTER, [POINTER, I64]),
     "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
     "PyList_Append": (I32, [POINTER, POINTER]),
+    "PyObject_Type": (POINTER, [POINTER]),
     "PyObject_Size": (I64, [POINTER]),
 }
 

@@ -1,15 +1,16 @@
 """A whole graph as one native function with CPython's calling convention.
 
-The generated function is `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t count)`. Ints,
-floats and bools live in registers; every other value is a Python object in a slot that owns one
-reference. Structure (branches, loops, tuples) and scalar rows are machine code; any other node is a
-call of a Python callable that runs just that node, its *callback*. A scalar node whose fast path
-does not hold (overflow, division by zero, a domain error) asks its callback too: it gives Python's
-result or raises Python's error, with the script's stack.
+The generated function is `PyObject *f(PyObject *self, PyObject **args, Py_ssize_t count)`; what it
+holds, and where its errors go, is in `slots.py`. Structure (branches, loops, handlers, tuples) and
+scalar rows are machine code; any other node is a call of a Python callable that runs just that
+node, its *callback*. A scalar node whose fast path does not hold (overflow, division by zero, a
+domain error) asks its callback too: it gives Python's result or raises Python's error, with the
+script's stack.
 
-Error edges: every call that can fail jumps to one block that releases all slots and returns NULL.
-Slots start empty, are overwritten by releasing what they held, and are released exactly once at the
-end, so whatever path is taken, nothing leaks and nothing is released twice.
+An error in the body of a `Try` goes to the handlers: what the body owns is released, and the class
+of the exception chooses one, as `except` does. While a handler runs, its exception is the one that
+Python is handling, so that errors in it know their context. An exception that no handler wants goes
+on.
 
 Back edges count down: every `POLL_INTERVAL` passes Python may handle signals, and every
 `YIELD_INTERVAL` of these (some milliseconds) other threads get their turn.
@@ -19,28 +20,27 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir as ll
 
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
-from ..ir.types import Type
+from ..ir.graph import CATCHES, CONSTANT, IF, LOOP, TRY, UNINITIALIZED, Block, Graph, Node, Value
+from ..ops.control import handled_classes
 from ..passes.liveness import Liveness, find_last_uses
 from ..passes.ranges import find_ranges
 from .arithmetic import is_short_arithmetic, reads_as_machine_code
-from .cpython import I32, POINTER, POINTERS, PYTHON, VOID, addresses_of
+from .cpython import I32, POINTER, addresses_of
 from .entry import builtin_function
 from .llvm import compile_module
-from .scalar import DOUBLE, I1, I64, SCALAR_TYPES, Reading, read_row
+from .scalar import I1, I64, SCALAR_TYPES, Reading, read_row
+from .slots import ENTRY, TABLE, SlotEmitter
 
 POLL_INTERVAL = 1 << 14
 YIELD_INTERVAL = 1 << 7
 UNLIMITED = 2**63 - 1
-ENTRY = "jitlang_entry"
-TABLE = "jitlang_table"
 
 Callback = Callable[..., Any]
 
@@ -85,37 +85,20 @@ def compile_host(graph: Graph, callback_of: Callable[[Node], Callback]) -> HostF
 # Code ---------------------------------------------------------------------------------------------
 
 
-class HostEmitter:
-    """Emits one graph.
-
-    Attributes:
-        released: whether the code at hand runs without the GIL; calls of CPython take it then.
-    """
+class HostEmitter(SlotEmitter):
+    """Emits one graph."""
 
     def __init__(self, graph: Graph, callback_of: Callable[[Node], Callback]) -> None:
-        self.graph = graph
+        super().__init__(graph)
         self.callback_of = callback_of
-        self.module = ll.Module(name=graph.name or "graph")
-        self.used: dict[str, ll.Function] = {}
-        self.table: list[Any] = []
-        self.table_index: dict[int, int] = {}
         self.called_back: list[Node] = []
-        self.slots: dict[Value, ll.AllocaInstr] = {}
-        self.owned: list[ll.AllocaInstr] = []
-        self.borrowed: set[Value] = set(graph.inputs)
         self.liveness: Liveness = find_last_uses(graph)
         self.ranges = find_ranges(graph)
         self.checked = graph.integers == "checked"
-        self.released: ll.AllocaInstr | None = None
+        self.handling: list[ll.AllocaInstr] = []  # what Python handled before each handler here
 
     def emit(self) -> str:
         """The module as text."""
-        type_ = ll.FunctionType(POINTER, [POINTER, POINTERS, I64])
-        self.function = ll.Function(self.module, type_, ENTRY)
-        self.table_global = ll.GlobalVariable(self.module, POINTER, TABLE)
-        self.entry = ll.IRBuilder(self.function.append_basic_block("entry"))
-        self.failure = self.function.append_basic_block("failure")
-        self.b = ll.IRBuilder(self.function.append_basic_block("start"))
         self.countdown = self.entry.alloca(I64, name="countdown")
         self.entry.store(I64(POLL_INTERVAL), self.countdown)
         self.polls = self.entry.alloca(I64, name="polls")
@@ -136,198 +119,9 @@ class HostEmitter:
         for index, value in enumerate(self.graph.inputs):
             self.store(value, self.unboxed(self.argument(index), value.type))
 
-    def argument(self, index: int) -> ll.Value:
-        """An argument of the call; a borrowed reference."""
-        return self.b.load(self.b.gep(self.function.args[1], [I64(index)]))
-
     def leave(self) -> ll.Value:
         """A new reference to the result."""
         return self.boxed(self.graph.outputs[0])
-
-    # Plumbing -----------------------------------------------------------------------------------
-
-    def declare(self, name: str, type_: ll.FunctionType) -> ll.Function:
-        """An imported function."""
-        if name not in self.used:
-            self.used[name] = ll.Function(self.module, type_, name)
-        return self.used[name]
-
-    def python(self, name: str, *args: ll.Value) -> ll.Value:
-        """Call a function of CPython, with the GIL."""
-        result, parameters = PYTHON[name]
-        callee = self.declare(name, ll.FunctionType(result, parameters))
-        self.take_gil()
-        made = self.b.call(callee, args)
-        self.release_gil()
-        return made
-
-    def take_gil(self) -> None:
-        """Take the GIL where the code runs without it."""
-        if self.released is not None:
-            take = self.declare("PyEval_RestoreThread", ll.FunctionType(VOID, [POINTER]))
-            self.b.call(take, [self.b.load(self.released)])
-
-    def release_gil(self) -> None:
-        """Go on without the GIL, where the code runs so."""
-        if self.released is not None:
-            release = self.declare("PyEval_SaveThread", ll.FunctionType(POINTER, []))
-            self.b.store(self.b.call(release, []), self.released)
-
-    def fail_if(self, condition: ll.Value) -> None:
-        """Leave with the exception that is set, where the condition holds."""
-        following = self.b.append_basic_block("go_on")
-        failure = self.failure if self.released is None else self.failure_without_gil()
-        branch = self.b.cbranch(condition, failure, following)
-        branch.set_weights([1, 1000])
-        self.b.position_at_end(following)
-
-    def failure_without_gil(self) -> ll.Block:
-        """Where errors go from code that runs without the GIL."""
-        block = self.function.append_basic_block("failure_without_gil")
-        builder, self.b = self.b, ll.IRBuilder(block)
-        self.take_gil()
-        self.b.branch(self.failure)
-        self.b = builder
-        return block
-
-    def checked_object(self, value: ll.Value) -> ll.Value:
-        """An object that a call returned; NULL means that it failed."""
-        self.fail_if(self.b.icmp_unsigned("==", value, POINTER(None)))
-        return value
-
-    def release_all(self, builder: ll.IRBuilder) -> None:
-        """Release what the function owns."""
-        decref = self.declare("Py_DecRef", ll.FunctionType(VOID, [POINTER]))
-        for slot in self.owned:
-            builder.call(decref, [builder.load(slot)])
-
-    def object(self, value: Any) -> ll.Value:
-        """A borrowed reference to an object of the table."""
-        index = self.table_index.setdefault(id(value), len(self.table))
-        if index == len(self.table):
-            self.table.append(value)
-        return self.b.load(self.b.gep(self.table_global, [I64(index)]))
-
-    # Values -------------------------------------------------------------------------------------
-
-    def slot(self, value: Value) -> ll.AllocaInstr:
-        """Where a value lives."""
-        found = self.slots.get(value)
-        if found is None:
-            kind = SCALAR_TYPES.get(value.type, POINTER)
-            found = self.slots[value] = self.entry.alloca(kind)
-            self.entry.store(ll.Constant(kind, None if kind is POINTER else 0), found)
-            if kind is POINTER and value not in self.borrowed:
-                self.owned.append(found)
-        return found
-
-    def load(self, value: Value) -> ll.Value:
-        """A scalar, or a borrowed reference."""
-        if value.node.kind == CONSTANT:
-            return self.constant(value)
-        return self.b.load(self.slot(value))
-
-    def constant(self, value: Value) -> ll.Value:
-        found = value.constant()
-        kind = SCALAR_TYPES.get(value.type)
-        if kind is not None:
-            return ll.Constant(kind, int(found) if kind is not DOUBLE else float(found))
-        return self.object(found.value if isinstance(found, ObjectRef) else found)
-
-    def store(self, value: Value, made: ll.Value) -> None:
-        """Set a value; an object comes with a reference that the slot takes over."""
-        slot = self.slot(value)
-        if made.type is not POINTER or value in self.borrowed:
-            self.b.store(made, slot)
-            return
-        old = self.b.load(slot)
-        self.b.store(made, slot)
-        self.python("Py_DecRef", old)
-
-    def clear(self, value: Value) -> None:
-        """Release an object that nobody reads any more."""
-        slot = self.slots.get(value)
-        if slot is not None and slot in self.owned:
-            old = self.b.load(slot)
-            self.b.store(POINTER(None), slot)
-            self.python("Py_DecRef", old)
-
-    def boxed(self, value: Value) -> ll.Value:
-        """A new reference to a value as an object."""
-        loaded = self.load(value)
-        made = self.box(loaded)
-        if loaded.type is POINTER:
-            self.python("Py_IncRef", loaded)
-            return loaded
-        return self.checked_object(made)
-
-    def box(self, loaded: ll.Value) -> ll.Value:
-        if loaded.type == I64:
-            return self.python("PyLong_FromLongLong", loaded)
-        if loaded.type == DOUBLE:
-            return self.python("PyFloat_FromDouble", loaded)
-        if loaded.type == I1:
-            return self.python("PyBool_FromLong", self.b.zext(loaded, I64))
-        return loaded
-
-    def unboxed(self, given: ll.Value, type_: Type) -> ll.Value:
-        """A borrowed object as a value of this type: a scalar, or the object itself."""
-        if type_ is ty.INT:
-            return self._checked_scalar(self.python("PyLong_AsLongLong", given), I64(-1))
-        if type_ is ty.FLOAT:
-            return self._checked_scalar(self.python("PyFloat_AsDouble", given), DOUBLE(-1.0))
-        if type_ is ty.BOOL:
-            truth = self.python("PyObject_IsTrue", given)
-            self.fail_if(self.b.icmp_signed("<", truth, I32(0)))
-            return self.b.icmp_signed("!=", truth, I32(0))
-        return given
-
-    def _checked_scalar(self, value: ll.Value, mark: ll.Constant) -> ll.Value:
-        """A scalar that CPython converted; the mark may mean that it could not."""
-        is_float = value.type == DOUBLE
-        compare = self.b.fcmp_ordered if is_float else self.b.icmp_signed
-        suspect = compare("==", value, mark)
-        with self.b.if_then(suspect, likely=False):
-            self.fail_if(self.b.icmp_unsigned("!=", self.python("PyErr_Occurred"), POINTER(None)))
-        return value
-
-    def take(self, value: Value, given: ll.Value) -> None:
-        """Set a value from a new reference, unboxing where it lives in a register."""
-        if value.type not in SCALAR_TYPES:
-            self.store(value, given)
-            return
-        # Released before the check: the number has been read by then.
-        scalar = self._unchecked(given, value.type)
-        self.python("Py_DecRef", given)
-        self.store(value, scalar())
-
-    def _unchecked(self, given: ll.Value, type_: Type) -> Callable[[], ll.Value]:
-        if type_ is ty.BOOL:
-            truth = self.python("PyObject_IsTrue", given)
-
-            def finish() -> ll.Value:
-                self.fail_if(self.b.icmp_signed("<", truth, I32(0)))
-                return self.b.icmp_signed("!=", truth, I32(0))
-
-            return finish
-        name, mark = (
-            ("PyLong_AsLongLong", I64(-1))
-            if type_ is ty.INT
-            else ("PyFloat_AsDouble", DOUBLE(-1.0))
-        )
-        value = self.python(name, given)
-        return lambda: self._checked_scalar(value, mark)
-
-    def copy(self, target: Value, source: Value) -> None:
-        """Set one value to another, which may live elsewhere (an int joined with None)."""
-        if source.node.kind == UNINITIALIZED:
-            return
-        if target.type in SCALAR_TYPES and source.type in SCALAR_TYPES:
-            self.store(target, self.load(source))
-        elif target.type in SCALAR_TYPES:
-            self.store(target, self.unboxed(self.load(source), target.type))
-        else:
-            self.store(target, self.boxed(source))
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -349,6 +143,8 @@ class HostEmitter:
             self.branch(node)
         elif node.kind == LOOP:
             self.loop(node)
+        elif node.kind == TRY:
+            self.attempt(node)
         else:
             _LOWERINGS.get(node.kind, HostEmitter.operator)(self, node)
         for value in self.liveness.at.get(node, ()):
@@ -390,9 +186,93 @@ class HostEmitter:
             self.clear(value)
         with self.b.if_else(test) as arms:
             for arm, block in zip(arms, node.blocks, strict=True):
-                with arm, self.block(block):
-                    for target, source in zip(node.outputs, block.outputs, strict=True):
-                        self.copy(target, source)
+                with arm:
+                    self.choose(node, block)
+
+    def choose(self, node: Node, block: Block) -> None:
+        """Emit a block that gives what its node gives."""
+        with self.block(block):
+            for target, source in zip(node.outputs, block.outputs, strict=True):
+                self.copy(target, source)
+
+    # Handlers -----------------------------------------------------------------------------------
+
+    def attempt(self, node: Node) -> None:
+        """A body, and the handlers of its errors."""
+        body, *handlers = node.blocks
+        caught, after = (self.b.append_basic_block(name) for name in ("caught", "after_try"))
+        with self.failing_to(caught):
+            self.choose(node, body)
+        self.b.branch(after)
+        released = self.released
+        with self.at(caught), self.releasing(None):
+            self.release_inside(body)
+            for classes, handler in zip(node.attributes[CATCHES], handlers, strict=True):
+                expected = self.object(handled_classes(classes))
+                matches = self.python("PyErr_ExceptionMatches", expected)
+                with self.b.if_then(self.b.icmp_signed("!=", matches, I32(0))):
+                    self.handle(node, handler, released)
+                    self.b.branch(after)
+            self.b.branch(self.failure)
+        self.b.position_at_end(after)
+
+    def release_inside(self, body: Block) -> None:
+        """Release what a body owns; its last values die in it, so a later trip begins anew."""
+        for node in body.walk():
+            for value in (*node.outputs, *(v for block in node.blocks for v in block.inputs)):
+                self.clear(value)
+
+    def handle(self, node: Node, handler: Block, released: ll.AllocaInstr | None) -> None:
+        """Run a handler, with its exception as the one that Python handles."""
+        (error,) = handler.inputs
+        before = self.owned_slot()
+        self.b.store(self.python("PyErr_GetHandledException"), before)
+        raised = self.raised()
+        self.python("PyErr_SetHandledException", raised)
+        self.store(error, raised)
+        failed = self.function.append_basic_block("handler_failed")
+        self.handling.append(before)
+        with self.failing_to(failed), self.releasing(released):
+            self.release_gil()
+            self.choose(node, handler)
+            self.stop_handling(before)
+        self.handling.pop()
+        with self.at(failed):
+            self.stop_handling(before)
+            self.b.branch(self.failure)
+
+    def raised(self) -> ll.Value:
+        """A new reference to the exception that is set, which is none any more."""
+        places = [self.entry.alloca(POINTER) for _ in range(3)]
+        for fetch in ("PyErr_Fetch", "PyErr_NormalizeException"):
+            self.python(fetch, *places)
+        cls, error, traceback = map(self.b.load, places)
+        with self.b.if_then(self.b.icmp_unsigned("!=", traceback, POINTER(None))):
+            self.python("PyException_SetTraceback", error, traceback)
+        for reference in (cls, traceback):
+            self.python("Py_DecRef", reference)
+        return error
+
+    def stop_handling(self, before: ll.Value) -> None:
+        """Let Python handle again what it handled before."""
+        self.python("PyErr_SetHandledException", self.b.load(before))
+        self.release_slot(before)
+
+    def stop_handling_all(self) -> None:
+        """Leave all handlers, to return from the function."""
+        if self.handling:
+            with self.releasing(None):
+                self.stop_handling(self.handling[0])
+
+    def reraise(self, node: Node) -> None:
+        """Raise an exception again."""
+        error = self.load(node.inputs[0])
+        cls = self.python("PyObject_Type", error)
+        self.python("PyErr_SetObject", cls, error)
+        self.python("Py_DecRef", cls)
+        self.fail_if(I1(1))
+
+    # Loops --------------------------------------------------------------------------------------
 
     def loop(self, node: Node) -> None:
         (body,) = node.blocks
@@ -416,8 +296,7 @@ class HostEmitter:
         self.b.cbranch(more, inside, after)
         self.b.position_at_end(inside)
         with self.block(body):
-            pairs = zip(body.inputs[1:], body.outputs[1:], strict=True)
-            ends = [self.end_value(target, source) for target, source in pairs]
+            ends = self.end_values(body)
             self.b.store(self.load(body.outputs[0]), going_slot)
         for target, end in zip(body.inputs[1:], ends, strict=True):
             if end is not None:
@@ -437,8 +316,19 @@ class HostEmitter:
         """Set a carried variable for the next trip."""
         self.store(target, end)
 
+    def end_values(self, body: Block) -> list[ll.Value | None]:
+        """What carried variables become: all are read before any of them is written."""
+        ends: list[ll.Value | None] = []
+        with ExitStack() as held:
+            for target, source in zip(body.inputs[1:], body.outputs[1:], strict=True):
+                end = self.end_value(target, source)
+                ends.append(end)
+                if end is not None and target in self.slots and self.slots[target] in self.owned:
+                    held.enter_context(self.holding(end))
+        return ends
+
     def end_value(self, target: Value, source: Value) -> ll.Value | None:
-        """What a carried variable becomes: read before any of them is written."""
+        """What a carried variable becomes; an object with a reference of its own."""
         if source.node.kind == UNINITIALIZED:
             return None
         if target.type not in SCALAR_TYPES:
@@ -517,11 +407,12 @@ class HostEmitter:
         """Run a node in Python."""
         given = [v for v in node.inputs if v.node.kind != CONSTANT]
         vector = self.entry.alloca(POINTER, size=max(len(given), 1))
-        fresh = []
+        fresh: list[ll.Value] = []
         for index, value in enumerate(given):
-            loaded = self.load(value)
-            made = loaded if loaded.type is POINTER else self.checked_object(self.box(loaded))
-            if loaded.type is not POINTER:
+            made = self.load(value)
+            if made.type is not POINTER:
+                with self.holding(*fresh):
+                    made = self.checked_object(self.box(made))
                 fresh.append(made)
             self.b.store(made, self.b.gep(vector, [I64(index)]))
         callee = self.object(self.callback_of(node))
@@ -532,8 +423,9 @@ class HostEmitter:
         if len(node.outputs) == 1:
             self.take(node.output, result)
             return
-        for index, value in enumerate(node.outputs):
-            self.take_item(value, result, index)
+        with self.holding(result):
+            for index, value in enumerate(node.outputs):
+                self.take_item(value, result, index)
         self.python("Py_DecRef", result)
 
     def take_item(self, value: Value, container: ll.Value, index: int) -> None:
@@ -602,6 +494,7 @@ _LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
     "prim::ListConstruct": HostEmitter.list_construct,
     "prim::TupleUnpack": HostEmitter.tuple_unpack,
     "prim::unchecked_cast": HostEmitter.unchecked_cast,
+    "jit::reraise": HostEmitter.reraise,
     "aten::__is__": HostEmitter.is_none,
     "aten::__isnot__": HostEmitter.is_none,
     "aten::append": HostEmitter.append,
@@ -611,7 +504,7 @@ _LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
 
 def is_machine_code(node: Node) -> bool:
     """Whether a node runs without Python, but for rare cases."""
-    if node.kind in (CONSTANT, UNINITIALIZED, IF, LOOP):
+    if node.kind in (CONSTANT, UNINITIALIZED, IF, LOOP, TRY):
         return True
     if node.kind in ("aten::__is__", "aten::__isnot__"):
         bare = [v for v in node.inputs if v.type is not ty.NONE]

@@ -189,7 +189,7 @@ class NativeEmitter(TensorEmitter):
         size = self.storage.size
         if not size:
             return
-        self.taken = self.owned_pointer()
+        self.taken = self.pointer_slot()
         found = POINTER(None)
         if size <= MAX_KEPT:
             kept = self.b.atomic_rmw("xchg", self.cell(), I64(0), "seq_cst")
@@ -208,24 +208,12 @@ class NativeEmitter(TensorEmitter):
         found = self.module.globals.get("memory")
         return ll.GlobalVariable(self.module, I64, "memory") if found is None else found
 
-    def owned_pointer(self) -> ll.AllocaInstr:
-        """A slot for a pointer, at first NULL."""
-        slot = self.entry.alloca(POINTER)
-        self.entry.store(POINTER(None), slot)
-        return slot
-
-    def owned_object(self) -> ll.AllocaInstr:
-        """A slot whose object is released at the end, at first empty."""
-        slot = self.owned_pointer()
-        self.owned.append(slot)
-        return slot
-
     def allocate_results(self) -> None:
         """An array for each result that is computed in place or copied."""
         exits = self.frame.leaving.exits
         owners = [e.owner if e.way is not Way.COPY else v for v, e in exits.items()]
         for value in dict.fromkeys(v for v in owners if v is not None and v not in self.given):
-            slot = self.results[value] = self.owned_object()
+            slot = self.results[value] = self.owned_slot()
             array = self.checked_object(self.new_array(self.plan.forms[value]))
             self.b.store(array, slot)
             data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
@@ -261,7 +249,7 @@ class NativeEmitter(TensorEmitter):
         """While other threads run, nobody may take the arrays away."""
         for _, array in self.given.values():
             self.python("Py_IncRef", array)
-            self.b.store(array, self.owned_object())
+            self.b.store(array, self.owned_slot())
 
     def release_all(self, builder: ll.IRBuilder) -> None:
         super().release_all(builder)
@@ -300,7 +288,7 @@ class NativeEmitter(TensorEmitter):
         if value not in self.plan.forms:
             return self.boxed(value)
         if value not in self.left:
-            slot = self.owned_object()
+            slot = self.owned_slot()
             self.b.store(self.checked_object(self.leaving_tensor(value)), slot)
             self.left[value] = slot
         made = self.b.load(self.left[value])
@@ -311,7 +299,7 @@ class NativeEmitter(TensorEmitter):
         """A tuple or list of results."""
         is_list = value.node.kind == LIST
         elements = self.plan.displays[value]
-        slot = self.owned_object()
+        slot = self.owned_slot()
         create = "PyList_New" if is_list else "PyTuple_New"
         made = self.checked_object(self.python(create, I64(len(elements))))
         self.b.store(made, slot)
@@ -362,7 +350,7 @@ class NativeEmitter(TensorEmitter):
         if is_given:
             return self.view_of_argument(self.given[owner][0], made)
         if owner not in self.left:
-            slot = self.left[owner] = self.owned_object()
+            slot = self.left[owner] = self.owned_slot()
             self.python("Py_IncRef", array)
             whole = self.wrapped(owner, array, POINTER(None))
             self.b.store(self.checked_object(whole), slot)

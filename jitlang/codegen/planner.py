@@ -19,7 +19,7 @@ from .. import dtypes
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH, slices
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
+from ..ir.graph import CHOICES, CONSTANT, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.opdef import Effect
 from ..ir.types import TensorType
 from ..ops.draws import count_drawn, count_drawn_like
@@ -110,8 +110,8 @@ class Planner:
 
     def block(self, block: Block) -> None:
         for node in block.nodes:
-            if node.kind == IF:
-                self.branch(node)
+            if node.kind in CHOICES:
+                self.choice(node)
             elif node.kind == LOOP:
                 self.loop(node)
             elif touches_tensors(node):
@@ -145,7 +145,7 @@ class Planner:
 
     # Structure ----------------------------------------------------------------------------------
 
-    def branch(self, node: Node) -> None:
+    def choice(self, node: Node) -> None:
         for block in node.blocks:
             self.block(block)
         for index, output in enumerate(node.outputs):

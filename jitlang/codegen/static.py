@@ -11,6 +11,7 @@ from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
+from ..passes.effects import is_protected, is_pure
 from ..passes.manager import run_passes
 from . import objects
 from .actions import Call, Multiply, Plan, Run, touches_tensors
@@ -27,11 +28,12 @@ from .guards import (
     tensor_guards,
     varying_guards,
 )
-from .host import ENTRY, TABLE, is_machine_code
+from .host import is_machine_code
 from .leaving import find_exits, refuse_restarts
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .planner import Planner, UnsupportedGroup
+from .slots import ENTRY, TABLE
 from .storage import find_storage
 from .varying import Shapes, find_varying, plan_varying, smallest_size, spell_out_sizes
 from .varying_code import VaryingEmitter
@@ -212,5 +214,8 @@ def _refuse_callbacks(graph: Graph) -> None:
 
 
 def _ends_in_exception(node: Node) -> bool:
-    """Whether an exception is raised for sure after a node."""
-    return any(beside.kind == RAISE for beside in node.block.nodes)
+    """Whether an exception is raised for sure after a node, and nothing else can be seen of it
+    where a handler of the graph may go on.
+    """
+    is_harmless = node.kind == RAISE or is_pure(node) or not is_protected(node.block)
+    return is_harmless and any(beside.kind == RAISE for beside in node.block.nodes)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..ir.graph import IF, LOOP, Block, Graph, Node, Value
+from ..ir.graph import CHOICES, LOOP, Block, Graph, Node, Value
 from .actions import Call, Copy, Multiply, Plan, Run, Select, View, fresh_values, is_tensor
 
 ALIGNMENT = 64
@@ -119,8 +119,8 @@ class _Walk:
     def block(self, block: Block) -> None:
         for node in block.nodes:
             self.clock += 1
-            if node.kind == IF:
-                self.branch(node)
+            if node.kind in CHOICES:
+                self.choice(node)
             elif node.kind == LOOP:
                 self.loop(node)
             else:
@@ -147,7 +147,7 @@ class _Walk:
         self.read(_read_values(node, self.plan), self.clock)
         self.read(node.outputs, self.clock)
 
-    def branch(self, node: Node) -> None:
+    def choice(self, node: Node) -> None:
         for block in node.blocks:
             self.block(block)
             self.clock += 1

@@ -130,14 +130,14 @@ class TensorEmitter(HostEmitter):
     def missing(self, *, releases: bool) -> ll.Block:
         """A block that returns MISS; `releases`: after giving back what is owned."""
         block = self.function.append_basic_block("miss")
-        builder, self.b = self.b, ll.IRBuilder(block)
-        if releases:
-            self.take_gil()
-            self.release_all(self.b)
-        marker = self.object(MISS)
-        self.b.call(self.declare("Py_IncRef", ll.FunctionType(VOID, [POINTER])), [marker])
-        self.b.ret(marker)
-        self.b = builder
+        with self.at(block):
+            if releases:
+                self.take_gil()
+                self.stop_handling_all()
+                self.release_all(self.b)
+            marker = self.object(MISS)
+            self.b.call(self.declare("Py_IncRef", ll.FunctionType(VOID, [POINTER])), [marker])
+            self.b.ret(marker)
         return block
 
     def raising(self, raiser: Callable[..., Any], *given: ll.Value | Value) -> None:

@@ -135,7 +135,7 @@ class VaryingEmitter(NativeEmitter):
 
     def allocate(self, size: ll.Value) -> None:
         """Take the block of memory for a call from the cache."""
-        self.taken = self.owned_pointer()
+        self.taken = self.pointer_slot()
         least = self.b.add(size, I64(HEADER - 1))
         count = self.declare("llvm.ctlz.i64", ll.FunctionType(I64, [I64, ll.IntType(1)]))
         bits = self.b.sub(I64(64), self.b.call(count, [least, ll.IntType(1)(0)]))

@@ -33,6 +33,7 @@ from ..ir.invariants import is_effect
 from ..ir.types import TensorType
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
+from ..passes.effects import is_protected, must_run
 from .composites import COMPOSITES
 from .draws import DRAWS, RESERVE, RESERVE_LIKE, may_repeat, reserve_draws
 from .joins import JOINS
@@ -164,11 +165,14 @@ class _Partition:
     def shows(self, node: Node) -> bool:
         """Whether it can be seen that a node ran before an error in another one.
 
-        A reservation has no say: where its tensors do not broadcast, it advances nothing.
+        A reservation has no say: where its tensors do not broadcast, it advances nothing. Handlers
+        of the graph see more than the caller: all writes, and which error came first.
         """
         if node.kind in (RESERVE, RESERVE_LIKE):
             return False
         writes = self.analysis.writes(node)
+        if is_protected(self.block):
+            return bool(writes) or (not is_fusible(node) and any(map(must_run, node.walk())))
         return any(map(is_effect, node.walk())) and (not writes or self.analysis.is_visible(writes))
 
     def may_join(self, node: Node, group: _Group) -> bool:

@@ -13,10 +13,11 @@ from typing import Any
 from ..codegen import fused_kernel
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..ir import types as ty
-from ..ir.graph import Graph, Node, ObjectRef, Value
+from ..ir.graph import CATCHES, Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..ops.arrays import READINGS
+from ..ops.control import handled_classes
 from ..passes.alias import written_argument
 from ..passes.effects import is_pure, may_raise
 from ..tensor.dispatch import MAY_RETURN_SELF
@@ -38,6 +39,8 @@ from .representation import (
 )
 from .text import Deferred, Emitted, FunctionText, Kernel, bare, box, identifier, literal, raw
 
+AS_CAUGHT = "as_caught"
+"""The name of what turns an exception into the one that handlers see."""
 TOO_BIG = "{0}.bit_length() > 63 and {0} != -0x8000000000000000"
 """The quickest test that an int does not fit in 64 bits, measured: 9 ns, two comparisons take 16.
 """
@@ -356,7 +359,8 @@ class _Emitter:
             self.write(f"{writes} = {called}" if writes else called, instruction.node)
             self.begin(name, reads)
         self.open_regions.append(instruction)
-        counters = None if self.flow is None else self.flow.add(instruction.node)
+        flow = None if instruction.opcode is Opcode.TRY else self.flow
+        counters = None if flow is None else flow.add(instruction.node)
         self.count(counters, 0, instruction.node)
         self.open_functions[-1].open(header, self.take_blame() or instruction.node)
         self.count(counters, 1, instruction.node)
@@ -372,6 +376,9 @@ class _Emitter:
     def end(self, instruction: Instruction) -> None:
         self.open_functions[-1].close(instruction.node)
         opened = self.open_regions.pop()
+        if opened.opcode is Opcode.TRY:
+            self.write("else: raise", instruction.node)
+            self.open_functions[-1].close(instruction.node)
         if opened.outlined:
             results = [f"r{register}" for register in opened.writes]
             if results:
@@ -386,6 +393,30 @@ class _Emitter:
         self.open_functions[-1].close(instruction.node)
         self.open_functions[-1].open("else:", instruction.node)
         self.release(instruction.releases, instruction.node)
+
+    def enter_try(self, instruction: Instruction) -> None:
+        self.enter(instruction, "try:")
+
+    def enter_handler(self, instruction: Instruction) -> None:
+        """`if` the exception is of the classes of this handler, after all those before it.
+
+        The reraising `else` of the last one keeps the traceback, and so the node that failed.
+        """
+        node, function = instruction.node, self.open_functions[-1]
+        (error,) = instruction.outputs
+        number = node.blocks.index(error.value.block) - 1
+        caught = self.text(error)
+        function.close(node)
+        if number == 0:
+            function.open(f"except BaseException as {caught}:", node)
+            function.write(f"{caught} = {AS_CAUGHT}({caught})", node)
+        classes = handled_classes(node.attributes[CATCHES][number])
+        name = self.name(f"c{len(self.names)}", classes, classes)
+        function.open(f"{'elif' if number else 'if'} isinstance({caught}, {name}):", node)
+        self.release(instruction.releases, node)
+
+    def reraise(self, instruction: Instruction) -> None:
+        self.write(f"raise {self.text(instruction.inputs[0])}", instruction.node)
 
     def enter_for(self, instruction: Instruction) -> None:
         trips, start = map(self.text, instruction.inputs)
@@ -520,6 +551,8 @@ _BY_OPCODE: dict[Opcode, Callable[[_Emitter, Instruction], None]] = {
     Opcode.FOR: _Emitter.enter_for,
     Opcode.WHILE: _Emitter.enter_while,
     Opcode.BREAK_UNLESS: _Emitter.break_unless,
+    Opcode.TRY: _Emitter.enter_try,
+    Opcode.HANDLER: _Emitter.enter_handler,
     Opcode.END: _Emitter.end,
     Opcode.RETURN: _Emitter.returns,
 }
@@ -538,6 +571,7 @@ _BY_KIND: dict[str, Callable[[_Emitter, Instruction], None]] = {
     FUSION_GROUP: _Emitter.fusion_group,
     "prim::Print": _Emitter.print,
     "prim::RaiseException": _Emitter.raise_exception,
+    "jit::reraise": _Emitter.reraise,
     "prim::isinstance": _Emitter.is_instance,
     "jit::checked_cast": _Emitter.checked_cast,
 }

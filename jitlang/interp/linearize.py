@@ -1,10 +1,10 @@
 """A graph as a flat list of instructions over registers.
 
 Structure is kept as markers, for the machine writes Python: `IF [ELSE] END`, `FOR ... END`,
-`WHILE ... END`. A constant is an operand by itself and needs no instruction. Joins are `MOVE`s,
-all moves of one instruction at once; the results of a block are computed in the register of the
-join where possible, so that most moves vanish. Every register is released where its value dies
-(`passes/liveness.py`) and used again.
+`WHILE ... END`, `TRY HANDLER ... END`. A constant is an operand by itself and needs no instruction.
+Joins are `MOVE`s, all moves of one instruction at once; the results of a block are computed in the
+register of the join where possible, so that most moves vanish. Every register is released where its
+value dies (`passes/liveness.py`) and used again.
 
 A loop runs while its condition holds, at most its trip count; `FOR` counts, `WHILE` does not (the
 trip count is no limit and nobody reads the index), `BREAK_UNLESS` tests the condition after each
@@ -19,7 +19,7 @@ from enum import Enum
 
 from .. import config
 from ..ir import types as ty
-from ..ir.graph import IF, LOOP, PARAM, Block, Graph, Node, Value
+from ..ir.graph import IF, LOOP, PARAM, TRY, Block, Graph, Node, Value
 from ..passes.liveness import IMMEDIATE, captures, find_last_uses
 
 CAST = "prim::unchecked_cast"
@@ -28,7 +28,7 @@ UNLIMITED_TRIPS = 2**62
 """A trip count from which on a loop is not counted: no program gets there."""
 
 MAX_NESTED_LOOPS = 18
-"""CPython refuses more than 20 nested loops in one function."""
+"""CPython refuses more than 20 nested loops in one function; a handler counts as two."""
 
 LIGHT = (ty.INT, ty.FLOAT, ty.COMPLEX, ty.BOOL, ty.NUMBER, ty.NONE, ty.DTYPE, ty.DEVICE)
 """Types whose dead values may stay in their registers: they hold no memory worth giving back."""
@@ -44,6 +44,8 @@ class Opcode(Enum):
     FOR = "for"  # outputs: index; inputs: trip count, initial condition
     WHILE = "while"  # inputs: condition, read before every trip
     BREAK_UNLESS = "break unless"  # inputs: condition
+    TRY = "try"
+    HANDLER = "handler"  # outputs: the exception
     END = "end"
     RETURN = "return"  # inputs: the result
 
@@ -170,6 +172,8 @@ class _Depth:
     loops: int = 0
 
     def inside(self, node: Node) -> _Depth:
+        if node.kind == TRY:  # a handler is an `if` in an `except`
+            return _Depth(self.blocks + 2, self.loops + 2)
         return _Depth(self.blocks + 1, self.loops + (node.kind == LOOP))
 
     @property
@@ -256,6 +260,8 @@ class _Linearizer:
                 self.branches(node)
             elif node.kind == LOOP:
                 self.loop(node)
+            elif node.kind == TRY:
+                self.attempt(node)
             elif node.kind not in IMMEDIATE:
                 self.simple(node)
 
@@ -295,13 +301,40 @@ class _Linearizer:
         then_block, else_block = node.blocks
         before = self.registers.copy()
         marker.releases = self.branch(then_block, node.outputs, joins)
-        before.add(len(self.registers.values) - len(before.values))
-        self.registers = before
+        self.go_back(before)
         marker = self.emit(Opcode.ELSE, node)
         marker.releases = self.branch(else_block, node.outputs, joins)
         self.depth = outer
         self.finish_joins(node.outputs, joins)
         self.emit(Opcode.END, node, releases=self.release(self.liveness.at[node]))
+
+    def attempt(self, node: Node) -> None:
+        """A body, and handlers that begin as it did: what it defined is out of reach for them.
+
+        The exception has a register of its own, which Python clears after each handler.
+        """
+        marker = self.emit(Opcode.TRY, node)
+        joins = self.join(node.outputs, [None] * len(node.outputs))
+        caught = self.registers.reserve(self.registers.choose(()))
+        outer = self.region(marker, joins)
+        body, *handlers = node.blocks
+        before = self.registers.copy()
+        marker.releases = self.branch(body, node.outputs, joins)
+        for handler in handlers:
+            self.go_back(before.copy())
+            (error,) = handler.inputs
+            self.registers.hold(error, caught)
+            marker = self.emit(Opcode.HANDLER, node, outputs=[self.operand(error)])
+            marker.releases = self.branch(handler, node.outputs, joins)
+        self.depth = outer
+        self.registers.unreserve(caught)
+        self.finish_joins(node.outputs, joins)
+        self.emit(Opcode.END, node, releases=self.release(self.liveness.at[node]))
+
+    def go_back(self, before: _Registers) -> None:
+        """Go on with the registers as they were, and those that were made since."""
+        before.add(len(self.registers.values) - len(before.values))
+        self.registers = before
 
     def branch(self, block: Block, joined: Sequence[Value], joins: Sequence[int]) -> Sequence[int]:
         """Emit a branch; returns what is released at its start."""

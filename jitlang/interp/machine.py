@@ -33,10 +33,10 @@ from ..arrays import ignore_float_errors, restore_float_errors
 from ..errors import SourceSpan, attach_script_stack
 from ..fuser.partition import FUSION_GROUP
 from ..ir import types as ty
-from ..ir.graph import Graph, Node
+from ..ir.graph import TRY, Graph, Node
 from ..ops.broadcast import as_torch_error
 from ..tensor import Tensor
-from .emit import emit
+from .emit import AS_CAUGHT, emit
 from .linearize import Instruction, linearize
 from .profile import FlowCounts
 from .representation import holds_tensor
@@ -62,6 +62,7 @@ class Routine:
         self.exact = exact
         # NumPy's floating-point warnings are for arrays; torch's tensors give none.
         self._has_tensors = any(map(_holds_tensor, graph.walk()))
+        self._handles_errors = bool(graph.find(TRY))
         self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
         self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact), flow)
         self._code: CodeType = compile(self.source, self.filename, "exec")
@@ -117,6 +118,8 @@ class Routine:
             name: bound.bind(xp, self.exact) if isinstance(bound, Kernel) else bound
             for name, bound in self._emitted.names.items()
         }
+        if self._handles_errors:
+            namespace[AS_CAUGHT] = self._as_caught
         exec(self._code, namespace)
         function: FunctionType = namespace[self._emitted.function]
         return function
@@ -125,6 +128,13 @@ class Routine:
         if self._device is None:
             self._device = self._bind(sys.modules["cupy"])
         return self._device
+
+    def _as_caught(self, error: BaseException) -> BaseException:
+        """What a handler in the graph is given: the error that would leave if there were none."""
+        if not isinstance(error, Exception):
+            return error
+        raised = _as_its_surface_says(error, self._failed_node(error.__traceback__))
+        return error if raised is error else raised.with_traceback(error.__traceback__)
 
     def _failed_node(self, traceback: TracebackType | None) -> Node | None:
         """The node at which the error left this routine; a deeper run of it has noted its own."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 
 from ..fuser.partition import FUSION_GROUP
 from ..ir import types as ty
-from ..ir.graph import IF, LOOP, Graph, Node, Value
+from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
 from ..ir.schema import Argument
 from ..ir.types import ListType, OptionalType, SequenceType, Surface, TensorType, Type, VarType
 from ..passes.alias import written_argument
@@ -139,7 +139,7 @@ class _Needs:
         return objects
 
 
-def _read_by_if(node: Node, needs: _Needs) -> None:
+def _read_by_join(node: Node, needs: _Needs) -> None:
     for block in node.blocks:
         for joined, result in zip(node.outputs, block.outputs, strict=True):
             needs.link(joined, result)
@@ -238,7 +238,7 @@ def is_unset(node: Node, output: Value) -> bool:
 
 
 _READERS: dict[str, Callable[[Node, _Needs], None]] = {
-    IF: _read_by_if,
+    **dict.fromkeys(CHOICES, _read_by_join),
     LOOP: _read_by_loop,
     CAST: _read_by_cast,
     LIST_CONSTRUCT: _read_by_list_construct,

@@ -32,8 +32,14 @@ RETURN = "prim::Return"
 CONSTANT = "prim::Constant"
 IF = "prim::If"
 LOOP = "prim::Loop"
+TRY = "prim::Try"
 UNINITIALIZED = "prim::Uninitialized"
 PYTHON_OP = "prim::PythonOp"
+
+CHOICES = (IF, TRY)
+"""Kinds of nodes that give what one of their blocks gives."""
+CATCHES = "catches"
+"""The attribute of a `prim::Try` that lists the exception classes of each handler."""
 
 
 @dataclass(frozen=True, slots=True)

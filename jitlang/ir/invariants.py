@@ -14,10 +14,12 @@ from .. import arrays
 from ..dtypes import DType, from_numpy
 from . import types as ty
 from .graph import (
+    CATCHES,
     CONSTANT,
     IF,
     LOOP,
     PYTHON_OP,
+    TRY,
     UNINITIALIZED,
     Node,
     ObjectRef,
@@ -164,7 +166,7 @@ def _may_return(type_: Type, declared: Type) -> bool:
 # Kinds ------------------------------------------------------------------------------------------
 
 
-def _arity(node: Node, inputs: int | None, outputs: int | None, blocks: int = 0) -> Messages:
+def _arity(node: Node, inputs: int | None, outputs: int | None, blocks: int | None = 0) -> Messages:
     counts = (
         ("input", node.inputs, inputs), ("output", node.outputs, outputs),
         ("block", node.blocks, blocks),
@@ -225,6 +227,52 @@ def _loop(node: Node) -> Messages:
     yield from _carried("what enters", node.inputs[2:], block.inputs[1:])
     yield from _carried("what goes around", block.outputs[1:], block.inputs[1:])
     yield from _carried("what comes out", block.inputs[1:], node.outputs)
+
+
+def _try(node: Node) -> Messages:
+    arity = list(_arity(node, 0, None, None))
+    yield from arity
+    catches = node.attributes.get(CATCHES)
+    if arity:
+        return
+    if not _is_list_of_classes(catches):
+        yield f"needs a list of exception classes for each handler as {CATCHES!r}"
+        return
+    if len(node.blocks) != len(catches) + 1:
+        yield f"has {len(catches) + 1} blocks, found {len(node.blocks)}"
+        return
+    body, *handlers = node.blocks
+    if body.inputs:
+        yield "block 0 has inputs"
+    for index, handler in enumerate(handlers, 1):
+        if [value.type for value in handler.inputs] != [ty.ANY]:
+            yield f"block {index} takes the exception, of type Any"
+    for index, block in enumerate(node.blocks):
+        yield from _carried(f"block {index}", block.outputs, node.outputs)
+
+
+def _is_list_of_classes(value: Any) -> TypeGuard[list[list[ObjectRef]]]:
+    """Whether an attribute names exception classes, at least one for each of some handlers."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(
+        isinstance(classes, list) and classes and all(map(_is_exception_class, classes))
+        for classes in value
+    )
+
+
+def _is_exception_class(value: Any) -> bool:
+    if not isinstance(value, ObjectRef):
+        return False
+    found = value.value
+    return found is None or (isinstance(found, type) and issubclass(found, BaseException))
+
+
+def _reraise(node: Node) -> Messages:
+    given = node.inputs[0] if node.inputs else None
+    owner = given.block.owner if given is not None and given.is_block_input else None
+    if owner is None or owner.kind != TRY:
+        yield "raises what no handler was given"
 
 
 def _list_construct(node: Node) -> Messages:
@@ -366,6 +414,8 @@ NODE_RULES: Mapping[str, tuple[int, Callable[[Node], Messages]]] = {
     CONSTANT: (9, _constant),
     IF: (10, _if),
     LOOP: (11, _loop),
+    TRY: (26, _try),
+    "jit::reraise": (27, _reraise),
     "prim::ListConstruct": (14, _list_construct),
     "prim::DictConstruct": (15, _dict_construct),
     "prim::TupleConstruct": (16, _tuple_construct),

@@ -55,11 +55,13 @@ from typing import Any
 from . import types as ty
 from .calls import call_text
 from .graph import (
+    CATCHES,
     CONSTANT,
     IF,
     LOOP,
     PARAM,
     RETURN,
+    TRY,
     Block,
     Graph,
     Node,
@@ -296,13 +298,15 @@ class _Writer:
     def statement(self, node: Node) -> None:
         if node.kind == CONSTANT:
             return
-        if node.kind not in (IF, LOOP, "prim::TupleConstruct"):
+        if node.kind not in (IF, LOOP, TRY, "prim::TupleConstruct"):
             self.settle_long(node.inputs)
         match node.kind:
             case "prim::If":
                 self.branch(node)
             case "prim::Loop":
                 self.loop(node)
+            case "prim::Try":
+                self.attempt(node)
             case "prim::TupleUnpack" | "prim::ListUnpack":
                 self.unpack(node)
             case "prim::SetAttr":
@@ -357,9 +361,22 @@ class _Writer:
     def branch(self, node: Node) -> None:
         condition = self.read(node.inputs[0])
         self.pending.clear()
+        self._choice(node, (f"if {condition}:", "else:"))
+
+    def attempt(self, node: Node) -> None:
+        openings = ["try:"]
+        for classes, handler in zip(node.attributes[CATCHES], node.blocks[1:], strict=True):
+            names = ", ".join(each.name for each in classes)
+            caught = names if len(classes) == 1 else f"({names})"
+            openings.append(f"except {caught} as {self.name(handler.inputs[0])}:")
+        self.pending.clear()
+        self._choice(node, openings)
+
+    def _choice(self, node: Node, openings: Sequence[str]) -> None:
+        """The blocks of which one gives what the node gives."""
         targets = [self.name(value) for value in node.outputs]
         joined = [_joined(values) for values in zip(*(b.outputs for b in node.blocks), strict=True)]
-        for opening, block in zip((f"if {condition}:", "else:"), node.blocks, strict=True):
+        for opening, block in zip(openings, node.blocks, strict=True):
             self.line(opening)
             with self.indented():
                 start = len(self.lines)
@@ -490,9 +507,11 @@ def _recorded(table: dict[str, Any], wanted: str, item: Any) -> str:
 
 
 def _joined(values: Sequence[Value]) -> Type | None:
-    """The type that both arms of an `if` give by themselves."""
-    first, second = (ty.unshaped(value.type) for value in values)
-    return ty.unify(first, second)
+    """The type that all arms of a choice give by themselves."""
+    joined: Type | None = ty.unshaped(values[0].type)
+    for value in values[1:]:
+        joined = None if joined is None else ty.unify(joined, ty.unshaped(value.type))
+    return joined
 
 
 def _within(condition: str, iteration: str, limit: str) -> str:

@@ -53,6 +53,11 @@ Nodes:
     of a subtype.
 25. No effect may run before a `prim::Guard`, which restarts the call (decision 16): no write, no
     random draw, no call out; nested and earlier iterations count.
+26. A `prim::Try` reads nothing. Its first block takes nothing; of the others, the handlers, each
+    takes the exception (Any). `catches` has one list of exception classes, not empty, per handler,
+    and there is one handler at least. Each block gives one value per output of the node, of a
+    subtype of its type.
+27. A `jit::reraise` reads the exception that a handler around it was given.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
 drops, merges or reorders them. `RaiseException` raises the Python class that its second argument
 names; a class that is not one of Python's own raises `ScriptError` with the class name before the
 message.
+
+`jit::reraise` raises the exception that a handler of a `prim::Try` was given again.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 from .. import arrays, dtypes
 from ..errors import ScriptError
 from ..ir import types as ty
+from ..ir.graph import ObjectRef
 from ..ir.opdef import Effect
 from ..ir.types import Type
 from .rows import op, scalar
@@ -33,11 +36,31 @@ def exception_class(name: str | None) -> type[BaseException] | None:
     return found if is_class else None
 
 
+def handled_classes(classes: Sequence[ObjectRef]) -> tuple[type[BaseException], ...]:
+    """The exception classes that a handler names.
+
+    Raises:
+        NotImplementedError: the graph, which was read from text, knows a class by name only.
+    """
+    return tuple(map(_handled_class, classes))
+
+
+def _handled_class(reference: ObjectRef) -> type[BaseException]:
+    found: type[BaseException] | None = reference.value or exception_class(reference.name)
+    if found is None:
+        raise NotImplementedError(f"the exception class {reference.name} is known by name only")
+    return found
+
+
 def _raise(xp: Any, msg: str, cls: str | None = None) -> None:
     found = exception_class(cls)
     if found is not None:
         raise found(msg) if msg else found()
     raise ScriptError(f"{cls}: {msg}" if cls else msg)
+
+
+def _reraise(xp: Any, error: BaseException) -> None:
+    raise error
 
 
 def _warn(xp: Any, message: str, stacklevel: int) -> None:
@@ -51,6 +74,7 @@ op(
     effect=Effect.IO,
     **HIDDEN,
 )
+op("jit::reraise(Any error) -> ()", impl=_reraise, effect=Effect.IO, **HIDDEN)
 op(
     "aten::warn(str message, int stacklevel=2) -> ()",
     impl=_warn,

@@ -28,11 +28,12 @@ from typing import NamedTuple
 
 from ..ir import types as ty
 from ..ir.graph import (
+    CHOICES,
     CONSTANT,
-    IF,
     LOOP,
     PARAM,
     RETURN,
+    TRY,
     UNINITIALIZED,
     Block,
     Graph,
@@ -56,7 +57,7 @@ TUPLE_SLICE = "prim::TupleSlice"
 IS_INSTANCE = "prim::isinstance"
 _STRUCTURE = frozenset({
     *CONSTRUCTS, *EXTRACTS, *CASTS, CHECKED_CAST, TUPLE_SLICE, IS_INSTANCE, CONSTANT,
-    UNINITIALIZED, IF, LOOP, PARAM, RETURN,
+    UNINITIALIZED, *CHOICES, LOOP, PARAM, RETURN,
 })  # fmt: skip
 """Nodes without a row whose meaning is known; they have no effects of their own."""
 
@@ -237,13 +238,16 @@ class AliasAnalysis:
             self.memory(a).join(self.memory(b))
 
     def _enter(self, block: Block) -> None:
+        if block.owner is not None and block.owner.kind == TRY:
+            for error in block.inputs:  # what an exception holds may come from anywhere
+                self._join(error, self.outside)
         for node in block.nodes:
             for inner in node.blocks:
                 self._enter(inner)
             self._run(node)
 
     def _run(self, node: Node) -> None:
-        if node.kind == IF:
+        if node.kind in CHOICES:
             for block in node.blocks:
                 self._join_all(node.outputs, block.outputs)
         elif node.kind == LOOP:

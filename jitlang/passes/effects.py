@@ -6,7 +6,8 @@ with an equal one, or run at compile time is decided here and nowhere else.
 An error is an effect: a program that divides by zero must still do so when nobody reads the
 quotient. So a scalar or container row whose expression can raise stays. Array kernels are taken
 not to raise (their errors are about shapes and dtypes): a tensor that nobody reads is not
-computed.
+computed. But in the body of a `prim::Try` an error decides where the graph goes on, so there they
+run too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import ast
 from functools import cache
 
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Node
+from ..ir.graph import CHOICES, CONSTANT, LOOP, TRY, UNINITIALIZED, Block, Node
 from ..ir.opdef import Effect, OpDef
 from .alias import CASTS, CONSTRUCTS, IS_INSTANCE, TUPLE_SLICE
 
@@ -42,7 +43,7 @@ _SAFE_CALLS = frozenset({
 
 def must_run(node: Node) -> bool:
     """Whether the node must run even if nobody reads its results; its writes are not considered."""
-    if node.kind in HARMLESS or node.kind == IF:
+    if node.kind in HARMLESS or node.kind in CHOICES:
         return False
     if node.kind == LOOP:
         return bool(node.inputs[0].constant(0) >= UNLIMITED_TRIPS)
@@ -50,7 +51,20 @@ def must_run(node: Node) -> bool:
         return True
     if node.op.effect in (Effect.IO, Effect.RAISES):
         return True
-    return may_raise(node.op) or (node.op.checked_integer and node.graph.integers == "checked")
+    if may_raise(node.op) or (node.op.checked_integer and node.graph.integers == "checked"):
+        return True
+    return node.op.python is None and is_protected(node.block)
+
+
+def is_protected(block: Block) -> bool:
+    """Whether the graph itself may handle an error in the block: it is in the body of a `Try`.
+
+    What has happened before the error can be seen from the handlers then.
+    """
+    owner = block.owner
+    if owner is None:
+        return False
+    return (owner.kind == TRY and owner.blocks[0] is block) or is_protected(owner.block)
 
 
 def is_pure(node: Node) -> bool:

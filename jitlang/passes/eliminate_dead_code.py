@@ -8,19 +8,19 @@
 
 Needed are: what must run whatever becomes of its results (`effects.must_run`), writes to memory
 that can be seen after the call, the graph's results; then everything these read, whatever writes
-to memory that these read, and the conditions under which they run. Outputs of an `If` and values
-carried by a loop go one by one.
+to memory that these read, and the conditions under which they run. Outputs of an `If` or a `Try`
+and values carried by a loop go one by one.
 """
 
 from __future__ import annotations
 
-from ..ir.graph import IF, LOOP, PARAM, Block, Graph, Node, Value
+from ..ir.graph import CHOICES, LOOP, PARAM, Block, Graph, Node, Value
 from .alias import AliasAnalysis, Place
 from .effects import must_run
 
 
 def eliminate_dead_code(graph: Graph) -> bool:
-    """Remove nodes, `If` outputs and carried values that nobody needs."""
+    """Remove nodes, joined and carried values that nobody needs."""
     changed = False
     while _eliminate(graph):
         changed = True
@@ -80,7 +80,7 @@ class _Needs:
                     self.need_node(node)
 
     def _enter(self, node: Node) -> None:
-        if node.kind == IF:
+        if node.kind in CHOICES:
             self.need_values(node.inputs)
         elif node.kind == LOOP:
             self.need_values([*node.inputs[:2], node.blocks[0].outputs[0]])
@@ -100,7 +100,7 @@ class _Needs:
             self._need_parameter(value)
             return
         self.need_node(node)
-        if node.kind == IF:
+        if node.kind in CHOICES:
             self.need_values([block.outputs[offset] for block in node.blocks])
         elif node.kind == LOOP:
             self.need_values([node.inputs[offset + 2], *_carried(node, offset)])
@@ -127,7 +127,7 @@ def _sweep(block: Block, needs: _Needs) -> bool:
             node.destroy()
             changed = True
             continue
-        dropped = _drop_outputs(node, needs) if node.kind in (IF, LOOP) else []
+        dropped = _drop_outputs(node, needs) if node.kind in (*CHOICES, LOOP) else []
         for inner in node.blocks:
             changed |= _sweep(inner, needs)
         if node.kind == LOOP:

@@ -21,7 +21,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value
 from ..ir.types import TensorType
 from .alias import AliasAnalysis
-from .effects import HARMLESS, is_pure, may_raise, must_run
+from .effects import HARMLESS, is_protected, is_pure, may_raise, must_run
 from .eliminate_common_subexpressions import may_stand_for_many
 from .loops import is_from_outside, runs_once_at_least
 from .ranges import Ranges, find_ranges
@@ -68,10 +68,14 @@ def _is_invariant(node: Node, loop: Node, analysis: AliasAnalysis) -> bool:
 def _is_seen(node: Node, may_fail: bool, analysis: AliasAnalysis) -> bool:
     """Whether a node may raise or do what is seen from outside, so that errors must not pass it."""
     if node.blocks:
-        return any(
-            must_run(inner) or analysis.is_visible(analysis.writes(inner)) for inner in node.walk()
-        )
-    return may_fail or must_run(node) or analysis.is_visible(analysis.writes(node))
+        return any(must_run(inner) or _writes_visibly(inner, analysis) for inner in node.walk())
+    return may_fail or must_run(node) or _writes_visibly(node, analysis)
+
+
+def _writes_visibly(node: Node, analysis: AliasAnalysis) -> bool:
+    """Whether what a node writes can be seen after an error: from outside, or by a handler."""
+    written = analysis.writes(node)
+    return analysis.is_visible(written) or (bool(written) and is_protected(node.block))
 
 
 def _cannot_raise(node: Node, ranges: Ranges) -> bool:

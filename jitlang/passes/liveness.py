@@ -7,7 +7,8 @@ exactly once:
 - *on entry* to an `If` or a loop: an input that its blocks do not read and nobody reads later;
 - *at the start* of a block: a value that dies in the other branch, or a parameter nobody reads;
 - *at the end* of a block: a result that nobody reads in another way afterwards;
-- *at* a loop, after its last trip: a value from outside that the body reads and nobody reads later.
+- *at* a loop, after its last trip: a value from outside that the body reads and nobody reads later;
+- *at* a `Try`, after its body or the handler: the same, for an error may come before the last read.
 
 Constants and `prim::Uninitialized` never die: they are no variables.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, Value
+from ..ir.graph import CONSTANT, IF, LOOP, TRY, UNINITIALIZED, Block, Graph, Node, Value
 
 Live = dict[Value, None]
 """An ordered set: what is found must not depend on addresses."""
@@ -74,6 +75,8 @@ def _walk(block: Block, live: Live, found: Liveness) -> None:
             _leave_branches(node, live, found)
         elif node.kind == LOOP:
             _leave_loop(node, live, found)
+        elif node.kind == TRY:
+            _leave_try(node, live, found)
         elif node.kind not in IMMEDIATE:
             found.at[node] = _defined(node, live) + _last_reads(node.inputs, live)
 
@@ -115,3 +118,12 @@ def _leave_loop(node: Node, live: Live, found: Liveness) -> None:
     _walk(body, inside, found)
     found.at_start[body] = [v for v in body.inputs if v not in inside]
     found.on_entry[node] = _last_reads(node.inputs, live)
+
+
+def _leave_try(node: Node, live: Live, found: Liveness) -> None:
+    dead = _defined(node, live)
+    found.at[node] = dead + _last_reads(captures(node), live)
+    for block in node.blocks:
+        inside = dict(live)
+        _walk(block, inside, found)
+        found.at_start[block] = [v for v in block.inputs if v not in inside]

@@ -27,7 +27,19 @@ import numpy as np
 
 from .. import arrays, dtypes
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, Value, create_node
+from ..ir.graph import (
+    CHOICES,
+    CONSTANT,
+    IF,
+    LOOP,
+    TRY,
+    UNINITIALIZED,
+    Block,
+    Graph,
+    Node,
+    Value,
+    create_node,
+)
 from ..ir.graph import tensor_data as data_of
 from ..ir.matching import conversion, result_types
 from ..ir.opdef import NOT_CONSTANT, OpDef
@@ -103,7 +115,14 @@ class _Facts:
     def branch(self, node: Node) -> None:
         """Walk the blocks that may run, and join them."""
         test = self.value_of(node.inputs[0])
-        blocks = node.blocks if test is NOT_CONSTANT else [node.blocks[0 if test else 1]]
+        self.join(node, node.blocks if test is NOT_CONSTANT else [node.blocks[0 if test else 1]])
+
+    def attempt(self, node: Node) -> None:
+        """Walk a body and its handlers, and join them."""
+        self.join(node, node.blocks)
+
+    def join(self, node: Node, blocks: Sequence[Block]) -> None:
+        """Walk blocks of which one gives what the node gives."""
         for block in blocks:
             self.block(block)
         for value in node.outputs:
@@ -135,7 +154,11 @@ class _Facts:
         return [self.type_of(value) for value in body.outputs[1:]]
 
 
-_WALKS: Mapping[str, Callable[[_Facts, Node], None]] = {IF: _Facts.branch, LOOP: _Facts.loop}
+_WALKS: Mapping[str, Callable[[_Facts, Node], None]] = {
+    IF: _Facts.branch,
+    LOOP: _Facts.loop,
+    TRY: _Facts.attempt,
+}
 
 
 def narrower(stated: Type, found: Type) -> Type:
@@ -319,7 +342,7 @@ def _refine(values: Iterable[Value], facts: _Facts) -> bool:
 def _refine_unset(graph: Graph) -> None:
     """Let uninitialised values that are joined with others have the type of the join."""
     for node in list(graph.walk()):
-        if node.kind == IF:
+        if node.kind in CHOICES:
             for block in node.blocks:
                 _replace_unset(block.return_node, 0, node.outputs)
         elif node.kind == LOOP:

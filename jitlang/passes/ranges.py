@@ -23,12 +23,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from itertools import count
 from typing import NamedTuple
 
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Block, Graph, Node, Value
+from ..ir.graph import CONSTANT, IF, LOOP, TRY, UNINITIALIZED, Block, Graph, Node, Value
 from ..ir.opdef import OpDef
 
 MAX_DEPTH = 5
@@ -109,6 +109,8 @@ class Ranges:
                 self._branch(node)
             elif node.kind == LOOP:
                 self._loop(node)
+            elif node.kind == TRY:
+                self._attempt(node)
             elif node.op is not None and [value.type for value in node.outputs] == [ty.INT]:
                 self._row(node, node.op)
 
@@ -139,11 +141,24 @@ class Ranges:
         for block, truth in zip(node.blocks, (True, False), strict=True):
             with self._assuming(node.inputs[0], truth):
                 self._block(block)
-                sides.append([None if _is_unset(v) else self.of(v) for v in block.outputs])
+                sides.append(self._results(block))
+        self._join(node, sides)
+
+    def _attempt(self, node: Node) -> None:
+        """A body and its handlers."""
+        for block in node.blocks:
+            self._block(block)
+        self._join(node, [self._results(block) for block in node.blocks])
+
+    def _results(self, block: Block) -> list[Range | None]:
+        return [None if _is_unset(value) else self.of(value) for value in block.outputs]
+
+    def _join(self, node: Node, sides: Sequence[Sequence[Range | None]]) -> None:
+        """Note the ranges of what one of several blocks gives."""
         for value, *results in zip(node.outputs, *sides, strict=True):
             known = [range_ for range_ in results if range_ is not None]
             if value.type is ty.INT and known:
-                self._set(value, known[0].join(known[-1]))
+                self._set(value, reduce(Range.join, known))
 
     @contextmanager
     def _assuming(self, condition: Value, truth: bool) -> Iterator[None]:

@@ -1,13 +1,13 @@
-"""Rewrite rules for branches and loops."""
+"""Rewrite rules for branches, loops and handlers."""
 
 from __future__ import annotations
 
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, IF, LOOP, UNINITIALIZED, Node, Value, create_node
+from ..ir.graph import CONSTANT, IF, LOOP, TRY, UNINITIALIZED, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..ir.types import TupleType
 from .alias import AliasAnalysis
-from .effects import UNLIMITED_TRIPS
+from .effects import UNLIMITED_TRIPS, must_run
 from .rules import constant_of, insert, is_number, rule
 from .scalarize_tuples import split_carried, split_joined
 
@@ -85,6 +85,20 @@ def branch_decided_outside(node: Node, analysis: AliasAnalysis) -> bool:
             return True
         inner = outer
     return False
+
+
+@rule(TRY)
+def body_that_cannot_fail(node: Node, analysis: AliasAnalysis) -> bool:
+    """A body in which nothing can raise needs no handlers. A loop can be interrupted."""
+    body = node.blocks[0]
+    if any(must_run(inner) or inner.kind == LOOP for inner in body.walk()):
+        return False
+    for inner in body.nodes:
+        inner.move_before(node)
+    for value, result in zip(node.outputs, body.outputs, strict=True):
+        value.replace_all_uses_with(result)
+    node.destroy()
+    return True
 
 
 @rule(LOOP)

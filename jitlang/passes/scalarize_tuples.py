@@ -23,7 +23,7 @@ become native; the rules `carried_tuple` and `joined_tuple` split where that is 
 
 from __future__ import annotations
 
-from ..ir.graph import IF, LOOP, UNINITIALIZED, Graph, Node, Value, create_node
+from ..ir.graph import CHOICES, LOOP, UNINITIALIZED, Graph, Node, Value, create_node
 from ..ir.types import TupleType
 
 CONSTRUCT = "prim::TupleConstruct"
@@ -33,10 +33,10 @@ UNPACK = "prim::TupleUnpack"
 def scalarize_tuples(graph: Graph) -> bool:
     """Unpack tuple parameters at the top; let branches and loops pass on elements, not tuples."""
     changed = _unpack_parameters(graph)
-    work = graph.find(IF, LOOP)
+    work = graph.find(*CHOICES, LOOP)
     while work:
         node = work.pop()
-        split = split_joined if node.kind == IF else split_carried
+        split = split_carried if node.kind == LOOP else split_joined
         offset = next((v.offset for v in node.outputs if _is_split(v)), None)
         if offset is None:
             continue
@@ -86,7 +86,7 @@ def _taken_apart(value: Value, place: Node) -> Value:
 
 
 def split_joined(node: Node, offset: int) -> None:
-    """Join the elements of output `offset` of an `If`, and make the tuple after it."""
+    """Join the elements of output `offset` of an `If` or `Try`, and make the tuple after it."""
     value = node.outputs[offset]
     for block in node.blocks:
         for part in parts_of(block.outputs[offset], block.return_node):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import re
 import sys
@@ -12,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from failing import Failing
 from static_calls import assert_same, check, compiled, refused
 
 import jitlang as jl
 from jitlang import Tensor
 from jitlang.codegen import MISS, compile_static, objects
-from jitlang.codegen.cpython import addresses_of
-from jitlang.codegen.llvm import compile_module
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
@@ -443,49 +441,16 @@ def test_exceptions_are_those_of_the_script() -> None:
         version.function(x, 2.0)
 
 
-STAND_IN = """
-@countdown = external global i64
-declare ptr @PyErr_NoMemory()
-declare void @Py_DecRef(ptr)
-declare ptr @original({types})
-define ptr @stand_in({parameters}) {{
-  %left = load i64, ptr @countdown
-  %next = sub i64 %left, 1
-  store i64 %next, ptr @countdown
-  %now = icmp eq i64 %left, 0
-  br i1 %now, label %fail, label %go
-fail:
-  {release}
-  %none = call ptr @PyErr_NoMemory()
-  ret ptr %none
-go:
-  %made = call ptr @original({parameters})
-  ret ptr %made
-}}
-"""
-
-
-class Failing:
-    """Stands for a native helper, and fails when its countdown is at 0."""
-
-    def __init__(self, address: int, arity: int, *, steals: bool) -> None:
-        self.countdown = ctypes.c_int64(-1)
-        parameters = ", ".join(f"ptr %a{n}" for n in range(arity))
-        release = "call void @Py_DecRef(ptr %a0)" if steals else ""
-        types = ", ".join(["ptr"] * arity)
-        text = STAND_IN.format(types=types, parameters=parameters, release=release)
-        imports = addresses_of(["PyErr_NoMemory", "Py_DecRef"])
-        imports |= {"original": address, "countdown": ctypes.addressof(self.countdown)}
-        self.library = compile_module(text, ["stand_in"], imports)
-        self.address = self.library.addresses["stand_in"]
-
-
 def test_each_allocation_fails_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     original = dict(objects.imports())
-    helpers = {"jitlang_new_array": 4, "jitlang_new_view": 6, "jitlang_new_tensor": 2}
+    helpers = {
+        "jitlang_new_array": ["ptr", "i64", "ptr", "ptr"],
+        "jitlang_new_view": ["ptr", "i64", "ptr", "i64", "ptr", "ptr"],
+        "jitlang_new_tensor": ["ptr", "ptr"],
+    }
     failing = {
-        name: Failing(original[name], arity, steals=name == "jitlang_new_tensor")
-        for name, arity in helpers.items()
+        name: Failing(original[name], types, steals=name == "jitlang_new_tensor")
+        for name, types in helpers.items()
     }
     replaced = original | {name: each.address for name, each in failing.items()}
     monkeypatch.setattr(objects, "imports", lambda: replaced)

@@ -8,7 +8,7 @@ import pytest
 from jitlang.errors import CompileError, ErrorKind
 from jitlang.ir import types as ty
 from jitlang.ir import verifier
-from jitlang.ir.graph import Block, Graph, Node, Use, create_node
+from jitlang.ir.graph import Block, Graph, Node, ObjectRef, Use, create_node
 from jitlang.ir.opdef import OPS, Effect, OpDef
 from jitlang.ir.parser import parse_graph
 from jitlang.ir.verifier import verify
@@ -47,6 +47,14 @@ graph(%x : Tensor, %n : int, %flag : bool, %m : Tensor?):
         block1():
           -> (%acc)
       -> (%flag, %chosen, %next)
+  %safe : Tensor = prim::Try[catches=[[<ValueError>, <KeyError>], [<own.Error>]]]()
+    block0():
+      -> (%y)
+    block1(%e : Any):
+       = jit::reraise(%e)
+      -> (%y)
+    block2(%f : Any):
+      -> (%x)
   %items : Tensor?[] = prim::ListConstruct(%y, %m)
   %head : Tensor? = verifier::first(%items)
   %table : Dict(str, int) = prim::DictConstruct()
@@ -74,6 +82,8 @@ def test_copies_are_valid():
 
 # Broken texts: the number of the invariant, and a graph that breaks it ----------------------------
 
+BODY = "    block0():\n      -> (%x)\n"
+HANDLER = "    block1(%e : Any):\n      -> (%x)\n"
 TEXTS = [
     (6, "graph(%x : int):\n  return (%x, %x)"),
     (6, "graph(%x : int):\n  return ()"),
@@ -154,6 +164,24 @@ TEXTS = [
          "      -> ()\n    block1():\n      -> ()\n   = prim::Guard()\n  return (%x)"),
     (25, "graph(%n : int, %c : bool):\n   = prim::Loop(%n, %c)\n    block0(%i : int):\n"
          "       = prim::Guard()\n       = prim::Print(%i)\n      -> (%c)\n  return (%n)"),
+    *((26, f"graph(%x : int, %s : str):\n  %y : int = prim::Try{attributes}({given})\n{blocks}"
+           "  return (%y)")
+      for attributes, given, blocks in [
+          ("[catches=[[<KeyError>]]]", "", BODY),
+          ("[catches=[[<KeyError>]]]", "%x", BODY + HANDLER),
+          ("", "", BODY + HANDLER),
+          ("[catches=[]]", "", BODY),
+          ("[catches=[[]]]", "", BODY + HANDLER),
+          ("[catches=[<KeyError>]]", "", BODY + HANDLER),
+          ("[catches=[[\"KeyError\"]]]", "", BODY + HANDLER),
+          ("[catches=[[<KeyError>]]]", "", BODY + HANDLER + HANDLER.replace("%e", "%f")),
+          ("[catches=[[<KeyError>]]]", "", BODY.replace("()", "(%i : int)") + HANDLER),
+          ("[catches=[[<KeyError>]]]", "", BODY + HANDLER.replace("%e : Any", "")),
+          ("[catches=[[<KeyError>]]]", "", BODY + HANDLER.replace("Any", "str")),
+          ("[catches=[[<KeyError>]]]", "", BODY.replace("(%x)", "()") + HANDLER),
+          ("[catches=[[<KeyError>]]]", "", BODY + HANDLER.replace("(%x)", "(%s)")),
+      ]),
+    (27, "graph(%x : Any):\n   = jit::reraise(%x)\n  return (%x)"),
 ]  # fmt: skip
 
 
@@ -187,6 +215,16 @@ def sample() -> tuple[Graph, Node, Node]:
     )
     first, second = graph.nodes
     return graph, first, second
+
+
+def test_handlers_catch_exceptions_only():
+    text = f"graph(%x : int):\n  %y : int = prim::Try[catches=[[<K>]]]()\n{BODY}{HANDLER}"
+    graph = parse_graph(text + "  return (%y)")
+    (node,) = graph.nodes
+    node.attributes["catches"] = [[ObjectRef("K", KeyError)]]
+    verify(graph)
+    node.attributes["catches"] = [[ObjectRef("K", int)]]
+    assert_invalid(graph, 26)
 
 
 def a_link_is_missing(graph: Graph, first: Node, second: Node) -> None:
