@@ -47,7 +47,9 @@ class Maker:
 def fitted(op: OpDef, chosen: random.Random, numpy: np.random.Generator) -> Named:
     """Arguments of a row that go together, by name; none for rows that random ones do for."""
     make = FITTED.get(op.name.partition("::")[2])
-    return {} if make is None else make(Maker(op, chosen, numpy))
+    if make is None or "Tensor" not in op.schema_text:  # of numbers
+        return {}
+    return make(Maker(op, chosen, numpy))
 
 
 FITTED: dict[str, Callable[[Maker], Named]] = {}
@@ -370,3 +372,210 @@ def _windows(make: Maker) -> Named:
     area = given["kernel_size"][0] * given["kernel_size"][1]
     columns = make.normal(*batch, 2 * area, max(counts[0] * counts[1], 1))
     return {**given, "self": columns, "output_size": sizes}
+
+
+# Searching ----------------------------------------------------------------------------------------
+
+
+@fits("searchsorted", "bucketize")
+def _sorted_rows(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "int64", "int32")
+    is_bucketize = make.op.name.endswith("bucketize")
+    batch = () if is_bucketize or make.op.overload == "Scalar" else make.pick((), (2,))
+    rows = np.sort((make.normal(*batch, make.pick(0, 1, 4, 5)) * 3).astype(make.dtype), -1)
+    values = (make.numpy.standard_normal((*batch, make.pick(1, 3))) * 3).astype(make.dtype)
+    given: Named = {"boundaries" if is_bucketize else "sorted_sequence": rows}
+    if make.op.overload == "Tensor":
+        given["self"] = values
+    if not is_bucketize:
+        sorter = np.argsort(rows, -1).astype("int64")
+        given |= {"side": make.pick(None, None, "left", "right"), "sorter": make.pick(None, sorter)}
+    return given
+
+
+@fits("quantile", "nanquantile")
+def _quantiles(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    a = make.normal(*make.pick((3,), (2, 4), (2, 3, 4)))
+    if make.pick(True, False, False):
+        a[..., 0] = np.nan
+    q: Any = make.pick(0.0, 0.25, 0.5, 0.7, 1.0)
+    if make.op.overload == "":
+        q = np.asarray(make.pick(q, [0.1, 0.5], [q])).astype(make.dtype)
+    how = make.pick("linear", "linear", "lower", "higher", "midpoint", "nearest", "other")
+    return {"self": a, "q": q, "interpolation": how}
+
+
+@fits("cov")
+def _observations(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "complex64")
+    counts = make.numpy.integers(1, 4, 5)
+    shares = abs(make.numpy.standard_normal(5)).astype("float64")
+    return {
+        "self": make.normal(*make.pick((3, 5), (5,), (1, 5))), "correction": make.pick(0, 1, 2),
+        "fweights": make.pick(None, counts), "aweights": make.pick(None, shares),
+    }  # fmt: skip
+
+
+# Distances ----------------------------------------------------------------------------------------
+
+
+@fits("cdist")
+def _pairs(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    n, batch = make.pick(1, 2, 3, 0), make.pick((), (2,), (1, 2))
+    p = make.pick(0.0, 1.0, 2.0, 2.0, 3.0, float("inf"))
+    first, second = make.normal(*batch, 3, n), make.normal(*batch, make.pick(1, 2, 0), n)
+    return {"x1": first, "x2": second, "p": p}
+
+
+@fits("pdist")
+def _own_pairs(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    p = make.pick(0.0, 1.0, 2.0, 3.0, float("inf"))
+    return {"self": make.normal(make.pick(0, 1, 3, 4), make.pick(0, 1, 3)), "p": p}
+
+
+@fits("pairwise_distance", "cosine_similarity")
+def _rows(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    shape = make.pick((3,), (2, 3), (2, 3, 4))
+    given: Named = {"x1": make.normal(*shape), "x2": make.normal(*make.pick(shape, shape[-1:]))}
+    if make.op.schema.index_of("p") is not None:
+        return {**given, "p": make.pick(1.0, 2.0, 3.0, 0.0)}
+    return {**given, "dim": make.pick(-1, 0, 1)}
+
+
+def _signs(make: Maker, *shape: int) -> np.ndarray:
+    return (make.numpy.integers(0, 2, shape) * 2 - 1).astype(make.pick("int64", make.dtype))
+
+
+@fits("cosine_embedding_loss")
+def _embeddings(make: Maker) -> Named:
+    batch = make.pick((), (3,))
+    return {
+        "input1": make.normal(*batch, 4), "input2": make.normal(*batch, 4),
+        "target": _signs(make, *batch), "margin": make.pick(0.0, 0.5),
+    }  # fmt: skip
+
+
+@fits("triplet_margin_loss")
+def _triplets(make: Maker) -> Named:
+    shape = make.pick((3,), (2, 3))
+    names = ("anchor", "positive", "negative")
+    return {name: make.normal(*shape) for name in names} | {"p": make.pick(1.0, 2.0, 3.0)}
+
+
+@fits("hinge_embedding_loss")
+def _hinges(make: Maker) -> Named:
+    shape = make.pick((3,), (2, 3))
+    return {"self": make.normal(*shape), "target": _signs(make, *shape)}
+
+
+@fits("multi_margin_loss", "multilabel_margin_loss")
+def _margins(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    batch = make.pick((), (3,))
+    a = make.normal(*batch, 4)
+    if make.op.name.endswith("label_margin_loss"):
+        target = make.numpy.integers(0, 4, a.shape)
+        target[..., make.pick(0, 1, 2, 3)] = -1
+        return {"self": a, "target": target}
+    weight = make.pick(None, abs(make.normal(4)))
+    target = np.asarray(make.numpy.integers(0, 4, batch))
+    return {"self": a, "target": target, "p": make.pick(1, 2), "weight": weight}
+
+
+@fits("ctc_loss")
+def _alignments(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    steps, batch, classes = make.pick(3, 6), make.pick(1, 2), 4
+    logits = make.normal(steps, batch, classes)
+    certain = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    wanted = [make.pick(0, 1, 2, 3) for _ in range(batch)]
+    rows = make.numpy.integers(1, classes, (batch, 3))
+    joined = np.concatenate([row[:n] for row, n in zip(rows, wanted, strict=True)])
+    long = [make.pick(steps, steps, steps - 1) for _ in range(batch)]
+    lengths: list[Any] = [long, wanted]
+    if make.op.overload == "Tensor":
+        lengths = [np.array(n, "int64") for n in lengths]
+    return {
+        "log_probs": certain.astype(make.dtype), "targets": make.pick(rows, joined), "blank": 0,
+        "input_lengths": lengths[0], "target_lengths": lengths[1],
+    }  # fmt: skip
+
+
+# Products with a bias -----------------------------------------------------------------------------
+
+
+@fits(
+    *(
+        f"{name}{end}"
+        for name in ("addmm", "addmv", "addr", "addbmm", "baddbmm")
+        for end in ("", "_")
+    )
+)
+def _affine_products(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "int64", "complex64")
+    name = make.op.name.partition("::")[2]
+    is_written = name.endswith("_")
+    n, k, m, b = (make.pick(1, 2, 3) for _ in range(4))
+    shapes = {
+        "addmm": ((n, m), (n, k), (k, m)),
+        "addmv": ((n,), (n, k), (k,)),
+        "addr": ((n, m), (n,), (m,)),
+        "addbmm": ((n, m), (b, n, k), (b, k, m)),
+        "baddbmm": ((b, n, m), (b, n, k), (b, k, m)),
+    }[name.rstrip("_")]
+    bias = shapes[0] if is_written else make.pick(shapes[0], shapes[0][-1:], ())
+    names = [argument.name for argument in make.op.schema.arguments[:3]]
+    arrays = [make.normal(*shape) for shape in (bias, *shapes[1:])]
+    factors = {"beta": make.pick(1, 2, 0), "alpha": make.pick(1, 3, -1)}
+    return dict(zip(names, arrays, strict=True)) | factors
+
+
+# Complex numbers ----------------------------------------------------------------------------------
+
+
+@fits("view_as_real", "imag")
+def _complex_operand(make: Maker) -> Named:
+    make.dtype = make.pick("complex64", "complex128")
+    return {"self": make.normal(*make.pick((), (3,), (2, 3)))}
+
+
+@fits("view_as_complex")
+def _pairs_of_floats(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "float32", "int64")
+    return {"self": make.normal(*make.pick((), (3,), (2, 3)), make.pick(2, 2, 2, 3))}
+
+
+@fits("complex", "polar")
+def _parts(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    first, second = (argument.name for argument in make.op.schema.arguments)
+    shape = make.pick((), (3,), (2, 3))
+    return {first: make.normal(*shape), second: make.normal(*make.pick(shape, shape[-1:]))}
+
+
+# Elementwise --------------------------------------------------------------------------------------
+
+
+@fits("gcd", "lcm", "gcd_", "lcm_")
+def _integers(make: Maker) -> Named:
+    dtype = make.pick("int64", "int32", "int8", "uint8", "int16")
+    low = 0 if dtype == "uint8" else -20
+    shape = make.pick((), (3,), (2, 3))
+    first, second = (make.numpy.integers(low, 20, s).astype(dtype) for s in (shape, shape))
+    return {"self": first, "other": second}
+
+
+@fits("polygamma")
+def _orders(make: Maker) -> Named:
+    return {"n": make.pick(0, 1, 2, 3, 4, 7, -1)}
+
+
+@fits("nextafter", "nextafter_", "logaddexp2")
+def _floats(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    shape = make.pick((3,), (2, 3))
+    return {"self": make.normal(*shape), "other": make.normal(*shape)}

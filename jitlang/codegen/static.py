@@ -11,7 +11,7 @@ from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
-from ..passes.effects import is_protected, is_pure
+from ..passes.effects import is_protected, is_pure, reshapes
 from ..passes.manager import run_passes
 from . import objects
 from .actions import Call, Multiply, Plan, Run, touches_tensors
@@ -89,6 +89,8 @@ def compile_static(
     """
     if not objects.is_available():
         raise Unsupported("objects of this interpreter do not lie in memory as native code expects")
+    if reshapes(graph):
+        raise Unsupported("a tensor is given another shape in place")
     if not any_size:
         emitter = NativeEmitter(_specialized(graph, inputs), callback_of)
         text = emitter.emit()

@@ -232,7 +232,10 @@ class _Emitter:
             raise NotImplementedError(f"the interpreter has no operator {node.kind}")
         texts = [self.argument(node, i, o) for i, o in enumerate(instruction.inputs)]
         written = written_argument(op)
-        if written is not None or not instruction.outputs:
+        if op.reshapes:
+            tensor = self.text(instruction.inputs[0])
+            self.write(f"rebind({tensor}, {self.call(node, texts)})", node)
+        elif written is not None or not instruction.outputs:
             self.write(self.call(node, texts, as_statement=True), node)
         self.bump(instruction)
         if written is not None and not is_unset(node, instruction.outputs[0].value):

@@ -25,6 +25,7 @@ from ..fuser.partition import FUSION_GROUP, fuse_nodes
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node
 from ..ir.verifier import verify
+from ..passes.effects import reshapes
 from ..passes.manager import run_passes
 from .callback import callback_of
 from .machine import Routine, assemble
@@ -85,6 +86,8 @@ def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericFor
         graph: an optimised graph; it is left as it is.
         interpreter: gives the interpreter's form.
     """
+    if reshapes(graph):
+        return interpreted(graph, interpreter(), "a tensor is given another shape in place")
     fused = graph.copy()
     run_passes(fused, ["composites"])
     if fuse_nodes(fused):

@@ -10,7 +10,7 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node
 from ..ir.types import Type
 from ..ops.control import exception_class
-from ..tensor import Tensor, box, bump_version
+from ..tensor import Tensor, box, bump_version, rebind
 from ..values import conforms
 
 
@@ -138,8 +138,8 @@ class PythonCallee:
 NAMES = {
     f.__name__: f
     for f in (
-        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow, view,
-        view_or_self, wrap,
+        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow, rebind,
+        view, view_or_self, wrap,
     )
 }  # fmt: skip
 """The names that generated text may use for what is defined here."""

@@ -70,6 +70,8 @@ class OpDef:
         native: native lowering.
         result: dtype rule of a pointwise row.
         effect: what it does beyond its results.
+        reshapes: the row gives its written first argument another shape: the kernel returns the
+            array that this tensor is to hold from now on.
         checked_integer: the result is an int that must fit 64 bits when the graph's integers are
             checked.
         function, method: names under which the row is offered in Python (`torch.add`,
@@ -87,6 +89,7 @@ class OpDef:
     result: Result | None = None
     effect: Effect = Effect.NONE
     checked_integer: bool = False
+    reshapes: bool = False
     function: str | None = ""
     method: str | None = ""
     doc: str = ""

@@ -6,11 +6,12 @@ import importlib
 
 # In order of registration: the overloads of a name are tried in this order.
 FAMILIES = (
-    "pointwise", "compare", "activation", "trigonometry", "arithmetic", "scalar", "string",
-    "container", "control", "math", "shape", "strides", "join", "repeat", "index", "scatter",
-    "sort", "reduce", "softmax", "scan", "statistics", "linalg", "decompositions", "matrices",
-    "recurrent", "resample", "sampling", "patches", "contract", "creation", "convert", "random",
-    "draws", "special", "loss", "normalization", "attention", "dynamic", "arrays", "numpy_rows",
+    "pointwise", "compare", "activation", "trigonometry", "arithmetic", "elementwise", "scalar",
+    "string", "container", "control", "math", "shape", "strides", "reshaping", "complex", "join",
+    "repeat", "index", "scatter", "sort", "reduce", "softmax", "scan", "statistics", "linalg",
+    "decompositions", "matrices", "search", "recurrent", "resample", "sampling", "patches",
+    "contract", "creation", "convert", "random", "dropout", "draws", "special", "loss",
+    "distances", "normalization", "attention", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -106,6 +106,23 @@ pointwise(
 )
 
 
+def _logaddexp2(m: Any, x: Any, y: Any) -> Any:
+    """By way of the natural logarithm, scaled by log 2."""
+    scale = 0.6931471805599453
+    larger = m.maximum(x, y)
+    apart = m.log1p(m.exp2(-abs(x - y))) / scale
+    return m.select(m.eq(abs(x), INF) & m.eq(x, y), x, larger + apart)
+
+
+pointwise(
+    "aten::logaddexp2(Tensor self, Tensor other) -> Tensor",
+    _logaddexp2,
+    grad=lambda m, g, r, x, y: (g * m.exp2(x - r), g * m.exp2(y - r)),
+    inplace=False,
+    rejects=not_implemented("logaddexp2_cpu", Category.BOOL, Category.INTEGRAL, Category.COMPLEX),
+)
+
+
 def _logit(m: Any, x: Any, eps: float | None) -> Any:
     if eps is not None:
         x = m.select(x < eps, eps, m.select(x > 1 - eps, 1 - eps, x))

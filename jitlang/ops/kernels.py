@@ -347,7 +347,7 @@ def inplace_kernel(base: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
     kernel = pointwise_kernel(base, xp, exact)
 
     def run(self: Any, *rest: Any) -> Any:
-        return _write(self, kernel(self, *rest))
+        return write(self, kernel(self, *rest))
 
     return run
 
@@ -357,7 +357,12 @@ def write_result(base: OpDef, xp: Any, self: Any, *rest: Any) -> Any:
     return inplace_kernel(base, xp, False)(self, *rest)
 
 
-def _write(target: Any, result: Any) -> Any:
+def write(target: Any, result: Any) -> Any:
+    """Copy a result into the array that an in-place row writes, and give that array.
+
+    Raises:
+        RuntimeError: dtypes or shapes do not allow it.
+    """
     if result.dtype != target.dtype:
         check_castable(result.dtype, target.dtype)
     if result.shape != target.shape:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from .. import dtypes
 from ..ir.types import TensorType, Type
-from .rows import op
+from .rows import inplace, op
 from .rules import Sizes, made, tensor_at
 
 _FLOAT32, _FLOAT64 = dtypes.float32.numpy, dtypes.float64.numpy
@@ -387,30 +387,42 @@ for _name in ("outer", "ger"):
         infer=_outer_type,
         grad=lambda m, g, r, a, b: (m.mv(g, b), m.mv(m.t(g), a)),
     )
-op(
-    "aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> "
-    "Tensor",
-    impl=_addmm,
-    infer=_affine_type(2),
+inplace(
+    op(
+        "aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> "
+        "Tensor",
+        impl=_addmm,
+        infer=_affine_type(2),
+    )
 )
-op(
-    "aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
-    "-> Tensor",
-    impl=_baddbmm,
-    infer=_affine_type(3),
+inplace(
+    op(
+        "aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar "
+        "alpha=1) -> Tensor",
+        impl=_baddbmm,
+        infer=_affine_type(3),
+    )
 )
-op(
-    "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
-    "-> Tensor",
-    impl=_addbmm,
+inplace(
+    op(
+        "aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
+        "-> Tensor",
+        impl=_addbmm,
+    )
 )
-op(
-    "aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    impl=_addmv,
+inplace(
+    op(
+        "aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> "
+        "Tensor",
+        impl=_addmv,
+    )
 )
-op(
-    "aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    impl=_addr,
+inplace(
+    op(
+        "aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> "
+        "Tensor",
+        impl=_addr,
+    )
 )
 op(
     "aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",

@@ -1,7 +1,7 @@
 """Rows of losses, made of other rows.
 
 `reduction` is 0 for none, 1 for the mean, 2 for the sum. What a loss says of one element is written
-once per loss; `_reduced` does the rest.
+once per loss; `reduced` does the rest.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ from .rows import composite
 from .rules import tensor_at
 from .traits import broadcast_sizes
 
-_NONE, _MEAN, _SUM = 0, 1, 2
+_NONE, MEAN, _SUM = 0, 1, 2
 
 
-def _reduced(m: Reading, loss: Any, reduction: int) -> Any:
-    if reduction not in (_NONE, _MEAN, _SUM):
+def reduced(m: Reading, loss: Any, reduction: int) -> Any:
+    """The losses, their mean or their sum.
+
+    Raises:
+        RuntimeError: there is no such reduction.
+    """
+    if reduction not in (_NONE, MEAN, _SUM):
         raise RuntimeError(f"{reduction} is not a valid value for reduction")
-    if reduction == _MEAN:
+    if reduction == MEAN:
         return m.mean(loss)
     return m.sum(loss) if reduction == _SUM else loss
 
@@ -38,7 +43,7 @@ def _further_dtypes(types: Sequence[Type]) -> set[Any]:
     return {getattr(without_none(t), "dtype", None) for t in types if _is_tensor(t)}
 
 
-def _loss_rule(tensors: int, reduction: int) -> Any:
+def _loss_rule(tensors: int, reduction: int, elementwise: bool) -> Any:
     """The rule of a loss over the first `tensors` arguments, `reduction` at that place."""
 
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -48,10 +53,10 @@ def _loss_rule(tensors: int, reduction: int) -> Any:
         if dtype is not None and not dtype.is_floating_point:
             dtype = None
         how = constants[reduction]
-        if how in (_MEAN, _SUM):
+        if how in (MEAN, _SUM):
             return TensorType(dtype, (), None, None, given[0].device)
         is_alone = all(not _is_tensor(t) for t in types[tensors:])
-        known = how == _NONE and is_alone
+        known = how == _NONE and is_alone and elementwise
         sizes = broadcast_sizes([t.sizes for t in given]) if known else None
         return TensorType(dtype, sizes, None, None, given[0].device)
 
@@ -61,14 +66,28 @@ def _loss_rule(tensors: int, reduction: int) -> Any:
 _LOSS: dict[str, Any] = {"method": None}
 
 
-def _loss(schema: str, elements: Callable[..., Any], tensors: int = 2, reduction: int = 2) -> None:
-    """A row whose loss per element is `elements(m, *arguments without the reduction)`."""
+def loss_row(
+    schema: str,
+    elements: Callable[..., Any],
+    tensors: int = 2,
+    reduction: int = 2,
+    elementwise: bool = True,
+) -> None:
+    """A row whose losses are `elements(m, *arguments without the reduction)`.
+
+    Args:
+        schema: the row's schema.
+        elements: gives the losses, before they are reduced.
+        tensors: how many arguments from the first on are tensors.
+        reduction: where the reduction stands.
+        elementwise: there is a loss for each element of the tensors, broadcast together.
+    """
 
     def body(m: Reading, *args: Any) -> Any:
         rest = (*args[:reduction], *args[reduction + 1 :])
-        return _reduced(m, elements(m, *rest), args[reduction])
+        return reduced(m, elements(m, *rest), args[reduction])
 
-    composite(schema, body, infer=_loss_rule(tensors, reduction), **_LOSS)
+    composite(schema, body, infer=_loss_rule(tensors, reduction, elementwise), **_LOSS)
 
 
 def _refuse_cast(dtype: DType) -> None:
@@ -105,16 +124,16 @@ def _smooth(m: Reading, a: Any, b: Any, beta: float) -> Any:
     return m.where(m.lt(apart, beta), near, far)
 
 
-_loss(
+loss_row(
     "aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor",
     lambda m, a, b: m.square(m.sub(a, b)),
 )
-_loss("aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", _apart)
-_loss(
+loss_row("aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", _apart)
+loss_row(
     "aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor",
     _smooth,
 )
-_loss(
+loss_row(
     "aten::huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor",
     _huber,
 )
@@ -173,27 +192,27 @@ def _soft_margin(m: Reading, a: Any, target: Any) -> Any:
     return loss
 
 
-_loss(
+loss_row(
     "aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor",
     _divergence,
 )
-_loss(
+loss_row(
     "aten::binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) "
     "-> Tensor",
     _cross_entropy_of_bits,
     reduction=3,
 )
-_loss(
+loss_row(
     "aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, "
     "Tensor? pos_weight=None, int reduction=1) -> Tensor",
     _cross_entropy_of_logits,
     reduction=4,
 )
-_loss(
+loss_row(
     "aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor",
     _soft_margin,
 )
-_loss(
+loss_row(
     "aten::margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int "
     "reduction=1) -> Tensor",
     lambda m, a, b, target, margin: m.clamp_min(
@@ -281,9 +300,9 @@ def _negative_log_likelihood(
 
 def _average(m: Reading, losses: Any, weights: Any, reduction: int) -> Any:
     """The mean counts each loss by its weight."""
-    if reduction == _MEAN:
+    if reduction == MEAN:
         return m.div(m.sum(losses), m.sum(weights))
-    return _reduced(m, losses, reduction)
+    return reduced(m, losses, reduction)
 
 
 def _cross_entropy(
@@ -326,8 +345,8 @@ def _soft_targets(
     if smoothing:
         target = m.add(m.mul(target, 1 - smoothing), smoothing / m.size(certain, at))
     losses = m.sum(m.neg(m.mul(_weighted(m, certain, weight), target)), [at])
-    if reduction != _MEAN:
-        return _reduced(m, losses, reduction)
+    if reduction != MEAN:
+        return reduced(m, losses, reduction)
     count = 1
     for dim, size in enumerate(m.shape(certain)):
         count *= 1 if dim == at else size
@@ -339,7 +358,7 @@ def _picked_rule(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     has_classes = target.dtype in (dtypes.int64, dtypes.uint8)
     is_one_per_item = has_classes and first.rank is not None and first.rank > 1
     each = target.sizes if is_one_per_item and constants[3] == _NONE else None
-    sizes = () if constants[3] in (_MEAN, _SUM) else each
+    sizes = () if constants[3] in (MEAN, _SUM) else each
     dtypes_given = {first.dtype} | _further_dtypes(types[1:3])
     plain = dtypes_given - {dtypes.int64, dtypes.uint8}
     dtype = first.dtype if plain == {first.dtype} and types[1] is not TENSOR else None

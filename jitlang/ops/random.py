@@ -464,7 +464,7 @@ op(
 # Dropout ------------------------------------------------------------------------------------------
 
 
-def _is_dropping(p: float, train: bool) -> bool:
+def is_dropping(p: float, train: bool) -> bool:
     """Whether there is anything to drop.
 
     Raises:
@@ -490,21 +490,13 @@ def dropped(
 
 
 def _dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
-    return dropped(xp, a, p, a.shape) if _is_dropping(p, train) else a
+    return dropped(xp, a, p, a.shape) if is_dropping(p, train) else a
 
 
 def _dropout_into(xp: Any, a: Any, p: float, train: bool) -> Any:
-    if _is_dropping(p, train):
+    if is_dropping(p, train):
         a[...] = dropped(xp, a, p, a.shape)
     return a
-
-
-def _feature_dropout(xp: Any, a: Any, p: float, train: bool) -> Any:
-    if not _is_dropping(p, train):
-        return a
-    if a.ndim < 2 and p < 1:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return dropped(xp, a, p, (*a.shape[:2], *(1,) * (a.ndim - 2)))
 
 
 op(
@@ -518,13 +510,6 @@ op(
     "aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
     impl=_dropout_into,
     infer=written_type,
-    effect=Effect.RANDOM,
-    method=None,
-)
-op(
-    "aten::feature_dropout(Tensor(a) input, float p, bool train) -> Tensor(a)",
-    impl=_feature_dropout,
-    infer=same_type,
     effect=Effect.RANDOM,
     method=None,
 )

@@ -11,7 +11,8 @@ A family file is a list of calls of these four:
 Tensor[] or Tensor?[] as raw arrays, everything else as it is. It returns raw arrays for what the
 schema declares as tensors, a bare value for one result and a tuple for several. A return that
 carries the alias of a written argument (`Tensor(a!)`) is that argument: the kernel writes into the
-array and the caller returns the tensor.
+array and the caller returns the tensor. A row that `reshapes` returns the array instead, which the
+caller puts into the tensor.
 
 `kernel_of(op, xp, exact)` is how every caller gets at a row's reference kernel.
 """
@@ -44,6 +45,7 @@ def op(
     grad: Kernel | None = None,
     native: Any = None,
     effect: Effect = Effect.NONE,
+    reshapes: bool = False,
     function: str | None = "",
     method: str | None = "",
     doc: str = "",
@@ -52,7 +54,7 @@ def op(
     return OPS.add(
         OpDef(
             schema, impl=impl, infer=infer, grad=grad, native=native, effect=effect,
-            function=function, method=method, doc=doc,
+            reshapes=reshapes, function=function, method=method, doc=doc,
         )
     )  # fmt: skip
 
@@ -202,6 +204,24 @@ def _add_inplace(row: OpDef, schema: str) -> None:
     if row.method is None and row.name.startswith("jit::"):
         written.method = None
     _base_of[OPS.add(written)] = row
+
+
+def inplace(row: OpDef) -> OpDef:
+    """Add the in-place form of a row that an array kernel computes: the result is written back.
+
+    Raises, when called:
+        RuntimeError: the result has another shape, or its dtype cannot be cast.
+    """
+    assert row.impl is not None
+
+    def impl(xp: Any, self: Any, *rest: Any) -> Any:
+        assert row.impl is not None
+        return kernels.write(self, row.impl(xp, self, *rest))
+
+    schema = inplace_schema(row.schema_text)
+    made = OpDef(schema, impl=impl, infer=traits.first_type, effect=row.effect)
+    made.function, made.method = (name and f"{name}_" for name in (row.function, row.method))
+    return OPS.add(made)
 
 
 def inplace_schema(schema: str, named: str = "") -> str:

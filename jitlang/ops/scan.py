@@ -8,6 +8,7 @@ from typing import Any
 from .. import dtypes
 from ..ir.types import Type
 from .creation import keyword_dtype
+from .kernels import write
 from .reduce import summed, summed_dtype
 from .rows import op
 from .rules import (
@@ -18,6 +19,7 @@ from .rules import (
     tensor_at,
     wide,
     wrap_dim,
+    written_type,
 )
 
 # Running sums -------------------------------------------------------------------------------------
@@ -31,6 +33,22 @@ def _running(function: str) -> Callable[..., Any]:
             return a.astype(kind)
         wide = compute_dtype(kind)
         return getattr(xp, function)(a, axis=axis, dtype=wide).astype(kind, copy=False)
+
+    return impl
+
+
+def _running_into(function: str) -> Callable[..., Any]:
+    """The in-place form, which computes in the tensor's own dtype."""
+    running = _running(function)
+
+    def impl(xp: Any, a: Any, dim: int, dtype: Any) -> Any:
+        own = dtypes.from_numpy(a.dtype)
+        if dtype is not None and dtype is not own:
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {own.graph_name} and output tensor dtype "
+                f"{dtype.graph_name} should match"
+            )
+        return write(a, running(xp, a, dim, own))
 
     return impl
 
@@ -75,6 +93,11 @@ for _name, _grad in (("cumsum", _cumsum_grad), ("cumprod", None)):
         impl=_running(_name),
         infer=_running_type,
         grad=_grad,
+    )
+    op(
+        f"aten::{_name}_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)",
+        impl=_running_into(_name),
+        infer=written_type,
     )
 for _name, _function in (("cummax", "maximum"), ("cummin", "minimum")):
     op(

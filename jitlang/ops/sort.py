@@ -12,7 +12,7 @@ from typing import Any
 from .. import dtypes
 from ..ir.types import Type
 from .creation import dtype_of
-from .rows import op
+from .rows import inplace, op
 from .rules import (
     compute_dtype,
     made,
@@ -139,6 +139,11 @@ def _searchsorted(
         raise RuntimeError(
             f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
         )
+    if right and side == "left":
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
     if sorter is not None and sorter.dtype != "int64":
         raise RuntimeError(
             "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
@@ -223,10 +228,12 @@ def _triangle(name: str) -> Callable[..., Any]:
 
 
 for _name in ("tril", "triu"):
-    op(
-        f"aten::{_name}(Tensor self, SymInt diagonal=0) -> Tensor",
-        impl=_triangle(_name),
-        infer=same_type,
+    inplace(
+        op(
+            f"aten::{_name}(Tensor self, SymInt diagonal=0) -> Tensor",
+            impl=_triangle(_name),
+            infer=same_type,
+        )
     )
 
 

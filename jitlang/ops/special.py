@@ -7,6 +7,7 @@ from typing import Any
 
 from ..dtypes import Category
 from .elementary import bessel, gamma
+from .elementary.polygamma import polygamma
 from .pointwise import FLOATING, not_implemented
 from .rows import alias, pointwise
 
@@ -60,6 +61,21 @@ for _name, _body, _grad in (
         inplace=False,
         rejects=_no_complex(_name),
     )
+
+
+def _polygamma(m: Any, n: int, x: Any) -> Any:
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    return polygamma(m, n, x) if n else gamma.digamma(m, x)
+
+
+pointwise(
+    "aten::polygamma(int n, Tensor self) -> Tensor",
+    _polygamma,
+    result=FLOATING,
+    inplace=False,
+    rejects=_no_complex("polygamma"),
+)
 
 
 def _log_gamma_of_matrices(m: Any, x: Any, p: int) -> Any:

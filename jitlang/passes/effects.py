@@ -16,7 +16,7 @@ import ast
 from functools import cache
 
 from ..ir import types as ty
-from ..ir.graph import CHOICES, CONSTANT, LOOP, TRY, UNINITIALIZED, Block, Node
+from ..ir.graph import CHOICES, CONSTANT, LOOP, TRY, UNINITIALIZED, Block, Graph, Node
 from ..ir.opdef import Effect, OpDef
 from .alias import CASTS, CONSTRUCTS, IS_INSTANCE, TUPLE_SLICE
 
@@ -75,6 +75,15 @@ def is_pure(node: Node) -> bool:
     if node.op is None:
         return node.kind in HARMLESS
     return node.op.effect is Effect.NONE and not node.op.schema.is_mutable
+
+
+def reshapes(graph: Graph) -> bool:
+    """Whether a row of the graph gives a tensor another shape in place.
+
+    What is found out about sizes holds for tensors that keep theirs, so nothing may be made of it
+    in such a graph.
+    """
+    return any(node.op is not None and node.op.reshapes for node in graph.walk())
 
 
 @cache

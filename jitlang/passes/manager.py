@@ -22,6 +22,7 @@ from ..ir.printer import print_graph
 from ..ir.verifier import verify
 from .decompose_composites import decompose_composites
 from .dissolve_lists import dissolve_lists
+from .effects import reshapes
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
 from .functionalize_writes import functionalize_writes
@@ -55,6 +56,8 @@ PASSES: dict[str, Pass] = {
     "hoist-products": hoist_products,
 }
 """All passes by their short names."""
+
+INLINE = "inline"
 
 _runs = count(1)
 
@@ -98,7 +101,8 @@ def run_passes(
 ) -> Report:
     """Run passes, or whole pipelines, by name.
 
-    A pass that found nothing is passed over until another one has changed the graph.
+    A pass that found nothing is passed over until another one has changed the graph. A graph that
+    gives tensors other shapes in place is inlined and left as it is.
 
     Args:
         graph: changed in place.
@@ -112,14 +116,16 @@ def run_passes(
     settings = config.current()
     report = Report()
     idle: set[str] = set()
+    is_settled = reshapes(graph)
     for name in list(expand(names)):
-        if name in idle:
+        if name in idle or (is_settled and name != INLINE):
             continue
         number = next(_runs)
         if 0 <= settings.opt_limit < number:
             break
         run = _run(graph, name, number)
         report.runs.append(run)
+        is_settled = reshapes(graph) if name == INLINE else is_settled
         idle = set() if run.changed else idle | {name}
         if settings.verify:
             _verify_after(graph, name, number)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .. import ops
 from ..arrays import Size
-from .core import Tensor, box, bump_version, python_scalar, unbox, version_of
+from .core import Tensor, box, bump_version, python_scalar, rebind, unbox, version_of
 from .creation import as_tensor, from_dlpack, from_numpy, tensor
 from .dispatch import (
     call,
@@ -43,6 +43,7 @@ __all__ = [
     "ops",
     "push_reader",
     "python_scalar",
+    "rebind",
     "result_class",
     "run_eagerly",
     "set_grad_enabled",

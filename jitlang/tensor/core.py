@@ -174,6 +174,12 @@ class Tensor(metaclass=TensorMeta):
         self.requires_grad = requires_grad
         return self
 
+    def detach_(self) -> Tensor:
+        """Forget how this tensor was computed, in place."""
+        self.requires_grad = False
+        self.grad_fn = None
+        return self
+
     def backward(self, *args: Any, **kwargs: Any) -> None:
         """Not there yet."""
         raise NotImplementedError("jitlang does not compute gradients yet")
@@ -377,6 +383,18 @@ def rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
 def python_scalar(element: Any) -> Any:
     """A NumPy scalar as the Python number of its kind."""
     return float(element) if element.dtype == dtypes.bfloat16.numpy else element.item()
+
+
+def rebind(tensor: Tensor, array: Any) -> Tensor:
+    """Let a tensor hold another view of its memory.
+
+    Raises:
+        TypeError: a raw array was given, which nobody could give another shape.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError("a raw array keeps its shape: make it a Tensor, or take a view")
+    tensor._array = array
+    return tensor
 
 
 def version_of(tensor: Tensor) -> int:

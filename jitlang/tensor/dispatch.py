@@ -29,7 +29,7 @@ from ..ir.schema import Argument
 from ..ir.types import TensorType, Type
 from ..ops.broadcast import as_torch_error
 from ..ops.rows import kernel_of
-from .core import Tensor, box, bump_version
+from .core import Tensor, box, bump_version, rebind
 
 Runner = Callable[..., Any]
 
@@ -234,7 +234,7 @@ class _RunnerSource:
         is_raw = bool(tensors) and not any(isinstance(t, Tensor) for t in tensors)
         self.scope: dict[str, Any] = {
             "kernel": kernel_of(self.op, arrays.namespace(*map(_array_of, tensors)), exact),
-            "box": _leave if is_raw else box, "bump": bump_version,
+            "box": _leave if is_raw else box, "bump": bump_version, "rebind": rebind,
             "ignore": ignore_float_errors, "restore": restore_float_errors, "Tensor": Tensor,
             "boxed": _leave if is_raw else _boxed_list, "array_of": _array_of,
             "arrays_of": _arrays_of, "Device": Device,
@@ -349,7 +349,9 @@ class _RunnerSource:
             source = self._aliased(alias.before)
         if isinstance(returned.type, TensorType):
             if alias is not None and alias.is_write and source is not None:
-                return source
+                return f"rebind({source}, {name})" if self.op.reshapes else source
+            if self.op.reshapes:
+                return f"rebind(None, {name})"
             if source is None:
                 return f"box({name})"
             boxed = f"box({name}, base_of({source}, {name}))"

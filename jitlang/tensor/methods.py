@@ -247,8 +247,15 @@ def _matrix_transposed(self: Tensor) -> Any:
     return call("aten::mT", (self,), {}) if self.ndim else self
 
 
+def _part(operator: str) -> Callable[[Tensor], Any]:
+    return lambda self: call(operator, (self,), {})
+
+
 # Attributes that are rows of one tensor.
-ATTRIBUTES: Mapping[str, Callable[[Tensor], Any]] = {"T": _transposed, "mT": _matrix_transposed}
+ATTRIBUTES: Mapping[str, Callable[[Tensor], Any]] = {
+    "T": _transposed, "mT": _matrix_transposed, "real": _part("aten::real"),
+    "imag": _part("aten::imag"),
+}  # fmt: skip
 for _name, _getter in ATTRIBUTES.items():
     setattr(Tensor, _name, property(_getter))
 TensorMeta.finder = staticmethod(method_named)

@@ -120,9 +120,17 @@ def harms_torch(op: OpDef, values: list[Any]) -> bool:
         )
     if op.overload == "data":
         return not _is_packed(values[0], values[1])
+    if op.name == "aten::ctc_loss":
+        return not _is_labelled(values[0], values[1])
     if op.name == "aten::one_hot":
         return bool((np.abs(values[0].astype("float64")) > 1000).any())
     return False
+
+
+def _is_labelled(certain: Any, targets: Any) -> bool:
+    """Whether labels are classes and lie one after the other; torch reads past others."""
+    plain = certain.ndim == 3 and targets.dtype == "int64" and targets.flags.c_contiguous
+    return bool(plain and ((targets >= 0) & (targets < certain.shape[2])).all())
 
 
 def _is_packed(data: Any, sizes: Any) -> bool:
@@ -212,6 +220,7 @@ class _Comparison:
             self.op.schema.arguments, self.values, self.crossed, strict=True
         ):
             written = argument.alias is not None and argument.alias.is_write
+            mine = ours if self.op.reshapes and written else mine
             if (
                 written
                 and isinstance(mine, np.ndarray)

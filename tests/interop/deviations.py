@@ -272,6 +272,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
                 "hardswish",
                 "hardsigmoid",
                 "softshrink",
+                "cumsum",
+                "nanmedian",
+                "trapz",
+                "trapezoid",
+                "cumulative_trapezoid",
                 "_upsample_bilinear2d_aa",
                 "_upsample_bicubic2d_aa",
                 "_upsample_lanczos2d_aa",
@@ -346,13 +351,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Conjugates are computed",
         "Torch marks a view as conjugated and computes later.",
         (Kind.MEMORY,),
-        rows("mH", "adjoint"),
+        rows("mH", "adjoint", "conj"),
     ),
     Deviation(
         "`as_strided` of what is strided already",
         "An array knows the memory that it covers itself; torch's tensors know the storage behind.",
         (Kind.REFUSED,),
-        rows("as_strided"),
+        rows("as_strided", "as_strided_"),
     ),
     Deviation(
         "Parameters of activations",
@@ -398,9 +403,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     Deviation(
         "Complex `logaddexp`",
-        "Computed from the larger operand, so that one far below changes nothing; torch gives NaN.",
+        "Computed from the larger operand, so that one far below changes nothing; torch gives NaN. "
+        "Of running sums the imaginary parts may differ by whole turns.",
         (Kind.VALUES,),
-        lambda d: base_name(d.op) == "logaddexp" and bool(np.isnan(d.theirs).any()),
+        lambda d: (
+            (base_name(d.op) == "logaddexp" and bool(np.isnan(d.theirs).any()))
+            or (base_name(d.op) == "logcumsumexp" and d.theirs.dtype.kind == "c")
+        ),
     ),
     Deviation(
         "A dtype that norms compute in",
@@ -413,7 +422,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Arrays may be reversed; torch has only copies of them, whose strides and layout differ.",
         (Kind.VALUES, Kind.REFUSED, Kind.ACCEPTED),
         lambda d: (
-            base_name(d.op) in ("stride", "is_contiguous", "view", "storage_offset")
+            base_name(d.op)
+            in ("stride", "is_contiguous", "view", "storage_offset", "view_as_complex")
             and any(s < 0 for a in d.arrays for s in a.strides)
         ),
     ),
@@ -458,7 +468,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "They are NumPy's.",
         (Kind.VALUES,),
         lambda d: (
-            base_name(d.op).rstrip("_") == "pow" and any(a.dtype.kind == "c" for a in d.arrays)
+            base_name(d.op).rstrip("_") in ("pow", "float_power", "ldexp")
+            and any(a.dtype.kind == "c" for a in d.arrays)
         ),
     ),
     Deviation(
@@ -554,6 +565,35 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "is.",
         (Kind.SHAPE,),
         lambda d: base_name(d.op) == "pixel_unshuffle" and _is_empty(d),
+    ),
+    Deviation(
+        "Elements of one dtype among tests of another",
+        "`isin` promotes them; torch casts the tests to the elements' dtype, and refuses some "
+        "strided ones.",
+        (Kind.VALUES, Kind.ACCEPTED),
+        rows("isin"),
+    ),
+    Deviation(
+        "Hinge losses of integers",
+        "They are computed in the default float, as `1.0 - x` is; torch keeps the integers.",
+        (Kind.DTYPE, Kind.ACCEPTED),
+        lambda d: base_name(d.op) == "hinge_embedding_loss" and d.arrays[0].dtype.kind in "iu",
+    ),
+    Deviation(
+        "Writing to elements that share memory",
+        "An expanded tensor is not written in place; torch looks in most operators, not in all.",
+        (Kind.REFUSED,),
+        lambda d: (
+            base_name(d.op) in ("baddbmm_", "addmv_", "addmm_", "addbmm_", "addr_", "renorm_")
+            and "single memory location" in str(d.ours)
+        ),
+    ),
+    Deviation(
+        "Poles of `polygamma`",
+        "Far below zero the first derivative is infinite at whole numbers as others are; torch's "
+        "sine misses them.",
+        (Kind.VALUES,),
+        rows("polygamma"),
     ),
     Deviation(
         "How a tensor prints",

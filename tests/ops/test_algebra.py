@@ -22,6 +22,7 @@ OPTIONS = {
     "aten::round.decimals": {"decimals": 2},
     "aten::mvlgamma": {"p": 2},
     "aten::special_multigammaln": {"p": 2},
+    "aten::polygamma": {"n": 2},
 }
 REPRESENTATIVES = (
     dtypes.bool_,

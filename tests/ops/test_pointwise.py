@@ -15,7 +15,7 @@ from jitlang.ops.traits import Role, rejects, roles_of, traits_of
 
 POINTWISE = [op for op in OPS if op.is_pointwise]
 INPLACE = [op for op in OPS if base_of(op) is not None]
-OPTIONS = {"decimals": 1, "p": 2}
+OPTIONS = {"decimals": 1, "p": 2, "n": 1}
 # Rows whose fast form is the array library's function, which is not ours to the last bit.
 ROOM = {dtypes.float16: 2e-3, dtypes.bfloat16: 2e-2, dtypes.float32: 2e-6, dtypes.float64: 1e-14}
 
