@@ -157,7 +157,7 @@ class KernelWriter:
         begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
         if self.layout.across:
             self.blocks_of_rows(bases, begin, end)
-        elif self.layout.rank == 1 and not self.plan.has_rows:
+        elif self.is_flat:
             self.length = a.sub(end, begin)
             self.row_sizes = [self.length]
             self.rows = [
@@ -171,6 +171,11 @@ class KernelWriter:
                 self.row()
         a.write(f"ret {a.load(self.fault, 'i32')}")
         return a.function(HEADER)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether elements stand for themselves and threads share a single line of them."""
+        return self.layout.rank == 1 and not self.plan.has_rows and not self.layout.across
 
     def begin(self) -> list[Lane]:
         """Read the tables; returns where the arrays begin."""
@@ -312,6 +317,7 @@ class KernelWriter:
         known = dict(self.known)
         self.same, self.reached, self.aimed = {}, {}, {}
         self.hoist(phase)
+        self.prefetch_beginnings(phase)
         if self.lanes == 1:
             with a.loop(integer(0), length) as index:
                 self.elements(phase, index, a.add(before, index), None, sums)
@@ -582,18 +588,36 @@ class KernelWriter:
         name = f"llvm.masked.load.{suffix(element, self.lanes)}.p0"
         return self.a.call(name, [place, integer(size, 32), active, zero], element, self.lanes)
 
+    def is_prefetched(self, array: int) -> bool:
+        """Whether vectors take elements that lie in order in memory."""
+        is_in_order = self.layout.accesses[array] is Access.CONTIGUOUS
+        return is_in_order and self.lanes > 1 and not self.layout.across
+
     def prefetch(self, array: int, pointer: Lane, index: Lane) -> None:
         """Ask for what lies further on in an array in order, which may be of a later row."""
-        is_in_order = self.layout.accesses[array] is Access.CONTIGUOUS
-        if self.layout.across or self.lanes == 1 or not is_in_order:
+        if not self.is_prefetched(array):
             return
-        element, size = stored_type(self.dtypes[array]), self.dtypes[array].itemsize
-        ahead = self.a.add(index, integer(PREFETCH_BYTES // size))
-        if not self.plan.has_rows and self.layout.rank == 1:
+        ahead = self.a.add(index, integer(PREFETCH_BYTES // self.dtypes[array].itemsize))
+        if self.is_flat:
             last = self.a.sub(self.length, integer(1))
             ahead = self.a.call("llvm.umin.i64", [ahead, last], "i64")
+        self.ask_for(array, pointer, ahead)
+
+    def prefetch_beginnings(self, phase: Phase) -> None:
+        """Ask for that part of the arrays for which `prefetch` comes too late."""
+        loads = (self.plan.statements[number] for number in phase.needed)
+        arrays = {self.first_input + each.input for each in loads if isinstance(each, Load)}
+        for array in sorted(filter(self.is_prefetched, arrays)):
+            size = self.dtypes[array].itemsize
+            part = [self.length, integer(PREFETCH_BYTES // size)]
+            end = self.a.call("llvm.umin.i64", part, "i64")
+            with self.a.loop(integer(0), end, CACHE_LINE // size) as index:
+                self.ask_for(array, self.lines[array], index)
+
+    def ask_for(self, array: int, pointer: Lane, index: Lane) -> None:
+        """Have an element brought into the caches."""
         to_read, to_all_caches, data = integer(0, 32), integer(3, 32), integer(1, 32)
-        place = self.a.offset(pointer, ahead, element)
+        place = self.a.offset(pointer, index, stored_type(self.dtypes[array]))
         self.a.run("llvm.prefetch.p0", [place, to_read, to_all_caches, data])
 
     def gather(self, places: Lane, element: str, size: int) -> Lane:
