@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,16 @@ from jitlang.ir.opdef import OPS, Effect, OpDef
 from jitlang.ops.rows import base_of, pure_form
 
 NOTHING = "reference"
+REASONS = {
+    "how many elements it gives or reads, only a run knows": (
+        "aten::masked_select", "aten::masked_scatter", "aten::nonzero", "aten::nonzero_numpy",
+        "aten::where",
+    ),
+    "it writes into a tensor that others see": (
+        "aten::copy_", "aten::copy_.Tensor", "aten::copy_.int", "aten::copy_.float",
+    ),
+}  # fmt: skip
+"""Why rows have no native lowering; all others search, or reduce what no kernel reduces yet."""
 FUSED = ("fused", "fused where private", "fused view")
 FAMILIES = ("pointwise", "reduction", "view", "index")
 
@@ -146,12 +156,21 @@ def shares() -> str:
     total = sum(family(op) in FAMILIES for op in OPS)
     bare_total = sum(map(len, missing.values()))
     lines += [f"| together | {total} | {bare_total} | {bare_total / total:.0%} |", ""]
-    lines += ["Those without one run their reference kernel, called from native code, since they"]
-    lines += ["reorder, search or write by index, or reduce what no kernel reduces yet:", ""]
+    lines += ["Those without one run their reference kernel, called from native code:", ""]
     for name, rows in missing.items():
-        if rows:
-            lines += [f"- {name}: {', '.join(f'`{row}`' for row in rows)}."]
+        for reason, named in _by_reason(rows).items():
+            lines += [f"- {name}: {', '.join(f'`{row}`' for row in named)}: {reason}."]
     return "\n".join(lines) + "\n"
+
+
+def _by_reason(rows: Sequence[str]) -> dict[str, list[str]]:
+    """Rows without a native lowering by why they have none."""
+    reason_of = {row: reason for reason, named in REASONS.items() for row in named}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        reason = reason_of.get(row, "it searches, or reduces what no kernel reduces yet")
+        found.setdefault(reason, []).append(row)
+    return found
 
 
 def page() -> str:

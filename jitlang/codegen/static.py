@@ -9,6 +9,7 @@ from typing import Any
 
 from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
 from ..fuser.plan import Unsupported
+from ..fuser.reach import REACHING
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
 from ..passes.effects import is_protected, is_pure, reshapes
@@ -188,14 +189,17 @@ def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:
 
 
 def _plan(graph: Graph, forms: dict[Value, Form]) -> Plan:
-    """The plan of a graph. Groups that kernels refuse are dissolved."""
+    """The plan of a graph. Groups that kernels refuse are dissolved; a single row that reads or
+    writes at computed places is called then.
+    """
     while True:
         try:
             return Planner(forms).plan(graph)
         except UnsupportedGroup as reason:
-            if sum(node.op is not None for node in reason.group.attributes[SUBGRAPH].walk()) < 2:
+            rows = [node.op for node in reason.group.attributes[SUBGRAPH].walk() if node.op]
+            if len(rows) == 1 and rows[0].full_name not in REACHING:
                 raise
-            dissolve_group(reason.group)
+            dissolve_group(reason.group, regroup=len(rows) > 1)
 
 
 def _refuse_nothing_but_calls(plan: Plan) -> None:

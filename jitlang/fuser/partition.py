@@ -374,8 +374,10 @@ def _replace(group: _Group, graph: Graph) -> None:
         node.destroy()
 
 
-def dissolve_group(group: Node) -> None:
-    """Put a group's nodes back where it stands; each that computes becomes a group of its own."""
+def dissolve_group(group: Node, *, regroup: bool = True) -> None:
+    """Put a group's nodes back where it stands; with `regroup` each that computes becomes a group
+    of its own.
+    """
     inner: Graph = group.attributes[SUBGRAPH]
     mapping = dict(zip(inner.inputs, group.inputs, strict=True))
     made = [clone_node(node, mapping, group.graph).insert_before(group) for node in inner.nodes]
@@ -384,8 +386,14 @@ def dissolve_group(group: Node) -> None:
     graph = group.graph
     group.destroy()
     for node in made:
-        if is_fusible(node) and not _is_index_map(node):
-            _replace(_Group([node]), graph)
+        if regroup and is_fusible(node) and not _is_index_map(node):
+            _replace(_group_of(node), graph)
+
+
+def _group_of(node: Node) -> _Group:
+    """A node alone, with the lists of tensors that are there for it."""
+    lists = [v.node for v in node.inputs if v.node.kind == LIST and not _is_helper(v)]
+    return _Group([node, *lists])
 
 
 def _bring_in(value: Value, inner: Graph, mapping: dict[Value, Value], inputs: list[Value]) -> None:

@@ -3,12 +3,12 @@
     y = aten::gather(x, 1, i)      y[a, b] = x[a, i[a, b]]
     y = aten::scatter(x, 1, i, s)  y = x, then y[a, i[a, b]] = s[a, b]
 
-`_along`, `_slices`, `_subscript` and `_flat` say how a row addresses an array: a `Reach`, the array
-at its first element along the indexed dimensions, seen through views that spread it over the shape
-of the indices, and the indices themselves. Reading a reach is a `Gathered` value, which fuses with
-its readers, and with what computes the indices. Writing one is a `Scattered` value: a kernel writes
-what is written onto, the next one writes through the indices, one element after the other, as the
-reference kernels do.
+`_along`, `_slices`, `_subscript` and their kin say how a row addresses an array: a `Reach`, the
+array at its first element along the indexed dimensions, seen through views that spread it over the
+shape of the indices, and the indices themselves. Reading a reach is a `Gathered` value, which fuses
+with its readers, and with what computes the indices. Writing one is a `Scattered` value: a kernel
+writes what is written onto, the next one writes through the indices, one element after the other,
+as the reference kernels do.
 
 An index out of range is found by the kernel, which then reads or writes the first element instead.
 The group's reference kernels raise the error.
@@ -17,6 +17,7 @@ The group's reference kernels raise the error.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from .. import dtypes
@@ -162,6 +163,37 @@ def _subscript(lowering: Lowering, array: Tensor, indices: Sequence[Any]) -> Rea
     return _reach(lowering, array, dims, base, wide, (*kept[:at], *block, *kept[at:]), True)
 
 
+def _broadcast_along(lowering: Lowering, array: Tensor, dim: int, index: Any) -> Reach:
+    """As `_along`, but what has size 1 in another dimension is broadcast, and negative indices
+    count from the end.
+    """
+    at, places = _dim(array, dim), _index(lowering, index)
+    if not array.shape or len(places.shape) != len(array.shape):
+        raise Unsupported("an index of another rank")
+    base = lowering.views.view(_first(lowering, array, [at]), Step(UNSQUEEZE, (at,)))
+    shape = broadcast_shape([base.shape, places.shape])
+    return _reach(lowering, array, [at], base, [places], shape, True)
+
+
+def _flat(lowering: Lowering, array: Tensor, index: Any) -> Reach:
+    """`x.reshape(-1)[index]`: an index for each dimension, of which only the first can be too large
+    or too small.
+    """
+    places, sizes = _index(lowering, index), array.shape
+    if len(sizes) < 2:
+        return _subscript(lowering, _vector(lowering, array), [places])
+    from_end = apply_row(lowering, "aten::add.Scalar", places, prod(sizes))
+    is_negative = apply_row(lowering, "aten::lt.Scalar", places, 0)
+    rest = apply_row(lowering, "aten::where.self", is_negative, from_end, places)
+    along: list[Tensor] = []
+    for size in reversed(sizes[1:]):
+        along.insert(0, apply_row(lowering, "aten::remainder.Scalar", rest, size))
+        rest = apply_row(lowering, "aten::floor_divide.Scalar", rest, size)
+    reach = _subscript(lowering, array, [rest, *along])
+    reach.wraps = False
+    return reach
+
+
 # Rows that read -----------------------------------------------------------------------------------
 
 
@@ -202,6 +234,20 @@ def _indexed(lowering: Lowering, x: Tensor, indices: Any) -> Tensor:
     return _read(_subscript(lowering, _array(lowering, x), _list(indices)))
 
 
+def _take(lowering: Lowering, x: Tensor, index: Tensor) -> Tensor:
+    if index.dtype is not dtypes.int64 or 0 in x.shape:
+        raise Unsupported("another index, or nothing to take from")
+    return _read(_flat(lowering, _array(lowering, x), index))
+
+
+def _take_along_dim(lowering: Lowering, x: Tensor, index: Tensor, dim: int | None) -> Tensor:
+    if dim is not None:
+        return _read(_broadcast_along(lowering, _array(lowering, x), dim, index))
+    if len(index.shape) != 1:
+        raise Unsupported("indices that have to be flattened")
+    return _take(lowering, x, index)
+
+
 def _list(indices: Any) -> Sequence[Any]:
     if not isinstance(indices, list) or any(_is_mask(index) for index in indices):
         raise Unsupported("masks, whose number of elements only a run knows")
@@ -216,6 +262,8 @@ GATHERS: dict[str, Callable[..., Tensor]] = {
     "aten::gather": _gather,
     "aten::index_select": _index_select,
     "aten::embedding": _embedding,
+    "aten::take": _take,
+    "aten::take_along_dim": _take_along_dim,
     "aten::index.Tensor": _indexed,
     "aten::index.Tensor_hacked_twin": _indexed,
 }
@@ -297,9 +345,7 @@ def _scatter_value(
     return _write(lowering, x, reach, number, _combine(reduce))
 
 
-def _scatter_add(
-    lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor
-) -> Tensor:
+def _scatter_add(lowering: Lowering, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     return _scatter(lowering, x, dim, index, source, "add")
 
 

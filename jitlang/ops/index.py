@@ -483,17 +483,30 @@ def _take_along_dim(xp: Any, a: Any, indices: Any, dim: int | None) -> Any:
     if dim is None:
         return _take(xp, a, indices.reshape((-1,)))
     axis = wrap_dim(dim, a.ndim)
+    if indices.dtype.kind not in "iu":
+        raise RuntimeError(
+            "torch.take_along_dim(): dtype of indices should be Long but got "
+            f"{dtypes.from_numpy(indices.dtype).graph_name}"
+        )
     if indices.ndim != a.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, "
             f"but got {a.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
-    return xp.take_along_axis(a, indices, axis)
+    return row_major(xp.take_along_axis(a, indices, axis))
 
 
 def _like_index(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     indexes = [t for t in types[1:] if isinstance(t, TensorType)]
     return made(tensor_at(types), indexes[0].sizes if indexes else None)
+
+
+def _along_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    tensor, index = tensor_at(types), tensor_at(types, 1)
+    at = static_dim(tensor.rank, constants[2])
+    if not tensor.sizes or not index.sizes or at is None or tensor.rank != index.rank:
+        return made(tensor, None)
+    return made(tensor, broadcast_sizes([replaced(tensor.sizes, at, 1), index.sizes]))
 
 
 def _selected_by_index(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -523,4 +536,5 @@ op("aten::take(Tensor self, Tensor index) -> Tensor", impl=_take, infer=_like_in
 op(
     "aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
     impl=_take_along_dim,
+    infer=_along_type,
 )

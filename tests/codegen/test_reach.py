@@ -95,6 +95,8 @@ READS = {
     "aten::index_select": lambda x: (x, 1, places(x.shape[1], 23)),
     "aten::embedding": lambda x: (x, places(x.shape[0], 2, 3), -1, False, False),
     "aten::index.Tensor": lambda x: (x, [places(5, 3, 1, low=-5), places(19, 4, low=-19)]),
+    "aten::take": lambda x: (x, places(x.size, 2, 20, low=-x.size)),
+    "aten::take_along_dim": lambda x: (x, places(x.shape[0], 7, 1, low=-x.shape[0]), 0),
 }
 
 
@@ -141,6 +143,11 @@ SHAPES = [
         (np.arange(24.0).reshape(2, 3, 4), [np.array([1, 0]), None, np.array([[3], [0], [1]])]),
     ),
     ("aten::index.Tensor", (np.arange(24.0).reshape(2, 3, 4), [np.zeros((2, 0), int)])),
+    ("aten::take", (np.array(5.0), np.array([-1, 0]))),
+    ("aten::take", (np.arange(4.0), np.array(3))),
+    ("aten::take", (np.arange(24.0).reshape(2, 3, 4), np.array([[23, -24], [12, -1]]))),
+    ("aten::take_along_dim", (np.arange(8.0), np.array([3, -8]), None)),
+    ("aten::take_along_dim", (np.arange(24.0).reshape(2, 3, 4), places(4, 2, 1, 9), -1)),
 ]
 
 
@@ -167,6 +174,15 @@ def test_what_counts_from_both_ends(wrong):
     check("aten::index.Tensor", x, [index])
     check("aten::index.Tensor", x, [index, places(40, 33)])
     check("aten::index.Tensor", x.T, [None, index])
+    check("aten::take", x[:, 0], index)
+    check("aten::take_along_dim", x, index[:, None], 0)
+
+
+@pytest.mark.parametrize("wrong", [-201, 200, FAR, -FAR])
+def test_what_counts_through_all_dimensions(wrong):
+    index = places(200, 33)
+    index[20] = wrong
+    check("aten::take", np.ones((5, 40)), index)
 
 
 def test_what_a_kernel_refuses_is_not_remembered_and_goes_on_to_run():
@@ -332,6 +348,17 @@ def test_the_error_names_the_line():
         assert str(caught.value) == "index 3 is out of bounds for dimension 0 with size 3"
         assert "y = x[i] * 2.0" in caught.value.__notes__[0].splitlines()[-2]
     assert len(list(script.graph_for(x, jl.tensor([0, 1])).find(FUSION_GROUP))) == 1
+
+
+def refused(x: Tensor, i: Tensor, y: Tensor):
+    return x[i] * 2.0, (y * 2.0).exp()
+
+
+def test_what_kernels_refuse_is_called():
+    script, given = jl.script(refused), (jl.zeros(0, 3), jl.tensor(EMPTY), jl.ones(2))
+    script.compile(*given)
+    assert [each.kind for each in script.explain().versions[0].callbacks] == ["aten::index"]
+    assert script(*given)[0].shape == (0, 3)
 
 
 def test_sizes_that_vary():
