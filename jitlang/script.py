@@ -310,7 +310,7 @@ class ScriptFunction:
                 result = np.ndarray if known.all_raw or general.gives_array else Tensor
                 entered = entry.add_general(general.kernel, form, guards, kernel_result=result)
             else:
-                function = known.taking_all(general.function)
+                function = known.taking_all(general.direct)
                 entered = entry.add_general(function, form, guards)
             if entered is not None:
                 version.executor.entered.append(entered)

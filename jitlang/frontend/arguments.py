@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import dtypes
 from ..arrays import is_array_like
 from ..ir import types as ty
 from ..ir.types import Type
@@ -239,11 +240,14 @@ def wrapped_places(args: Sequence[Any], inputs: Sequence[Any]) -> Sequence[int] 
     if len(args) != len(inputs):
         return None
     places = [place for place, (a, b) in enumerate(zip(args, inputs, strict=True)) if a is not b]
-    is_wrapped = all(type(inputs[place]) is Tensor for place in places)
+    is_wrapped = all(
+        type(args[place]) is np.ndarray and type(inputs[place]) is Tensor for place in places
+    )
     return places if is_wrapped else None
 
 
-_FORMS = frozenset({Tensor, float, bool, str, type(None)})
+_SCALARS = frozenset(d.numpy.type for d in dtypes.ALL if issubclass(d.numpy.type, np.generic))
+_FORMS = frozenset({Tensor, float, bool, str, type(None)}) | _SCALARS
 
 
 def form_of(args: Sequence[Any]) -> Key | None:

@@ -24,6 +24,7 @@ from ..tensor.dispatch import MAY_RETURN_SELF
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
+from .numpy_text import SHAPE, numpy_call
 from .profile import FlowCounts
 from .representation import (
     find_objects,
@@ -248,6 +249,9 @@ class _Emitter:
     def call(self, node: Node, texts: Sequence[str], *, as_statement: bool = False) -> str:
         op = node.op
         assert op is not None
+        direct = numpy_call(node, texts, self.name)
+        if direct is not None:
+            return direct
         if op.python is None:
             types = [t for value in node.inputs for t in ty.walk(value.type)]
             on_arrays = any(map(ty.is_array, types))
@@ -273,7 +277,8 @@ class _Emitter:
             blamed = self.take_blame() or (node if op is not None and may_raise(op) else None)
             self.deferred[node.outputs[0]] = Deferred(expression, blamed)
             return
-        if isinstance(result, SequenceType) and not is_only_taken_apart(node.outputs[0]):
+        is_sequence = isinstance(result, SequenceType) and node.kind != SHAPE
+        if is_sequence and not is_only_taken_apart(node.outputs[0]):
             # A row of torch's schema returns a list where Python has a tuple.
             expression = f"as_tuple({expression})"
         self.assign(instruction, self.boxed(node, 0, expression, instruction.inputs))

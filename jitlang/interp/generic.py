@@ -66,6 +66,11 @@ class GenericForm:
         return len(self.graph.outputs) == 1 and ty.is_array(self.graph.outputs[0].type)
 
     @property
+    def direct(self) -> Callable[..., Any]:
+        """The function for arguments of which none lies on a GPU."""
+        return self.function.direct if isinstance(self.function, Routine) else self.function
+
+    @property
     def kernels(self) -> Sequence[Any]:
         """The fused kernels that it calls."""
         return self.function.kernels if isinstance(self.function, Routine) else ()

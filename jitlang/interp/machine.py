@@ -16,12 +16,13 @@ CuPy on the first call with an array on a GPU. Which registers hold `Tensor` obj
 
 from __future__ import annotations
 
+import ast
 import linecache
 import math
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from itertools import count
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -38,10 +39,20 @@ from ..ops.broadcast import as_torch_error
 from ..tensor import Tensor
 from .emit import AS_CAUGHT, emit
 from .linearize import Instruction, linearize
+from .numpy_text import NumpyFunction
 from .profile import FlowCounts
 from .representation import holds_tensor
 from .text import Emitted, Kernel
 
+_GUARDED = """
+try:
+    pass
+except Exception as error:
+    raised = noted(error)
+    if raised is not error:
+        raise raised from None
+    raise
+"""
 _numbers = count(1)
 
 
@@ -98,12 +109,7 @@ class Routine:
         try:
             return function(*args)
         except Exception as error:
-            failed = self._failed_node(error.__traceback__)
-            raised = _as_its_surface_says(error, failed)
-            if failed is not None and failed.kind == FUSION_GROUP:
-                raised.__notes__ = getattr(error, "__notes__", [])  # the group has found its node
-            elif failed is not None:
-                attach_script_stack(raised, script_stack(failed))
+            raised = self._noted(error)
             if raised is not error:
                 raise raised from None
             raise
@@ -111,16 +117,45 @@ class Routine:
             if token is not None:
                 restore_float_errors(token)
 
-    def _bind(self, xp: ModuleType) -> FunctionType:
+    @cached_property
+    def direct(self) -> Callable[..., Any]:
+        """The same for arguments of which none lies on a GPU, as a plain function where that costs
+        less to call.
+        """
+        if self._has_tensors:
+            return self
+        tree = ast.parse(self.source)
+        for function in tree.body:
+            assert isinstance(function, ast.FunctionDef)
+            if function.name == self._emitted.function:
+                (guarded,) = ast.parse(_GUARDED).body
+                assert isinstance(guarded, ast.Try)
+                guarded.body, function.body = function.body, [guarded]
+        code = compile(tree, self.filename, "exec")
+        made = self._bind(np, code)
+        made.__globals__["noted"] = self._noted
+        return made
+
+    def _noted(self, error: Exception) -> Exception:
+        """An error of this routine as its surface raises it, with the script's own stack."""
+        failed = self._failed_node(error.__traceback__)
+        raised = _as_its_surface_says(error, failed)
+        if failed is not None and failed.kind == FUSION_GROUP:
+            raised.__notes__ = getattr(error, "__notes__", [])  # the group has found its node
+        elif failed is not None:
+            attach_script_stack(raised, script_stack(failed))
+        return raised
+
+    def _bind(self, xp: ModuleType, code: CodeType | None = None) -> FunctionType:
         """The generated function over one array namespace."""
         namespace: dict[str, Any] = {"math": math}
         namespace |= {
-            name: bound.bind(xp, self.exact) if isinstance(bound, Kernel) else bound
+            name: bound.bind(xp, self.exact) if isinstance(bound, Kernel | NumpyFunction) else bound
             for name, bound in self._emitted.names.items()
         }
         if self._handles_errors:
             namespace[AS_CAUGHT] = self._as_caught
-        exec(self._code, namespace)
+        exec(code or self._code, namespace)
         function: FunctionType = namespace[self._emitted.function]
         return function
 

@@ -1,0 +1,97 @@
+"""NumPy's functions, methods and subscripts stand in the generated text themselves, and calls that
+the interpreter serves for good go straight to that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitlang as jl
+from jitlang.interp.machine import assemble
+
+CALLS = 8
+"""More than it takes for a signature to settle."""
+
+
+def sorted_rows(x):
+    return np.sort(x, axis=1)[:, ::-1]
+
+
+def as_integers(x):
+    return x.cumsum().astype(np.int16), np.zeros(x.shape, dtype=np.float16)
+
+
+def stored(x):
+    y = x.copy()
+    y[0, ::2] = 7
+    y[1] = [1, 2, 3]
+    y[..., -1] *= 2
+    y.sort(axis=0)
+    return y
+
+
+def picked(x):
+    return x[None], x[..., 0], x[[1, 0]], x[x > 1], x[1, 2], x[()], x.T[::-1, 1:], x.T.shape
+
+
+def looked_up(x):
+    return np.linalg.norm(x), np.dot(x, x.T), x.argmax(), x.reshape(3, -1), np.float32(2) * x
+
+
+def generic(x, k):
+    return np.median(x) * k
+
+
+@pytest.mark.parametrize(
+    "function", [sorted_rows, as_integers, stored, picked, looked_up], ids=lambda f: f.__name__
+)
+def test_every_call_gives_what_numpy_gives(function: Callable[..., Any]) -> None:
+    x = np.random.default_rng(1).normal(0, 3, (2, 3))
+    scripted = jl.script(function)
+    wanted = function(x)
+    for _ in range(CALLS):
+        got = scripted(x)
+        for a, b in zip(_parts(got), _parts(wanted), strict=True):
+            assert type(a) is type(b)
+            np.testing.assert_array_equal(a, b)
+            assert getattr(a, "dtype", None) == getattr(b, "dtype", None)
+
+
+def _parts(value: Any) -> Any:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def test_numpy_is_called_by_its_names() -> None:
+    scripted = jl.script(sorted_rows)
+    scripted(np.ones((2, 3)))
+    source = assemble(scripted.optimized_graph).source
+    assert "np_sort(r0, axis=1)" in source
+    assert "r0[::, ::(-1)]" in source
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16, np.bool_])
+def test_scalars_of_numpy_are_arguments_like_others(kind: Any) -> None:
+    scripted = jl.script(generic)
+    x, k = np.array([1.0, 5.0, 2.0]), kind(1)
+    for _ in range(CALLS):
+        got = scripted(x, k)
+        assert type(got) is type(generic(x, k)) and got == 2
+    assert scripted(x, 3) == 6 and scripted(np.float32([1]), k) == 1
+
+
+def inverted(x):
+    y = np.linalg.inv(x)
+    return y
+
+
+def test_errors_name_the_line_however_the_call_came() -> None:
+    scripted = jl.script(inverted)
+    for _ in range(CALLS):
+        scripted(np.eye(2))
+        with pytest.raises(np.linalg.LinAlgError) as caught:
+            scripted(np.ones((2, 2)))
+        assert "y = np.linalg.inv(x)" in "".join(caught.value.__notes__)
