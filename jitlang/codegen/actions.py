@@ -77,6 +77,14 @@ class Allocate:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """All elements of the output are the same bytes."""
+
+    output: Value
+    element: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """A strided copy to element `index` of a dimension of the target, which is `count` long."""
 
@@ -164,7 +172,7 @@ class Nothing:
 
 
 Action = (
-    View | Select | Run | Copy | Allocate | Store | Multiply | OpenMultiply | Item | Length
+    View | Select | Run | Copy | Allocate | Fill | Store | Multiply | OpenMultiply | Item | Length
     | Reserve | Call | Nothing
 )  # fmt: skip
 
@@ -195,7 +203,7 @@ def fresh_values(action: Action) -> Sequence[Value]:
         return action.results
     if isinstance(action, Call):
         return action.outputs
-    return (action.output,) if isinstance(action, Copy | Multiply | Allocate) else ()
+    return (action.output,) if isinstance(action, Copy | Multiply | Allocate | Fill) else ()
 
 
 def is_tensor(value: Value) -> bool:

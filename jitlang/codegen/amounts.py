@@ -6,14 +6,15 @@ sums and products of them are amounts; whatever else is computed from one is a n
 example. Code must not hold such a number; `static.py` sees to that by writing it for two examples.
 
 Amounts are learned (`Learner`) from plans for several examples, in each of which the sizes are
-distinct primes. A number factors into the sizes that it is made of in one of them, and must be what
-that product says in all others.
+distinct primes. A number is factored into sizes, or sums of two sizes or of a size and a small
+number, and must be what that product says in all examples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from ..fuser.plan import Unsupported
@@ -65,6 +66,12 @@ def _in_order(found: dict[tuple[int, ...], int]) -> Terms:
     return tuple((factor, sizes) for sizes, factor in sorted(found.items()) if factor)
 
 
+FARTHEST = 8
+"""The largest number that is looked for beside a size: a slice without the first, a padded end."""
+MAX_SUMS = 3
+"""Sums that are looked for in one product."""
+
+
 @dataclass(frozen=True)
 class Learner:
     """Says what numbers depend on.
@@ -85,17 +92,41 @@ class Learner:
         Raises:
             Unsupported: it is no product of sizes.
         """
+        product = self._product(list(found), MAX_SUMS)
+        if product is None:
+            raise Unsupported("a number that is no product of sizes")
+        return product
+
+    def _product(self, found: list[int], sums: int) -> int | None:
         if len(set(found)) == 1:
             return found[0]
+        simple = self._product_of_sizes(found)
+        if simple is not None or not sums or 0 in found:
+            return simple
+        for part in self._sums:
+            values = [value_for(part, example) for example in self.examples]
+            if not any(number % value for number, value in zip(found, values, strict=True)):
+                left = [number // value for number, value in zip(found, values, strict=True)]
+                rest = self._product(left, sums - 1)
+                if rest is not None:
+                    return part * rest
+        return None
+
+    def _product_of_sizes(self, found: Sequence[int]) -> Amount | None:
         factor, sizes = found[0], []
         for number, prime in enumerate(self.examples[0]):
             while factor and factor % prime == 0:
                 factor //= prime
                 sizes.append(number)
         made = [factor * prod(example[n] for n in sizes) for example in self.examples]
-        if made != list(found):
-            raise Unsupported("a number that is no product of sizes")
-        return Amount(found[0], ((factor, tuple(sizes)),))
+        return Amount(found[0], ((factor, tuple(sizes)),)) if made == list(found) else None
+
+    @cached_property
+    def _sums(self) -> list[Amount]:
+        sizes = [self.size(number) for number in range(len(self.examples[0]))]
+        distances = [d for n in range(1, FARTHEST + 1) for d in (-n, n)]
+        pairs = [a + b for n, a in enumerate(sizes) for b in sizes[n + 1 :]]
+        return [*(size + d for d in distances for size in sizes), *pairs]
 
 
 def value_for(number: int, sizes: Sequence[int]) -> int:

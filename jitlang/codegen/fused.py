@@ -153,15 +153,18 @@ class FusedKernel:
         if len(self._classes[kernels]) > 2 * MAX_LAYOUTS:
             del self._classes[kernels][:MAX_LAYOUTS]
 
-    def prepared(self, arguments: Sequence[Any], like: Launch | None = None) -> Launch | str:
+    def prepared(
+        self, arguments: Sequence[Any], like: Launch | None = None, *, compiles: bool = True
+    ) -> Launch | str:
         """What to run for arguments of this layout, worked out afresh, or why nothing can be.
 
         Args:
             arguments: arrays and numbers.
             like: for other sizes, whose kernels are taken where they fit.
+            compiles: else these stand for all others, see `launch.prepare`.
         """
         try:
-            return prepare(self.stages_for(arguments), arguments, like)
+            return prepare(self.stages_for(arguments), arguments, like, compiles=compiles)
         except Unsupported as reason:
             return str(reason)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:

@@ -226,7 +226,11 @@ def _scalars(call: Call, arguments: Sequence[Any]) -> Any:
 
 
 def prepare(
-    stages: Sequence[Stage], arguments: Sequence[Any], like: Launch | None = None
+    stages: Sequence[Stage],
+    arguments: Sequence[Any],
+    like: Launch | None = None,
+    *,
+    compiles: bool = True,
 ) -> Launch:
     """The launch of a group for arguments of this layout.
 
@@ -234,6 +238,8 @@ def prepare(
         stages: the group.
         arguments: arrays and numbers.
         like: the launch for other sizes: vectors lie across rows where they do there.
+        compiles: else its kernels stand for those of this launch, of which only spaces and places
+            are asked.
 
     Raises:
         Unsupported: a kernel cannot be written, or reads where there is nothing to read.
@@ -243,7 +249,11 @@ def prepare(
     temporaries: dict[int, Array] = {}
     for number, stage in enumerate(stages):
         before = like.calls[number] if like is not None and number < len(like.calls) else None
-        launch.calls.append(_prepare_stage(stage, arguments, results, temporaries, before))
+        if before is None and not compiles:
+            raise Unsupported("other kernels than for other sizes")
+        launch.calls.append(
+            _prepare_stage(stage, arguments, results, temporaries, before, compiles)
+        )
     launch.results = [results[n] for n in sorted(results)]
     launch.temporaries = [temporaries[n] for n in sorted(temporaries)]
     return launch
@@ -255,6 +265,7 @@ def _prepare_stage(
     results: dict[int, Array],
     temporaries: dict[int, Array],
     like: Call | None,
+    compiles: bool,
 ) -> Call:
     made = {"temporary": temporaries, "result": results}
     views = [_view(read, arguments, made) for read in stage.reads]
@@ -296,13 +307,13 @@ def _prepare_stage(
     if not stage.dims:
         if not sizes:
             sizes, found = [1], [(0,)] * len(strides)
-        return _call(stage, [*owners, *places], sizes, found, 1, reached, like)
+        return _call(stage, [*owners, *places], sizes, found, 1, reached, like, compiles)
     row_sizes, tails = merged(stage.space, strides, inner)
     if not row_sizes:
         row_sizes, tails = [1], [(0,)] * len(strides)
     joined = [(*a, *b) for a, b in zip(found, tails, strict=True)]
     tables = ([*sizes, *row_sizes], joined)
-    return _call(stage, [*owners, *places], *tables, len(row_sizes), reached, like)
+    return _call(stage, [*owners, *places], *tables, len(row_sizes), reached, like, compiles)
 
 
 def _call(
@@ -313,6 +324,7 @@ def _call(
     row_rank: int,
     reached: Sequence[tuple[int, int]],
     like: Call | None,
+    compiles: bool,
 ) -> Call:
     itemsizes = [t.dtype.itemsize for t in stage.targets] + [r.dtype.itemsize for r in stage.reads]
     rank = len(sizes)
@@ -324,7 +336,10 @@ def _call(
             layout = _better(stage.plan, layout, sizes, strides, itemsizes)
         elif like.kernel.layout.across:
             layout = _lying_across(layout, strides, itemsizes, like.kernel.layout.across)
-    kernel = compile_kernel(stage.plan, layout)
+    if like is None or compiles:
+        kernel = compile_kernel(stage.plan, layout)
+    else:
+        kernel = like.kernel
     count = sizes[0] if is_flat else prod(sizes[: rank - row_rank])
     if 0 in stage.space:
         count = 0

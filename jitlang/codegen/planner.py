@@ -332,6 +332,10 @@ class Planner:
             raise Unsupported(_no_form(node))
         return Length(shape[place])
 
+    def numel(self, node: Node) -> Length:
+        """The same for the number of elements."""
+        return Length(self.form(node.inputs[0]).size)
+
     def display(self, node: Node) -> Action:
         """A list or tuple of tensors, looked through by who reads it."""
         self.found.displays[node.output] = list(node.inputs)
@@ -547,6 +551,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::__getitem__.t": Planner.element,
     "aten::len.t": Planner.length,
     "aten::size.int": lambda planner, node: planner.size(node),
+    "aten::numel": lambda planner, node: planner.numel(node),
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,

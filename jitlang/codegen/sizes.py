@@ -107,8 +107,10 @@ class Families:
             return []
         template, sizes = named
         given = [value for value in arguments if type(value) is int]
-        fixed = {n for shape in template for n in shape or () if type(n) is int}
-        first, second = examples(sizes, [*self._graph_numbers, *given], fixed)
+        compared = [n for n in (*self._graph_numbers, *given) if abs(n) < ENDLESS]
+        fixed = [n for shape in template for n in shape or () if type(n) is int]
+        first = first_example(sizes, [*compared, *fixed])
+        second = second_example(first, compared)
         learned = self._launch_like(real, template, first, arguments)
         if learned is None:
             return []
@@ -263,35 +265,37 @@ def _named_sizes(before: Shapes, shapes: Shapes) -> tuple[Template, list[int]] |
     return tuple(template), [new for _, new in named]
 
 
-def examples(
-    sizes: Sequence[int], numbers: Iterable[int], fixed: Iterable[int]
-) -> tuple[list[int], list[int]]:
-    """Two examples of sizes, all different primes; see the beginning of this file.
-
-    Args:
-        sizes: of a call; the first example has sizes near them, in their order.
-        numbers: what sizes may be compared with.
-        fixed: sizes that do not vary.
-    """
-    compared = {abs(n) for n in numbers if abs(n) < ENDLESS}
-    taken = {n for n in compared.union(fixed) if n > 1}
-    order = sorted(range(len(sizes)), key=lambda n: sizes[n])
-    places = [order.index(n) for n in range(len(order))]
-    increasing: list[int] = []
-    for number in order:
-        start = max(sizes[number], SMALLEST_PRIME, *(n + 1 for n in increasing[-1:]))
-        increasing += _primes_from(start, 1, taken)
-    above = max(increasing[-1], *compared, 0) + 1
-    decreasing = _primes_from(above, len(order), taken)[::-1]
-    return [increasing[p] for p in places], [decreasing[p] for p in places]
+def first_example(sizes: Sequence[int], numbers: Iterable[int]) -> list[int]:
+    """Different primes near the sizes of a call, in their order, which divide no given number."""
+    taken = list(numbers)
+    found: list[int] = []
+    for number in _order(sizes):
+        start = max(sizes[number], SMALLEST_PRIME, *(n + 1 for n in found[-1:]))
+        found += _primes_from(start, 1, taken)
+    return _in_places(found, sizes)
 
 
-def _primes_from(first: int, count: int, taken: set[int]) -> list[int]:
+def second_example(first: Sequence[int], numbers: Iterable[int]) -> list[int]:
+    """Primes in the other order, all larger than those of the first example and the numbers."""
+    above = max(*first, *(abs(n) for n in numbers), 0) + 1
+    return _in_places(_primes_from(above, len(first), ())[::-1], first)
+
+
+def _order(sizes: Sequence[int]) -> list[int]:
+    return sorted(range(len(sizes)), key=lambda n: sizes[n])
+
+
+def _in_places(found: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """What was found for the smallest size first, each in its size's place."""
+    return [size for _, size in sorted(zip(_order(sizes), found, strict=True))]
+
+
+def _primes_from(first: int, count: int, taken: Sequence[int]) -> list[int]:
     """The next primes that divide no number that is taken."""
     found: list[int] = []
     number = first
     while len(found) < count:
-        if _is_prime(number) and all(n % number for n in taken):
+        if _is_prime(number) and all(n % number or not n for n in taken):
             found.append(number)
         number += 1
     return found

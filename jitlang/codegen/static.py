@@ -15,7 +15,7 @@ from ..ir.graph import Graph, Node, Value
 from ..passes.effects import is_protected, is_pure, reshapes
 from ..passes.manager import run_passes
 from . import objects
-from .actions import Call, Multiply, Plan, Run, touches_tensors
+from .actions import EFFECTS, Call, Multiply, Plan, Run, Select, Store, touches_tensors
 from .cpython import addresses_of
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
@@ -36,7 +36,7 @@ from .native import Frame, NativeEmitter
 from .planner import Planner, UnsupportedGroup
 from .slots import ENTRY, TABLE
 from .storage import find_storage
-from .varying import Shapes, find_varying, plan_varying, smallest_size, spell_out_sizes
+from .varying import Shapes, find_varying, plan_varying, smallest_sizes, spell_out_sizes
 from .varying_code import VaryingEmitter
 
 RAISE = "prim::RaiseException"
@@ -142,8 +142,8 @@ def _for_any_size(
 
 def _varying_frames(
     graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes]
-) -> tuple[list[Frame], int]:
-    """The frames for two examples of sizes, and the size from which on they hold."""
+) -> tuple[list[Frame], list[int]]:
+    """The frames for two examples of sizes, and from where on they hold."""
     varying = find_varying(shapes)
     guards = varying_guards(guard_inputs(graph, inputs), varying.shapes)
     spell_out_sizes(graph)
@@ -155,8 +155,9 @@ def _varying_frames(
     tensors = [g for g in tensor_guards(guards) if isinstance(g, VaryingGuard)]
     plans = plan_varying(graph, tensors, varying)
     _refuse_nothing_but_calls(plans[0])
+    _refuse_indices_after_effects(plans[0])
     frames = [_frame_of(graph, guards, plan) for plan in plans]
-    return frames, smallest_size(graph, tensors, varying, plans[0])
+    return frames, smallest_sizes(graph, tensors, varying, plans[0])
 
 
 def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
@@ -207,6 +208,13 @@ def _refuse_nothing_but_calls(plan: Plan) -> None:
     kinds = {type(action) for action in plan.actions.values()}
     if Call in kinds and not kinds & {Run, Multiply}:
         raise Unsupported("it only calls kernels")
+
+
+def _refuse_indices_after_effects(plan: Plan) -> None:
+    """Where sizes vary, an index out of range is answered by MISS, which undoes nothing."""
+    kinds = {type(action) for action in plan.actions.values()}
+    if kinds & EFFECTS and kinds & {Select, Store}:
+        raise Unsupported("an index that may be out of range, and an effect")
 
 
 def _refuse_callbacks(graph: Graph) -> None:

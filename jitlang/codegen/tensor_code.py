@@ -30,6 +30,7 @@ from .actions import (
     Allocate,
     Call,
     Copy,
+    Fill,
     Item,
     Length,
     Multiply,
@@ -243,6 +244,8 @@ class TensorEmitter(HostEmitter):
                 self.copy_part(target, part)
         elif isinstance(action, Allocate):
             self.begin(action.output)
+        elif isinstance(action, Fill):
+            self.fill(action)
         elif isinstance(action, Store):
             place = self.checked_index(node, action)
             offset = self.b.mul(place, self.number(action.step))
@@ -300,6 +303,20 @@ class TensorEmitter(HostEmitter):
         itemsize = self.plan.forms[part.source].dtype.itemsize
         source = self.load(part.source)
         emit_copy(self.b, where, part.written, source, part.read, part.shape, itemsize, self.number)
+
+    def fill(self, action: Fill) -> None:
+        """Write one element everywhere."""
+        form = self.plan.forms[action.output]
+        kind = ll.ArrayType(ll.IntType(8), len(action.element))
+        element = ll.GlobalVariable(self.module, kind, self.module.get_unique_name("element"))
+        element.linkage, element.global_constant = "internal", True
+        element.initializer = ll.Constant(kind, bytearray(action.element))
+        source, still = self.b.bitcast(element, POINTER), (0,) * len(form.shape)
+        target = self.begin(action.output)
+        emit_copy(
+            self.b, target, form.strides, source, still, form.shape, form.dtype.itemsize,
+            self.number,
+        )  # fmt: skip
 
     def item(self, source: Value, wanted: ty.Type) -> ll.Value:
         """The one element of a tensor as a number."""

@@ -25,25 +25,32 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..passes.propagate_constants import computed, materialize
-from .actions import Action, Length, Nothing, OpenMultiply, Plan, Run
-from .amounts import Learner, value_for
+from .actions import Action, Fill, Length, OpenMultiply, Plan, Run, Select, View
+from .amounts import Amount, Learner, value_for
 from .forms import Form, contiguous, form_of, same_places
-from .fused import FusedKernel, run_reference
+from .fused import FusedKernel
 from .guards import VaryingGuard
-from .launch import Call, Launch
+from .launch import Call, Launch, Place
 from .planner import Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
-from .sizes import ENDLESS, examples, numbers_in
+from .sizes import ENDLESS, first_example, numbers_in, second_example
 
 Shapes = Sequence[tuple[int, ...]]
 """The shapes of all tensors among some arguments, in order."""
 
 MAX_VARYING = 8
+SMALLEST = (1, 2, 3, 4, 8, 16)
+"""From which size on a plan may hold."""
 LARGEST_PRIME = 1 << 10
 """The first example is near the sizes of a call up to here."""
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
+_ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
+_FILLED = frozenset((
+    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
+    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
+))  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
 
 
@@ -93,18 +100,21 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
 # Examples -----------------------------------------------------------------------------------------
 
 
-def examples_for(graph: Graph, varying: Varying) -> tuple[list[int], list[int]]:
-    """The two examples that numbers are learned from.
+def _compared(graph: Graph, first: Sequence[int], plan: Plan) -> list[int]:
+    """What sizes may be compared with: all numbers of a graph, and where it reads sizes, those that
+    do not vary in the plan of the first example.
 
     Raises:
-        Unsupported: a number of the graph is too large to go beyond.
+        Unsupported: the second example could not be larger.
     """
-    numbers = list(numbers_in(graph))
-    largest = max((abs(n) for n in numbers if abs(n) < ENDLESS), default=0)
+    found = [n for n in numbers_in(graph) if abs(n) < ENDLESS]
+    if any(isinstance(action, Length) for action in plan.actions.values()):
+        sizes = {size for form in plan.forms.values() for size in form.shape}
+        found += [size for size in sizes if all(size % prime for prime in first)]
+    largest = max(map(abs, found), default=0)
     if largest > LARGEST_NUMBER:
         raise Unsupported(f"the number {largest}, which may be compared with a size")
-    near = [min(size, LARGEST_PRIME) for size in varying.sizes]
-    return examples(near, numbers, (n for shape in varying.shapes for n in shape if n > 0))
+    return found
 
 
 # Planning -----------------------------------------------------------------------------------------
@@ -116,22 +126,22 @@ class ExamplePlanner(Planner):
     Args:
         forms: of the tensor inputs.
         like: an earlier plan, whose kernels are taken over.
-        needs_kernels: else only forms are found out.
+        compiles: else the kernels of that plan stand for all others.
     """
 
     def __init__(
-        self, forms: dict[Value, Form], like: Plan | None = None, *, needs_kernels: bool = True
+        self, forms: dict[Value, Form], like: Plan | None = None, *, compiles: bool = True
     ) -> None:
         super().__init__(forms)
         self.like = like
-        self.needs_kernels = needs_kernels
+        self.compiles = compiles
         self.numbers: dict[Value, int] = {}
 
     def other(self, node: Node) -> None:
-        """Ints that are made of sizes are known in an example."""
-        arguments = [self.known(value) for value in node.inputs]
-        if node.op is None or len(node.outputs) != 1 or node.output.type is not ty.INT:
+        """Sums and products of sizes are known in an example."""
+        if node.op is None or node.op.full_name not in _ARITHMETIC:
             return
+        arguments = [self.known(value) for value in node.inputs]
         if None not in arguments:
             found = computed(node, arguments)
             self.numbers.update({} if found is None else {node.output: found[0]})
@@ -151,24 +161,11 @@ class ExamplePlanner(Planner):
         found = self.numbers.get(outer)
         return super().group_argument(outer, inner) if found is None else found
 
-    def group(self, node: Node) -> Action:
-        if self.needs_kernels:
-            return super().group(node)
-        graph: Graph = node.attributes[SUBGRAPH]
-        arguments = [self.group_argument(outer, inner) for outer, inner in zip(
-            node.inputs, graph.inputs, strict=True)]  # fmt: skip
-        try:
-            results = run_reference(graph, arguments)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise Unsupported(f"small sizes: {error}") from None
-        for output, array in zip(node.outputs, results, strict=True):
-            self.define(output, form_of(array))
-        return Nothing()
-
     def launch_for(self, node: Node, arguments: Sequence[Any]) -> Launch | str:
         before = None if self.like is None else self.like.actions[node]
         like = before.launch if isinstance(before, Run) else None
-        return FusedKernel(node.attributes[SUBGRAPH]).prepared(arguments, like)
+        group = FusedKernel(node.attributes[SUBGRAPH])
+        return group.prepared(arguments, like, compiles=self.compiles)
 
     def multiply(self, action: OpenMultiply) -> Action:
         return action
@@ -177,6 +174,20 @@ class ExamplePlanner(Planner):
         action = super().size(node)
         self.numbers[node.output] = action.count
         return action
+
+    def numel(self, node: Node) -> Length:
+        action = super().numel(node)
+        self.numbers[node.output] = action.count
+        return action
+
+    def creation(self, node: Node) -> Action:
+        """What is filled with one number can have any size."""
+        assert node.op is not None
+        if node.op.name not in _FILLED:
+            return super().creation(node)
+        form = form_of(self.called(node))
+        self.define(node.output, contiguous(form.dtype, form.shape))
+        return Fill(node.output, self.called(node).reshape(-1)[:1].tobytes())
 
     def call(self, node: Node) -> Action:
         raise Unsupported(f"{node.kind} of tensors whose sizes vary ({node.span})")
@@ -188,8 +199,7 @@ def plan_varying(graph: Graph, guards: Sequence[VaryingGuard], varying: Varying)
     Raises:
         Unsupported: something in the graph has no native form, or no form for all sizes.
     """
-    examples = examples_for(graph, varying)
-    plans = _example_plans(graph, guards, varying, examples)
+    examples, plans = _example_plans(graph, guards, varying)
     return [
         _Common(Learner(order)).plan(ordered)
         for order, ordered in ((examples, plans), (examples[::-1], plans[::-1]))
@@ -197,17 +207,20 @@ def plan_varying(graph: Graph, guards: Sequence[VaryingGuard], varying: Varying)
 
 
 def _example_plans(
-    graph: Graph,
-    guards: Sequence[VaryingGuard],
-    varying: Varying,
-    examples: Sequence[Sequence[int]],
-) -> list[Plan]:
-    """The plans of two examples. Groups that kernels refuse are dissolved."""
+    graph: Graph, guards: Sequence[VaryingGuard], varying: Varying
+) -> tuple[list[list[int]], list[Plan]]:
+    """The two examples that numbers are learned from, and their plans. Groups that kernels refuse
+    are dissolved.
+    """
+    near = [min(size, LARGEST_PRIME) for size in varying.sizes]
+    fixed = [size for shape in varying.shapes for size in shape if size > 0]
+    first = first_example(near, [*fixed, *numbers_in(graph)])
     while True:
         try:
-            first = ExamplePlanner(forms_for(guards, varying, examples[0])).plan(graph)
-            forms = forms_for(guards, varying, examples[1])
-            return [first, ExamplePlanner(forms, first).plan(graph)]
+            plan = ExamplePlanner(forms_for(guards, varying, first)).plan(graph)
+            second = second_example(first, _compared(graph, first, plan))
+            other = ExamplePlanner(forms_for(guards, varying, second), plan).plan(graph)
+            return [first, second], [plan, other]
         except UnsupportedGroup as reason:
             if sum(node.op is not None for node in reason.group.attributes[SUBGRAPH].walk()) < 2:
                 raise
@@ -225,33 +238,69 @@ def forms_for(
     }
 
 
-def smallest_size(
+def smallest_sizes(
     graph: Graph, guards: Sequence[VaryingGuard], varying: Varying, plan: Plan
-) -> int:
-    """The size from which on a plan holds, 1 or 2.
+) -> list[int]:
+    """For each size that varies from where on a plan holds.
 
     Raises:
-        Unsupported: it holds for neither.
+        Unsupported: it does not for small sizes.
     """
-    reason = Unsupported("small sizes")
-    for size in (1, 2):
-        sizes = [size] * len(varying.sizes)
+
+    def holds(sizes: Sequence[int]) -> bool:
+        forms = forms_for(guards, varying, sizes)
         try:
-            planner = ExamplePlanner(forms_for(guards, varying, sizes), needs_kernels=False)
-            found = planner.plan(graph).forms
-        except Unsupported as error:
-            reason = error
-            continue
-        if all(same_places(form, _form_at(plan.forms[v], sizes)) for v, form in found.items()):
-            return size
-    raise reason
+            found = ExamplePlanner(forms, plan, compiles=False).plan(graph)
+        except Unsupported:
+            return False
+        return _agree(plan, found, sizes)
+
+    count = len(varying.sizes)
+    for others in (SMALLEST[-1], None):
+        found = [next((size for size in SMALLEST if holds(
+            [others or size] * n + [size] + [others or size] * (count - n - 1))), 0)
+            for n in range(count)]  # fmt: skip
+        if all(found) and holds(found):
+            return found
+    raise Unsupported("small sizes")
 
 
-def _form_at(form: Form, sizes: Sequence[int]) -> Form:
-    shape, strides = (
-        tuple(value_for(n, sizes) for n in numbers) for numbers in (form.shape, form.strides)
+def _agree(plan: Plan, found: Plan, sizes: Sequence[int]) -> bool:
+    """Whether a plan is what was found for some sizes, in which nothing is empty."""
+    for value, form in found.forms.items():
+        if 0 in form.shape or not same_places(form, _at(plan.forms[value], sizes)):
+            return False
+    return all(
+        _is_same(_at(action, sizes), found.actions[node])
+        for node, action in plan.actions.items()
+        if isinstance(action, View | Select | Length | Run)
     )
-    return Form(form.dtype, shape, strides)
+
+
+def _is_same(action: Action, found: Action) -> bool:
+    """Whether two actions do the same; what lies between elements is nothing where there is one."""
+    if isinstance(action, Select) and isinstance(found, Select) and found.count == 1:
+        return replace(action, step=found.step) == found
+    if not isinstance(action, Run) or not isinstance(found, Run):
+        return action == found
+    mine, others = (
+        [(call.space, call.places) for call in run.launch.calls] for run in (action, found)
+    )
+    return mine == others and not any(0 in space for space, _ in mine)
+
+
+def _at(found: Any, sizes: Sequence[int]) -> Any:
+    """The same with numbers for some sizes."""
+    if isinstance(found, Amount):
+        return value_for(found, sizes)
+    if isinstance(found, tuple):
+        return tuple(_at(part, sizes) for part in found)
+    if isinstance(found, list):
+        return [_at(part, sizes) for part in found]
+    if isinstance(found, Form | View | Select | Length | Run | Launch | Call | Place):
+        names = [field.name for field in fields(found)]
+        return replace(found, **{name: _at(getattr(found, name), sizes) for name in names})
+    return found
 
 
 # What plans have in common ------------------------------------------------------------------------

@@ -41,11 +41,14 @@ class VaryingEmitter(NativeEmitter):
     """Emits such a function.
 
     Args:
-        smallest: the size from which on the plan holds.
+        smallest: for each varying size from where on the plan holds.
     """
 
     def __init__(
-        self, frame: Frame, callback_of: Callable[[Node], Callable[..., Any]], smallest: int
+        self,
+        frame: Frame,
+        callback_of: Callable[[Node], Callable[..., Any]],
+        smallest: Sequence[int],
     ) -> None:
         super().__init__(frame, callback_of)
         self.smallest = smallest
@@ -98,7 +101,8 @@ class VaryingEmitter(NativeEmitter):
             if number < 0 and -1 - number not in self.sizes:
                 place = self.b.gep(self.b.bitcast(dims, I64.as_pointer()), [I64(dim)])
                 size = self.sizes[-1 - number] = self.b.load(place)
-                self.unless(self.b.icmp_signed(">=", size, I64(self.smallest)), self.miss)
+                least = I64(self.smallest[-1 - number])
+                self.unless(self.b.icmp_signed(">=", size, least), self.miss)
         form = self.plan.forms[guard.value]
         layout = (self.words(form.shape), self.words(form.strides))
         test = self.helper("jitlang_array_is", I32, [POINTER, POINTER, I64, POINTER, POINTER])

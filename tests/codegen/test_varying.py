@@ -136,6 +136,19 @@ def recurrent(xs: Tensor, state: Tensor, w: Tensor, u: Tensor) -> Tensor:
     return state
 
 
+def with_token(x: Tensor, token: Tensor) -> Tensor:
+    n, time, _ = x.shape
+    y = jl.cat([token.expand(n, -1, -1), x], 1)
+    return ((y @ y.transpose(-1, -2)).softmax(-1) @ y)[:, -1] / (time + 1)
+
+
+def from_zeros(xs: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    state = jl.zeros(xs.size(1), 4)
+    for x in xs.unbind(0):
+        state = (x + state @ w).tanh()
+    return state, jl.ones_like(xs) * xs.numel()
+
+
 Case = tuple[Callable[..., Any], Callable[[int, int], tuple[Any, ...]]]
 CASES: dict[str, Case] = {
     "softmax": (softmax, lambda n, m: (made(n, m),)),
@@ -163,6 +176,8 @@ CASES: dict[str, Case] = {
     "doubles": (matrices, lambda n, m: (made(n, 40).double(), made(40, 50).double())),
     "squares": (squares, lambda n, m: (made(n, 9),)),
     "heads": (heads, lambda n, m: (made(n, m, 8), made(8, 8))),
+    "with a token": (with_token, lambda n, m: (made(n, m, 3), made(1, 1, 3))),
+    "from zeros": (from_zeros, lambda n, m: (made(n, m, 4), made(4, 4) * 0.1)),
     "recurrent": (recurrent, lambda n, m: (
         made(n, m, 4), made(m, 40), made(4, 40), made(40, 40) * 0.1,
     )),
@@ -252,16 +267,8 @@ def cut_by_another(x: Tensor, y: Tensor) -> Tensor:
     return x[: y.size(0)] + 1
 
 
-def eleventh(x: Tensor) -> Tensor:
-    return x[10] * 2
-
-
 def every_second(x: Tensor) -> Tensor:
     return x[::2] + 1
-
-
-def narrowed(x: Tensor) -> Tensor:
-    return x.narrow(0, 1, 3) * 2
 
 
 def two_halves(x: Tensor) -> Tensor:
@@ -269,12 +276,12 @@ def two_halves(x: Tensor) -> Tensor:
     return a + b
 
 
-def parted(x: Tensor) -> Tensor:
-    return x.split(3)[0] * 2
+def halved(x: Tensor) -> Tensor:
+    return x[: x.size(0) // 2] * 2
 
 
 @pytest.mark.parametrize(
-    "function", [cut, eleventh, every_second, narrowed, two_halves, parted, cut_by_another]
+    "function", [cut, every_second, two_halves, halved, cut_by_another]
 )
 @pytest.mark.parametrize("sizes", [(12, 14), (2000, 40)])
 def test_what_compares_sizes_is_refused(function: Callable[..., Any], sizes: Sizes) -> None:
@@ -282,6 +289,69 @@ def test_what_compares_sizes_is_refused(function: Callable[..., Any], sizes: Siz
     calls = [(made(n, 3), made(2 * n)) if takes_two else (made(n, 3),) for n in sizes]
     with pytest.raises(Unsupported):
         varying(function, *calls)
+
+
+def positions(x: Tensor, table: Tensor) -> Tensor:
+    return x + table[: x.size(1)]
+
+
+def test_a_fixed_size_that_is_compared_with_a_varying_one_is_refused() -> None:
+    table = made(150, 3)
+    with pytest.raises(Unsupported):
+        varying(positions, (made(4, 15, 3), table), (made(5, 17, 3), table))
+
+
+def eleventh(x: Tensor) -> Tensor:
+    return x[10] * 2
+
+
+def narrowed(x: Tensor) -> Tensor:
+    return x.narrow(0, 1, 3) * 2
+
+
+def first_three(x: Tensor) -> Tensor:
+    return x[:3].softmax(0)
+
+
+def last_three(x: Tensor) -> Tensor:
+    return x[-3:].amax(0)
+
+
+def middle_three(x: Tensor) -> Tensor:
+    return x[2:5].sum(0)
+
+
+def parted(x: Tensor) -> Tensor:
+    return x.split(3)[0] * 2
+
+
+def differences(x: Tensor) -> Tensor:
+    return (x[1:] - x[:-1]).amax(0)
+
+
+@pytest.mark.parametrize(
+    ("function", "least"),
+    [
+        (eleventh, 11), (narrowed, 4), (first_three, 3), (last_three, 3), (middle_three, 5),
+        (parted, 3), (differences, 2),
+    ],
+)
+def test_from_a_size_on_what_is_cut_off_is_always_there(function: Any, least: int) -> None:
+    version, exact = varying(function, (made(50, 3),), (made(80, 3),))
+    for count in (1, 2, 3, 5, 10, 11, 12, 16, 17, 200):
+        found = version.function(made(count, 3))
+        assert found is not MISS if count >= 16 else found is MISS or count >= least
+        if found is not MISS:
+            assert_alike(found, exact(made(count, 3)))
+
+
+def test_indices_are_not_refused_after_an_effect() -> None:
+    with pytest.raises(Unsupported, match="an effect"):
+        varying(drawn_and_picked, (made(5, 3), 1), (made(8, 3), 1))
+
+
+def drawn_and_picked(x: Tensor, index: int) -> Tensor:
+    return jl.dropout(x, 0.5, True)[index]
 
 
 def squeezed(x: Tensor) -> Tensor:
@@ -330,9 +400,21 @@ def test_amounts_are_learned_from_examples() -> None:
     assert learner.amount([4, 4]) == 4 and type(learner.amount([4, 4])) is int
     bytes_ = learner.amount([-4 * 67 * 71, -4 * 103 * 101])
     assert str(bytes_) == "-4*s0*s1" and int(bytes_) == -4 * 67 * 71
-    for strange in ([68, 104], [34, 52], [0, 1]):
+    for strange in ([34, 52], [0, 1], [67 * 67 - 1, 103 * 103 - 2], [100, 103]):
         with pytest.raises(Unsupported):
             learner.amount(strange)
+
+
+def test_sums_of_sizes_are_learned() -> None:
+    learner = Learner([(67, 71), (103, 101)])
+    for found, text in (
+        ([68, 104], "1 + s0"),
+        ([-4 * 66 * 71, -4 * 102 * 101], "-4*s0*s1 + 4*s1"),
+        ([138 * 138, 204 * 204], "s0*s0 + 2*s0*s1 + s1*s1"),
+    ):
+        learned = learner.amount(found)
+        assert str(learned) == text
+        assert value_for(learned, (103, 101)) == found[1]
 
 
 def test_sums_and_products_of_amounts_are_amounts() -> None:
