@@ -141,7 +141,7 @@ class _Worker:
                 job.context.run(job.task)
         except _Stopped:
             return
-        except Exception as error:
+        except Exception as error:  # nobody waits for the job; its owner lets `explain` tell
             job.failed(error)
         finally:
             sys.setprofile(None)

@@ -13,7 +13,7 @@ from ..arrays import ignore_float_errors, restore_float_errors
 from ..ir import types as ty
 from ..ir.graph import Node
 from ..ops.arrays import READINGS
-from ..ops.rows import kernel_of
+from ..ops.rows import KERNEL_ERRORS, kernel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ReferenceCall:
         token = ignore_float_errors()
         try:
             found = self.kernel(*(_filled(place, given) for place in self.template))
-        except Exception:
+        except KERNEL_ERRORS:
             return False
         finally:
             restore_float_errors(token)

@@ -368,7 +368,7 @@ class Executor:
             return compile(), ""
         except Unsupported as reason:
             return None, str(reason)
-        except Exception as error:
+        except Exception as error:  # a bug, but calls still have the interpreter; `explain` tells
             if config.current().verify and not background.is_worker():
                 raise
             self._note_failure(error)

@@ -32,6 +32,9 @@ from .composite import ArrayReading, array_reading
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
+KERNEL_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What a kernel raises where its arguments do not fit. Anything else is a bug of ours."""
+
 _kernels: dict[tuple[OpDef, Any, bool], Callable[..., Any]] = {}
 _base_of: dict[OpDef, OpDef] = {}
 _pure_of: dict[OpDef, OpDef] = {}

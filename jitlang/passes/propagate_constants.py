@@ -34,7 +34,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, Block, Graph, Node, Value, constant_type, create_node
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import Surface, TensorType, TupleType, Type
-from ..ops.rows import kernel_of
+from ..ops.rows import KERNEL_ERRORS, kernel_of
 from ..tensor import Tensor, box
 from .alias import AliasAnalysis
 from .effects import is_pure
@@ -135,7 +135,7 @@ def computed(node: Node, arguments: Sequence[Any]) -> list[Any] | None:
         return None
     try:
         return _run(node, arguments)
-    except Exception:
+    except KERNEL_ERRORS:
         return None
 
 

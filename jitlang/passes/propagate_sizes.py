@@ -44,7 +44,7 @@ from ..ir.graph import tensor_data as data_of
 from ..ir.matching import conversion, result_types
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import TensorType, TupleType, Type
-from ..ops.rows import kernel_of
+from ..ops.rows import KERNEL_ERRORS, kernel_of
 from .alias import AliasAnalysis
 from .effects import is_pure
 from .propagate_constants import choose_branch, computed, fits, materialize
@@ -291,7 +291,7 @@ def _answer(op: OpDef, arguments: Sequence[Any]) -> Any:
         return NOT_CONSTANT
     try:
         return kernel_of(op, np)(*arguments)
-    except Exception:
+    except KERNEL_ERRORS:
         return NOT_CONSTANT  # it is for the running graph to raise
 
 
