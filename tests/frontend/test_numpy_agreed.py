@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_numpy_surface import assert_close, assert_same, kind_of
+from numpy_oracle import assert_close, assert_same, kind_of
 
 import jitlang as jl
 
