@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from .. import arrays
@@ -33,6 +34,8 @@ from .resolve import first_misfit
 from .types import Type
 
 Messages = Iterator[str]
+CHECKS_KEPT = 1 << 12
+"""Checks of types that are remembered: the verifier sees the same ones after every pass."""
 _CALLS_OUT = (
     "prim::Print", PYTHON_OP, "prim::SetAttr", "prim::CallFunction", "prim::CallMethod",
     "prim::fork",
@@ -49,8 +52,13 @@ def is_effect(node: Node) -> bool:
 # Types and attributes ---------------------------------------------------------------------------
 
 
-def check_type(type_: Type) -> Messages:
+@lru_cache(maxsize=CHECKS_KEPT)
+def check_type(type_: Type) -> Sequence[str]:
     """A value's type has no variables, and one name per field."""
+    return tuple(_check_type(type_))
+
+
+def _check_type(type_: Type) -> Messages:
     for part in ty.walk(type_):
         if isinstance(part, ty.VarType):
             yield f"the type variable {part} is left in {type_}"
@@ -130,25 +138,31 @@ def _is_tensor_of(value: Any, type_: ty.TensorType) -> bool:
 # Rows -------------------------------------------------------------------------------------------
 
 
-def check_row(node: Node, op: OpDef) -> Messages:
+def check_row(node: Node, op: OpDef) -> Sequence[str]:
     """Kind, inputs and outputs agree with the row."""
     if op.name != node.kind:
-        yield f"its row is {op.full_name}"
-        return
-    misfit = first_misfit(op, [value.type for value in node.inputs])
-    if misfit is not None:
-        yield misfit
-        return
+        return (f"its row is {op.full_name}",)
+    given = tuple(value.type for value in node.inputs)
+    return _check_types(op, given, tuple(value.type for value in node.outputs))
+
+
+@lru_cache(maxsize=CHECKS_KEPT)
+def _check_types(op: OpDef, given: Sequence[Type], made: Sequence[Type]) -> Sequence[str]:
+    misfit = first_misfit(op, given)
+    return (misfit,) if misfit is not None else tuple(_check_returns(op, given, made))
+
+
+def _check_returns(op: OpDef, given: Sequence[Type], made: Sequence[Type]) -> Messages:
     returns = op.schema.returns
-    if len(node.outputs) != len(returns) and not op.schema.is_varret:
-        yield f"{op.full_name} has {len(returns)} outputs, found {len(node.outputs)}"
+    if len(made) != len(returns) and not op.schema.is_varret:
+        yield f"{op.full_name} has {len(returns)} outputs, found {len(made)}"
     bindings: dict[str, Type] = {}
-    for argument, value in zip(op.schema.arguments, node.inputs, strict=False):
-        conversion(argument, value.type, bindings, implicit=True)
-    for index, (declared, value) in enumerate(zip(returns, node.outputs, strict=False)):
+    for argument, type_ in zip(op.schema.arguments, given, strict=False):
+        conversion(argument, type_, bindings, implicit=True)
+    for index, (declared, type_) in enumerate(zip(returns, made, strict=False)):
         expected = ty.substitute(declared.type, bindings)
-        if not ty.has_variables(expected) and not _may_return(value.type, expected):
-            yield f"output {index} of {op.full_name} is {expected}, not {value.type}"
+        if not ty.has_variables(expected) and not _may_return(type_, expected):
+            yield f"output {index} of {op.full_name} is {expected}, not {type_}"
 
 
 def _may_return(type_: Type, declared: Type) -> bool:

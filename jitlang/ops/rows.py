@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ..dtypes import Category
@@ -297,9 +297,16 @@ def _build_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
 
 
 def _python_kernel(op: OpDef) -> Callable[..., Any]:
+    function = unchecked_kernel(op)
+    return partial(_checked, function, op) if op.checked_integer else function
+
+
+@cache
+def unchecked_kernel(op: OpDef) -> Callable[..., Any]:
+    """The expression of a scalar or container row as a function, with ints of any size."""
     names = ", ".join(argument.name for argument in op.schema.arguments)
     function: Callable[..., Any] = eval(f"lambda {names}: {op.python}", {"math": math})
-    return partial(_checked, function, op) if op.checked_integer else function
+    return function
 
 
 def _checked(function: Callable[..., Any], op: OpDef, *args: Any) -> Any:

@@ -22,8 +22,7 @@ becomes its branch, a loop without trips its initial values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, Block, Graph, Node, Value, constant_type, create_node
 from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import Surface, TensorType, TupleType, Type
-from ..ops.rows import KERNEL_ERRORS, kernel_of
+from ..ops.rows import KERNEL_ERRORS, kernel_of, unchecked_kernel
 from ..tensor import Tensor, box
 from .alias import AliasAnalysis
 from .effects import is_pure
@@ -187,7 +186,7 @@ def _run(node: Node, arguments: Sequence[Any]) -> list[Any]:
     op = node.op
     assert op is not None
     wraps = op.checked_integer and node.graph.integers == "wrapping"
-    kernel = _unchecked(op) if wraps else kernel_of(op, np, exact=True)
+    kernel = unchecked_kernel(op) if wraps else kernel_of(op, np, exact=True)
     with np.errstate(all="ignore"):
         result = kernel(*map(_unwrapped, arguments))
     results = [result] if len(node.outputs) == 1 else list(result)
@@ -197,13 +196,6 @@ def _run(node: Node, arguments: Sequence[Any]) -> list[Any]:
         box(part) if _is_torch_tensor(value.type) else part
         for part, value in zip(results, node.outputs, strict=True)
     ]
-
-
-@cache
-def _unchecked(op: OpDef) -> Callable[..., Any]:
-    names = ", ".join(argument.name for argument in op.schema.arguments)
-    function: Callable[..., Any] = eval(f"lambda {names}: {op.python}", {})
-    return function
 
 
 def _unwrapped(value: Any) -> Any:

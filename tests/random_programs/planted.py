@@ -190,7 +190,7 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
           "if is_checked and result is ty.NUMBER:"),
     Plant("emit enters loops whose condition is false", emit._Emitter.enter_for,
           'bare(trips) if start == "True" else f"{trips} if {start} else 0"', "bare(trips)"),
-    Plant("representation: only the first arm makes objects", representation._read_by_if,
+    Plant("representation: only the first arm makes objects", representation._read_by_join,
           "for block in node.blocks:", "for block in node.blocks[:1]:"),
     # Matching
     Plant("matching converts before it looks for an exact row", matching.match_overloads,
@@ -211,8 +211,9 @@ PLANTS: tuple[Plant | PlantedValue, ...] = (
           "b.udiv(b.sub(high, low), safe)"),
     # Whole functions in machine code
     Plant("host reads carried values after writing them", host.HostEmitter.loop,
-          "ends = [self.end_value(target, source) for target, source in pairs]",
-          "ends = (self.end_value(target, source) for target, source in pairs)"),
+          "self.carry(target, end)",
+          "self.carry(target, end if end.type is POINTER else"
+          " self.end_value(target, body.outputs[target.offset]))"),
     Plant("host loops run once more", host.HostEmitter.loop,
           'icmp_signed("<", index, limit)', 'icmp_signed("<=", index, limit)'),
     Plant("host heeds only two conditions", host.HostEmitter.operator,
