@@ -579,3 +579,119 @@ def _floats(make: Maker) -> Named:
     make.dtype = make.pick("float32", "float64")
     shape = make.pick((3,), (2, 3))
     return {"self": make.normal(*shape), "other": make.normal(*shape)}
+
+
+# Padding and assembling ---------------------------------------------------------------------------
+
+
+@fits(*(f"{kind}_pad{rank}d" for kind in ("reflection", "replication") for rank in (1, 2, 3)))
+def _image_paddings(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "complex64")
+    rank = int(make.op.name[-2])
+    shape = (2, *(make.pick(3, 4) for _ in range(rank)))
+    padding = [make.pick(0, 1, 2, -1) for _ in range(2 * rank)]
+    return {"self": make.normal(*make.pick((), (2,)), *shape), "padding": padding}
+
+
+@fits("_pad_circular", "_pad_enum")
+def _paddings(make: Maker) -> Named:
+    given: Named = {"self": make.normal(1, 2, 3, 4), "pad": [make.pick(0, 1, 2) for _ in range(4)]}
+    if make.op.name.endswith("enum"):
+        given |= {"mode": make.pick(0, 1, 2, 3, 4), "value": make.pick(None, None, 1.5)}
+    return given
+
+
+@fits("select_scatter", "slice_scatter", "diagonal_scatter")
+def _replaced(make: Maker) -> Named:
+    a = make.normal(3, 4, 5)
+    if make.op.name.endswith("select_scatter"):
+        dim = make.pick(0, 1, 2, -1)
+        return {"self": a, "src": a.take(0, dim) * 2, "dim": dim, "index": make.pick(0, 1, -1, 7)}
+    if make.op.name.endswith("slice_scatter"):
+        part = make.normal(3, 2, 5)
+        return {"self": a, "src": part, "dim": 1, "start": make.pick(0, 1), "end": 3, "step": 1}
+    part = make.normal(5, 3)
+    return {"self": a, "src": part, "offset": make.pick(0, 1), "dim1": 0, "dim2": 1}
+
+
+@fits("cartesian_prod", "block_diag", "column_stack", "row_stack", "pad_sequence")
+def _several(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "int64")
+    name = make.op.name.partition("::")[2]
+    shapes: tuple[tuple[int, ...], ...] = {
+        "cartesian_prod": ((), (1,), (3,), (0,)),
+        "block_diag": ((), (2,), (2, 3), (1, 1)),
+        "column_stack": ((3,), (3, 2), (3, 1)),
+        "row_stack": ((3,), (2, 3), (1, 3)),
+        "pad_sequence": ((1, 2), (3, 2), (4, 2)),
+    }[name]
+    count = make.pick(1, 2, 3)
+    return {make.first: [make.normal(*make.pick(*shapes)) for _ in range(count)]}
+
+
+@fits("_pack_padded_sequence")
+def _padded(make: Maker) -> Named:
+    batch, steps = make.pick(1, 2, 3), 4
+    lengths = sorted((make.pick(1, 2, 3, 4) for _ in range(batch)), reverse=True)
+    batch_first = make.pick(True, False)
+    a = make.normal(*((batch, steps) if batch_first else (steps, batch)), 2)
+    return {"input": a, "lengths": np.array(lengths, "int64"), "batch_first": batch_first}
+
+
+@fits("_pad_packed_sequence")
+def _packed(make: Maker) -> Named:
+    counts = sorted((make.pick(1, 2, 3) for _ in range(make.pick(1, 3))), reverse=True)
+    return {
+        "data": make.normal(sum(counts), 2), "batch_sizes": np.array(counts, "int64"),
+        "total_length": make.pick(-1, 0, 5),
+    }  # fmt: skip
+
+
+@fits("bilinear")
+def _forms(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    batch = make.pick((), (2,), (2, 3))
+    return {
+        "input1": make.normal(*batch, 3), "input2": make.normal(*batch, 4),
+        "weight": make.normal(2, 3, 4), "bias": make.pick(None, make.normal(2)),
+    }  # fmt: skip
+
+
+@fits("fill_diagonal_", "trace")
+def _of_matrices(make: Maker) -> Named:
+    return {"self": make.normal(*make.pick((3, 3), (2, 4), (5, 2), (7, 2), (2, 2, 2)))}
+
+
+# Transformers -------------------------------------------------------------------------------------
+
+
+def _a_mask(make: Maker, batch: int, heads: int, steps: int) -> Named:
+    kind = make.pick(None, 0, 1, 2)
+    shapes = {0: (steps, steps), 1: (batch, steps), 2: (batch, heads, steps, steps)}
+    if kind is None:
+        return {"mask": None, "mask_type": None}
+    mask = make.numpy.integers(0, 2, shapes[kind]).astype(bool)
+    mask[..., 0] = False  # something may be looked at
+    return {"mask": mask, "mask_type": kind}
+
+
+@fits("_native_multi_head_attention", "_transformer_encoder_layer_fwd")
+def _layers(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    heads, batch, steps = make.pick(1, 2), make.pick(1, 2), make.pick(1, 3)
+    size = 4 * heads
+    given: Named = {
+        "embed_dim": size, "qkv_weight": make.normal(3 * size, size),
+        "qkv_bias": make.normal(3 * size), "proj_weight": make.normal(size, size),
+        "proj_bias": make.normal(size), **_a_mask(make, batch, heads, steps),
+    }  # fmt: skip
+    x = make.normal(batch, steps, size)
+    if make.op.name.endswith("attention"):
+        flags = {"need_weights": True, "average_attn_weights": make.pick(True, False)}
+        return {**given, "num_head": heads, "query": x, "key": x, "value": x, **flags}
+    norms = {f"norm_{kind}_{at}": make.normal(size) for kind in ("weight", "bias") for at in (1, 2)}
+    return {
+        **given, **norms, "num_heads": heads, "src": x, "eps": 1e-5,
+        "ffn_weight_1": make.normal(6, size), "ffn_bias_1": make.normal(6),
+        "ffn_weight_2": make.normal(size, 6), "ffn_bias_2": make.normal(size),
+    }  # fmt: skip

@@ -8,10 +8,11 @@ import importlib
 FAMILIES = (
     "pointwise", "compare", "activation", "trigonometry", "arithmetic", "elementwise", "scalar",
     "string", "container", "control", "math", "shape", "strides", "reshaping", "complex", "join",
-    "repeat", "index", "scatter", "sort", "reduce", "softmax", "scan", "statistics", "linalg",
-    "decompositions", "matrices", "search", "recurrent", "resample", "sampling", "patches",
-    "contract", "creation", "convert", "random", "dropout", "draws", "special", "loss",
-    "distances", "normalization", "attention", "dynamic", "arrays", "numpy_rows",
+    "assembling", "repeat", "index", "scatter", "sort", "reduce", "softmax", "scan", "statistics",
+    "linalg", "decompositions", "matrices", "search", "recurrent", "resample", "sampling",
+    "patches", "contract", "creation", "convert", "random", "dropout", "draws", "special", "loss",
+    "distances", "normalization", "padding", "attention", "transformer", "dynamic", "arrays",
+    "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -1,4 +1,4 @@
-"""Rows of embeddings, padding and attention, and activations with parameters of their own."""
+"""Rows of embeddings and attention, and activations with parameters of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from .. import dtypes
 from ..ir.opdef import Effect
 from ..ir.types import Type
 from .composite import Reading
-from .creation import as_dtype
 from .index import row_major
 from .reduce import lacks_kernel
 from .rows import composite, op
@@ -45,79 +44,6 @@ op(
     "scale_grad_by_freq=False, bool sparse=False) -> Tensor",
     impl=_embedding,
     infer=_embedding_type,
-    method=None,
-)
-
-# Padding ------------------------------------------------------------------------------------------
-
-_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
-def _widths(a: Any, pad: Sequence[int]) -> list[tuple[int, int]]:
-    """What to add at both ends of each dimension; `pad` counts from the last one."""
-    if len(pad) % 2:
-        raise RuntimeError("Padding length must be divisible by 2")
-    if len(pad) > 2 * a.ndim:
-        raise RuntimeError(
-            f"Padding length should be less than or equal to two times the input dimension but got "
-            f"padding length {len(pad)} and input of dimension {a.ndim}"
-        )
-    pairs = [(pad[at], pad[at + 1]) for at in range(0, len(pad), 2)]
-    return [(0, 0)] * (a.ndim - len(pairs)) + pairs[::-1]
-
-
-def _constant_pad(xp: Any, a: Any, pad: Sequence[int], value: Any) -> Any:
-    widths = _widths(a, pad)
-    sizes = [n + low + high for n, (low, high) in zip(a.shape, widths, strict=True)]
-    if min(sizes, default=0) < 0:
-        raise RuntimeError(f"The padding {[*pad]} leads to a negative output size")
-    padded = xp.full(sizes, as_dtype(value, a.dtype), a.dtype)
-    inner = [slice(max(w[0], 0), n - max(w[1], 0)) for n, w in zip(sizes, widths, strict=True)]
-    outer = [slice(max(-w[0], 0), n - max(-w[1], 0)) for n, w in zip(a.shape, widths, strict=True)]
-    padded[tuple(inner)] = a[tuple(outer)]
-    return padded
-
-
-def _pad(xp: Any, a: Any, pad: Sequence[int], mode: str, value: float | None) -> Any:
-    if mode == "constant":
-        return _constant_pad(xp, a, pad, 0 if value is None else value)
-    if mode not in _MODES:
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if value is not None and value != 0:
-        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    if a.ndim * 2 - len(pad) not in (2, 4) or len(pad) not in (2, 4, 6):
-        raise NotImplementedError(
-            "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
-        )
-    widths = _widths(a, pad)
-    for n, width in zip(a.shape, widths, strict=True):
-        longest = {"reflect": n - 1, "circular": n}.get(mode, max(*width, 0))
-        if max(width) > longest:
-            raise RuntimeError(
-                f"Padding size should be less than the corresponding input dimension, but got: "
-                f"padding {[*pad]} of input {[*a.shape]}"
-            )
-    if any(min(width) < 0 for width in widths):
-        inner = [min(p, 0) for p in pad]
-        a, widths = _constant_pad(xp, a, inner, 0), _widths(a, [max(p, 0) for p in pad])
-    return xp.pad(a, widths, _MODES[mode])
-
-
-def _padded_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    first = tensor_at(types)
-    return made(first, unknown_sizes(first.rank))
-
-
-op(
-    'aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor',
-    impl=_pad,
-    infer=_padded_type,
-    method=None,
-)
-op(
-    "aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
-    impl=_constant_pad,
-    infer=_padded_type,
     method=None,
 )
 
@@ -241,6 +167,10 @@ def _by_channel(m: Reading, a: Any, weight: Any) -> Any:
     return weight
 
 
+def _rank_kept(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    return made(tensor_at(types), unknown_sizes(tensor_at(types).rank))
+
+
 def _glu(m: Reading, a: Any, dim: int) -> Any:
     """The first half of a dimension, gated by the sigmoid of the second."""
     if not m.rank(a):
@@ -256,4 +186,4 @@ def _glu(m: Reading, a: Any, dim: int) -> Any:
 
 
 composite("aten::prelu(Tensor self, Tensor weight) -> Tensor", _prelu, infer=same_type)
-composite("aten::glu(Tensor self, int dim=-1) -> Tensor", _glu, infer=_padded_type, method=None)
+composite("aten::glu(Tensor self, int dim=-1) -> Tensor", _glu, infer=_rank_kept, method=None)

@@ -83,6 +83,12 @@ class Reading:
         return x if self.dtype(x) is dtype else self.to(x, dtype)
 
 
+def equal_parts(m: Reading, x: Operand, count: int, dim: int = -1) -> list[Operand]:
+    """Views of equal parts along a dimension, whose size `count` divides."""
+    size = m.size(x, dim) // count
+    return [m.slice(x, dim, at * size, (at + 1) * size, 1) for at in range(count)]
+
+
 # Arrays -------------------------------------------------------------------------------------------
 
 KernelOf = Callable[[OpDef, Any, bool], Callable[..., Any]]

@@ -186,6 +186,11 @@ op(
     infer=list_rule(_split_to),
 )
 op(
+    "aten::unsafe_split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
+    impl=_split,
+    infer=list_rule(_split_to),
+)
+op(
     "aten::split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]",
     impl=_split_sizes,
     infer=list_rule(same_rank),
@@ -197,6 +202,12 @@ op(
 )
 op(
     "aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
+    impl=_split_sizes,
+    infer=list_rule(same_rank),
+)
+op(
+    "aten::unsafe_split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> "
+    "Tensor(a)[]",
     impl=_split_sizes,
     infer=list_rule(same_rank),
 )

@@ -15,11 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import dtypes
 from ..ir.opdef import Effect
 from ..ir.types import Type
-from .composite import Reading
-from .rows import op, reading_of
+from .composite import Reading, equal_parts
+from .rows import composite, op, reading_of
 from .rules import made, tensor_at, unknown_sizes
 
 State = tuple[Any, ...]
@@ -57,21 +56,21 @@ class Cell:
     gates: int
     step: Callable[[Reading, Any, State, Weights], State]
 
-    def check(self, weights: Weights, state: State) -> None:
+    def check(self, m: Reading, weights: Weights, state: State) -> None:
         """Raises RuntimeError where weights do not have a row for each gate of the state."""
-        rows = self.gates * state[-1].shape[-1]
+        rows = self.gates * m.size(state[-1], -1)
         for name, w in (("weight_ih", weights.w_ih), ("weight_hh", weights.w_hh)):
-            if w.ndim != 2 or w.shape[0] != rows:
+            if m.rank(w) != 2 or m.size(w, 0) != rows:
                 raise RuntimeError(
                     f"{name} first dim must be {self.gates} * hidden_size = {rows}, but got "
-                    f"{[*w.shape]}"
+                    f"{[*m.shape(w)]}"
                 )
 
 
 def _lstm_step(m: Reading, given: Any, state: State, weights: Weights) -> State:
     h, c = state
     gates = m.add(given, weights.of_hidden(m, h))
-    i, f, g, o = m.chunk(gates, 4, 1)
+    i, f, g, o = equal_parts(m, gates, 4)
     kept = m.mul(m.sigmoid(f), c)
     cell = m.add(kept, m.mul(m.sigmoid(i), m.tanh(g)))
     hidden = m.mul(m.sigmoid(o), m.tanh(cell))
@@ -82,8 +81,8 @@ def _lstm_step(m: Reading, given: Any, state: State, weights: Weights) -> State:
 
 def _gru_step(m: Reading, given: Any, state: State, weights: Weights) -> State:
     (h,) = state
-    r_x, z_x, n_x = m.chunk(given, 3, 1)
-    r_h, z_h, n_h = m.chunk(weights.of_hidden(m, h), 3, 1)
+    r_x, z_x, n_x = equal_parts(m, given, 3)
+    r_h, z_h, n_h = equal_parts(m, weights.of_hidden(m, h), 3)
     reset, update = m.sigmoid(m.add(r_x, r_h)), m.sigmoid(m.add(z_x, z_h))
     new = m.tanh(m.add(n_x, m.mul(n_h, reset)))
     return (m.add(m.mul(m.sub(h, new), update), new),)
@@ -215,9 +214,10 @@ def _network(
     has_projection = len(hx) == 2 and hx[0].shape[2] != hx[1].shape[2]
     weights = _grouped(params, has_biases, count, has_projection)
     states = [tuple(h[at] for h in hx) for at in range(count)]
+    m = reading_of(xp)
     for each, state in zip(weights, states, strict=True):
-        cell.check(each, state)
-    net = _Network(reading_of(xp), cell, weights, directions, dropout, train)
+        cell.check(m, each, state)
+    net = _Network(m, cell, weights, directions, dropout, train)
     output, last = net.layers(x, states, sizes)
     return (output, *(net.m.stack(list(parts), 0) for parts in zip(*last, strict=True)))
 
@@ -284,32 +284,32 @@ def _recurrent_packed(cell: Cell) -> Callable[..., Any]:
     return impl
 
 
-def _cell(cell: Cell) -> Callable[..., Any]:
-    """The kernel of one step over (B, I)."""
+def _cell(cell: Cell, states: int) -> Callable[..., Any]:
+    """The body of one step over (B, I)."""
 
-    def impl(xp: Any, x: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
-        states = tuple(_states_of(hx))
-        _check_cell(x, states, w_ih, w_hh)
-        m, weights = reading_of(xp), Weights(w_ih, w_hh, b_ih, b_hh)
-        cell.check(weights, states)
-        state = cell.step(m, weights.of_input(m, x), states, weights)
-        return state if len(state) > 1 else state[0]
+    def body(m: Reading, x: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+        parts = tuple(_states_of(hx))
+        _check_cell(m, x, parts, w_ih, w_hh)
+        weights = Weights(w_ih, w_hh, b_ih, b_hh)
+        cell.check(m, weights, parts)
+        state = cell.step(m, weights.of_input(m, x), parts, weights)
+        return state if states > 1 else state[0]
 
-    return impl
+    return body
 
 
-def _check_cell(x: Any, states: State, w_ih: Any, w_hh: Any) -> None:
-    for name, a in (("input", x), ("hidden", states[0]), ("w_ih", w_ih), ("w_hh", w_hh)):
-        if a.ndim != 2:
-            raise RuntimeError(f"{name} must have 2 dimensions, got {a.ndim}")
-        if not dtypes.from_numpy(a.dtype).is_floating_point:
+def _check_cell(m: Reading, x: Any, states: State, w_ih: Any, w_hh: Any) -> None:
+    parts = [("input", x), ("hidden", states[0]), ("hidden", states[-1])]
+    for name, a in (*parts, ("w_ih", w_ih), ("w_hh", w_hh)):
+        if m.rank(a) != 2:
+            raise RuntimeError(f"{name} must have 2 dimensions, got {m.rank(a)}")
+        if not m.dtype(a).is_floating_point:
+            raise RuntimeError(f"{name} must be floating, got {m.dtype(a).graph_name}")
+    for h in states:
+        if m.size(h, 0) != m.size(x, 0):
             raise RuntimeError(
-                f"{name} must be floating, got {dtypes.from_numpy(a.dtype).graph_name}"
+                f"Input batch size {m.size(x, 0)} doesn't match hidden batch size {m.size(h, 0)}"
             )
-    if any(len(h) != len(x) for h in states):
-        raise RuntimeError(
-            f"Input batch size {len(x)} doesn't match hidden batch size {len(states[0])}"
-        )
 
 
 def _sequence_type(rank: int, count: int) -> Any:
@@ -323,8 +323,13 @@ def _sequence_type(rank: int, count: int) -> Any:
 
 
 def _cell_type(count: int) -> Any:
+    """As many rows as the input has, as long as the hidden weights are wide."""
+
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Any:
-        state = made(tensor_at(types), unknown_sizes(2))
+        x, w_hh = tensor_at(types), tensor_at(types, 3)
+        rows = x.sizes[0] if x.sizes else None
+        hidden = w_hh.sizes[1] if w_hh.sizes is not None and len(w_hh.sizes) > 1 else None
+        state = made(x, (rows, hidden))
         return state if count == 1 else (state,) * count
 
     return infer
@@ -358,10 +363,10 @@ for _name, _kind, _hidden, _states in (
         effect=Effect.RANDOM,
         method=None,
     )
-    op(
+    composite(
         f"aten::{_name}_cell(Tensor input, {_hidden}, {_CELL}) -> "
         f"{'(Tensor, Tensor)' if _states == 2 else 'Tensor'}",
-        impl=_cell(_kind),
+        _cell(_kind, _states),
         infer=_cell_type(_states),
         method=None,
     )

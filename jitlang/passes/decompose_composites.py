@@ -14,6 +14,7 @@ one semantics only.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..ir import types as ty
@@ -21,6 +22,7 @@ from ..ir.builder import Builder
 from ..ir.graph import Graph, Node, ObjectRef, Value
 from ..ir.types import TensorType
 from ..ops.composite import GraphReading, UnknownFact
+from .alias import AliasAnalysis
 
 LIST = "prim::ListConstruct"
 
@@ -28,10 +30,11 @@ LIST = "prim::ListConstruct"
 def decompose_composites(graph: Graph) -> bool:
     """Replace composite rows by their parts, those made of composites too."""
     changed = False
+    analysis = AliasAnalysis(graph)
     pending = [node for node in graph.walk() if _is_composite(node)]
     while pending:
         node = pending.pop()
-        parts = _parts_of(node)
+        parts = _parts_of(node, analysis)
         if parts is None:
             continue
         pending += _insert(parts, node)
@@ -43,42 +46,53 @@ def _is_composite(node: Node) -> bool:
     return node.op is not None and node.op.composite is not None
 
 
-def _parts_of(node: Node) -> Graph | None:
-    """A graph of the row's parts, over the inputs of the node; None where it stays as it is."""
+@dataclass
+class _Parts:
+    """A graph of a row's parts; `outer` are the values that stand for its inputs."""
+
+    graph: Graph
+    analysis: AliasAnalysis
+    outer: list[Value] = field(default_factory=list)
+
+    def argument(self, value: Value) -> Any:
+        """What a body gets for an input of the row: an input of this graph for a tensor, also in a
+        list that stays as it was made, else a Python value.
+
+        Raises:
+            UnknownFact: it is neither a tensor nor known.
+        """
+        type_ = value.type
+        if isinstance(type_, TensorType):
+            if ty.is_array(type_):
+                raise UnknownFact
+            self.outer.append(value)
+            return self.graph.add_input(type_, value.name)
+        if value.node.kind == LIST and not self.analysis.may_change(value):
+            return [self.argument(item) for item in value.node.inputs]
+        if type_ is ty.NONE:
+            return None
+        if not value.is_constant or isinstance(value.constant(), ObjectRef):
+            raise UnknownFact
+        return value.constant()
+
+
+def _parts_of(node: Node, analysis: AliasAnalysis) -> _Parts | None:
+    """The row's parts; None where it stays as it is."""
     assert node.op is not None and node.op.composite is not None
-    parts = Graph("", node.graph.integers)
-    inner = [parts.add_input(value.type, value.name) for value in node.inputs]
-    builder = Builder(parts)
+    parts = _Parts(Graph("", node.graph.integers), analysis)
+    builder = Builder(parts.graph)
     builder.span = node.span
     try:
-        arguments = [_argument(outer, own) for outer, own in zip(node.inputs, inner, strict=True)]
+        arguments = [parts.argument(value) for value in node.inputs]
         found = node.op.composite(GraphReading(builder), *arguments)
     except (UnknownFact, RuntimeError, ValueError, IndexError):
         return None
-    if found in inner or not _takes_type(found, node.output.type):
-        return None
-    parts.add_output(found)
+    results = found if isinstance(found, list | tuple) else [found]
+    for result, output in zip(results, node.outputs, strict=True):
+        if result in parts.graph.inputs or not _takes_type(result, output.type):
+            return None
+        parts.graph.add_output(result)
     return parts
-
-
-def _argument(outer: Value, inner: Value) -> Any:
-    """What a body gets for an input: the inner value of a tensor, else a Python value.
-
-    Raises:
-        UnknownFact: it is neither a tensor nor known.
-    """
-    type_ = outer.type
-    if isinstance(type_, TensorType):
-        if ty.is_array(type_):
-            raise UnknownFact
-        return inner
-    if outer.node.kind == LIST:
-        return [_argument(item, item) for item in outer.node.inputs]
-    if type_ is ty.NONE:
-        return None
-    if not outer.is_constant or isinstance(outer.constant(), ObjectRef):
-        raise UnknownFact
-    return outer.constant()
 
 
 def _takes_type(found: Value, stated: ty.Type) -> bool:
@@ -88,11 +102,11 @@ def _takes_type(found: Value, stated: ty.Type) -> bool:
     return ty.is_subtype(found.type, stated)
 
 
-def _insert(parts: Graph, node: Node) -> list[Node]:
+def _insert(parts: _Parts, node: Node) -> list[Node]:
     """Put parts in the place of a node; returns the composites among them."""
-    mapping: dict[Value, Value] = dict(zip(parts.inputs, node.inputs, strict=True))
+    mapping: dict[Value, Value] = dict(zip(parts.graph.inputs, parts.outer, strict=True))
     before = node.previous
-    parts.block.clone_nodes_into(node.block, node, mapping)
+    parts.graph.block.clone_nodes_into(node.block, node, mapping)
     composites = []
     made = before.next
     while made is not node:
@@ -100,8 +114,9 @@ def _insert(parts: Graph, node: Node) -> list[Node]:
             inner.callstack = node.callstack
             composites += [inner] if _is_composite(inner) else []
         made = made.next
-    (found,) = (mapping[value] for value in parts.outputs)
-    found.name = found.name or node.output.name
-    node.output.replace_all_uses_with(found)
+    for value, output in zip(parts.graph.outputs, node.outputs, strict=True):
+        found = mapping[value]
+        found.name = found.name or output.name
+        output.replace_all_uses_with(found)
     node.destroy()
     return composites

@@ -311,7 +311,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "`len` of a 0-dim tensor raises TypeError and a bad step ValueError, as on torch's tensors "
         "in Python; the bare operators raise RuntimeError.",
         (Kind.ERROR,),
-        rows("len.Tensor", "slice.Tensor", "Int.Tensor"),
+        rows("len.Tensor", "slice.Tensor", "Int.Tensor", "slice_scatter"),
     ),
     Deviation(
         "Indexing with nothing",
@@ -584,7 +584,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "An expanded tensor is not written in place; torch looks in most operators, not in all.",
         (Kind.REFUSED,),
         lambda d: (
-            base_name(d.op) in ("baddbmm_", "addmv_", "addmm_", "addbmm_", "addr_", "renorm_")
+            base_name(d.op)
+            in ("baddbmm_", "addmv_", "addmm_", "addbmm_", "addr_", "renorm_", "fill_diagonal_")
             and "single memory location" in str(d.ours)
         ),
     ),
@@ -594,6 +595,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "sine misses them.",
         (Kind.VALUES,),
         rows("polygamma"),
+    ),
+    Deviation(
+        "Sequences and paddings that do not fit",
+        "Sequences to be padded agree in all sizes but the first, and paddings come in pairs for "
+        "the last dimensions of an image; torch's bare operators copy what they can.",
+        (Kind.REFUSED, Kind.ACCEPTED),
+        rows("pad_sequence", "_pad_circular"),
     ),
     Deviation(
         "How a tensor prints",

@@ -39,6 +39,21 @@ def test_a_sequence_is_its_steps():
     assert np.allclose(steps(x, h, params).numpy(), whole[1][0].numpy(), atol=1e-6)
 
 
+def test_cells_run_native_in_loops():
+    @jl.script
+    def states(x: Tensor, h: Tensor, c: Tensor, params: list[Tensor]):
+        for i in range(x.shape[0]):
+            h, c = jl.lstm_cell(x[i], [h, c], params[0], params[1], params[2], params[3])
+        return h, c
+
+    x, h, c, params = jl.randn(4, 2, 3), jl.randn(2, 5), jl.randn(2, 5), weights(4, 3, 5, 1)
+    whole = jl.lstm(x, [h[None], c[None]], params, True, 1, 0.0, False, False, False)
+    states.compile(x, h, c, params)
+    assert "in Python: 0" in str(states.explain())
+    for found, expected in zip(states(x, h, c, params), whole[1:], strict=True):
+        assert np.allclose(found.numpy(), expected[0].numpy(), atol=1e-6)
+
+
 def test_dropout_stands_between_layers():
     x, params = jl.randn(4, 2, 5), weights(1, 5, 5, 2)
     zero = jl.zeros(2, 2, 5)
