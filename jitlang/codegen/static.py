@@ -55,6 +55,7 @@ class StaticFunction:
         guards: what is tested at entry, for reading.
         callbacks: the nodes that run in Python.
         text: the LLVM module as it was generated.
+        takes_all_sizes: whether it takes contiguous tensors of all sizes that are the same.
     """
 
     function: Callable[..., Any]
@@ -62,6 +63,7 @@ class StaticFunction:
     guards: Sequence[Guard]
     callbacks: Sequence[Node]
     text: str
+    takes_all_sizes: bool = False
 
 
 def compile_static(
@@ -104,7 +106,8 @@ def compile_static(
     library = compile_module(text, [ENTRY], imports)
     kept = (table, emitter.table, emitter.kept, emitter.block_memory, objects.library(), library)
     function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
-    return StaticFunction(function, frame.graph, frame.guards, emitter.called_back, text)
+    is_flat = isinstance(emitter, FlatEmitter)
+    return StaticFunction(function, frame.graph, frame.guards, emitter.called_back, text, is_flat)
 
 
 def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:

@@ -30,14 +30,25 @@ from ..ir.graph import IF, LOOP, Graph
 from .callback import callback_of, describe_callback
 from .explain import Explanation, VersionExplanation, groups_of, node_count
 from .generic import GenericForm, interpreted, make_generic
-from .layout import Layout, first_difference, is_plain, layouts_of, shapes_in
+from .layout import (
+    Layout,
+    differing_sizes,
+    first_difference,
+    is_plain,
+    layouts_of,
+    without_sizes,
+)
 from .machine import Routine, assemble
 from .profile import FlowCounts, Profile
 
 MAX_WATCHED = 32
 """Layouts that are counted in search of one worth a static version."""
-MAX_ATTEMPTS = 3
-"""Calls from which a version that takes other sizes may be made, if the first are unfit."""
+MAX_ATTEMPTS = 4
+"""Versions that take other sizes which may be made, one after the other: sizes may begin to differ
+later.
+"""
+MAX_MISSES = 64
+"""Calls that are looked at for that, once there will be no more static versions."""
 
 
 class Phase(Enum):
@@ -77,17 +88,19 @@ class Version:
     Attributes:
         function: takes the arguments as the caller passed them (raw arrays may stand for tensors)
             and gives what the caller gets, or `codegen.MISS`, having done nothing.
-        layouts: what it was compiled for; empty where it takes tensors of any sizes.
+        layouts: what it was compiled for; empty where it takes tensors of other sizes too.
+        form: what is left of these then, see `layout.without_sizes`.
         compiled: the function with its graph, guards and callbacks (a `codegen` StaticFunction).
         served: how many calls it served from here.
         entered: counts the calls that came to it past the executor, if there may be any (an
             `entry.Version` of `codegen`).
     """
 
-    __slots__ = ("compiled", "entered", "function", "layouts", "served")
+    __slots__ = ("compiled", "entered", "form", "function", "layouts", "served")
 
-    def __init__(self, layouts: tuple[Layout, ...], compiled: Any) -> None:
+    def __init__(self, layouts: tuple[Layout, ...], compiled: Any, form: Any = None) -> None:
         self.layouts = layouts
+        self.form = form
         self.compiled = compiled
         self.function: Callable[..., Any] = compiled.function
         self.served = 0
@@ -129,7 +142,9 @@ class Executor:
         self._not_specialized = ""
         self._not_for_any_size = ""
         self._failures: list[str] = []
-        self._attempts_left = MAX_ATTEMPTS  # to make a version that takes other sizes
+        self._attempts = 0  # to make a version that takes other sizes
+        self._varying: dict[Any, frozenset[tuple[int, int]]] = {}  # what differed then, by form
+        self._misses_left = MAX_MISSES
         self._is_retired = False
         self._flow = FlowCounts()
         self._routines: dict[bool, Routine] = {}
@@ -205,14 +220,25 @@ class Executor:
             result = self._by_version(arguments)
             if result is not MISS:
                 return result
-        if self.phase is Phase.GENERIC and self._attempts_left:
-            self._attempts_left -= 1
-            if all(map(is_plain, layouts)):
+        if self.phase is Phase.GENERIC and self._misses_left:
+            self._misses_left -= 1
+            if all(map(is_plain, layouts)) and self._varies_anew(layouts):
                 self._request_any_size(layouts, arguments, settings)
-            result = self._by_version(arguments)
-            if result is not MISS:
-                return result
+                result = self._by_version(arguments)
+                if result is not MISS:
+                    return result
         return self._run_generic(inputs, settings)
+
+    def _varies_anew(self, layouts: tuple[Layout, ...]) -> bool:
+        """Whether sizes differ that did not when a version for other sizes was last made."""
+        form = tuple(map(without_sizes, layouts))
+        differing = differing_sizes(self.profile.shapes_like(layouts))
+        known = self._varying.get(form, frozenset())
+        if differing <= known or self._attempts >= MAX_ATTEMPTS:
+            return False
+        self._attempts += 1
+        self._varying[form] = differing
+        return True
 
     def _is_open(self, settings: config.Config) -> bool:
         """Whether one more version is allowed."""
@@ -303,18 +329,23 @@ class Executor:
     def _specialize_for_any_size(
         self, layouts: tuple[Layout, ...], arguments: Sequence[Any]
     ) -> None:
-        seen = [*map(shapes_in, self.profile.layouts), shapes_in(layouts)]
+        seen = self.profile.shapes_like(layouts)
         with compiling:
-            if self._is_retired or any(not version.layouts for version in self.versions):
+            if self._is_retired:
                 return
             made, self._not_for_any_size = self._attempt(partial(
                 self._compiler, self.graph, arguments, callback_of, any_size=True, shapes=seen
             ))  # fmt: skip
-            if made is not None:
-                self._attempts_left = 0
-                version = Version((), made)
-                self.versions = (*self.versions, version)
-                self.on_version(version)
+            if made is None:
+                return
+            version = Version((), made, tuple(map(without_sizes, layouts)))
+            replaced = [each for each in self.versions if each.form == version.form]
+            self.versions = (*(v for v in self.versions if v not in replaced), version)
+            self.on_version(version)
+            for dropped in replaced:
+                self._drop(dropped)
+            if made.takes_all_sizes:
+                self._misses_left = 0
 
     def _request_generic(self, settings: config.Config) -> None:
         """Make the form for all layouts, now or later, unless another thread is compiling."""
@@ -338,7 +369,7 @@ class Executor:
             compile = partial(self._compiler, self.graph, arguments, callback_of)
             made, self._not_specialized = self._attempt(compile)
             if made is None:
-                self._attempts_left = 0  # other sizes make nothing better
+                self._misses_left = 0  # other sizes make nothing better
                 self._on(Event.UNSUPPORTED)
                 return
             self.profile.compiled(layouts)
@@ -408,7 +439,7 @@ class Executor:
     @property
     def settled(self) -> GenericForm | None:
         """The form that serves for good what the versions refuse, or None while that may change."""
-        is_final = self.phase is Phase.GENERIC and not self._attempts_left and not self._is_retired
+        is_final = self.phase is Phase.GENERIC and not self._misses_left and not self._is_retired
         return self._generic if is_final else None
 
     @property

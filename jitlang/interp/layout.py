@@ -8,7 +8,7 @@ them: native code may be compiled for one, and says so when it refuses others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,27 @@ def shapes_in(layouts: Sequence[Layout]) -> tuple[tuple[int, ...], ...]:
         elif isinstance(layout, GroupLayout):
             found += shapes_in(layout.parts)
     return tuple(found)
+
+
+def without_sizes(layout: Layout) -> Hashable:
+    """What is left of a layout when sizes and strides do not count."""
+    if isinstance(layout, ArrayLayout):
+        return layout.owner, layout.dtype, len(layout.shape)
+    if isinstance(layout, GroupLayout):
+        return layout.owner, layout.keys, tuple(map(without_sizes, layout.parts))
+    return layout.owner
+
+
+def differing_sizes(seen: Sequence[Sequence[tuple[int, ...]]]) -> frozenset[tuple[int, int]]:
+    """Which dimensions of which arrays have not always the same size: (array, dimension)."""
+    first = seen[0]
+    return frozenset(
+        (array, dim)
+        for shapes in seen[1:]
+        for array, (shape, other) in enumerate(zip(shapes, first, strict=True))
+        for dim in range(len(shape))
+        if shape[dim] != other[dim]
+    )
 
 
 def is_plain(layout: Layout) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from ..ir.graph import IF, Node
-from .layout import Layout
+from .layout import Layout, shapes_in, without_sizes
 
 MAX_REASONS = 32
 """Reasons for misses that are told apart; later ones are counted together."""
@@ -46,6 +46,13 @@ class Profile:
     def compiled(self, layouts: tuple[Layout, ...]) -> None:
         """Start again to count the calls of a layout, for which there is native code now."""
         del self._since[layouts]
+
+    def shapes_like(self, layouts: tuple[Layout, ...]) -> list[tuple[tuple[int, ...], ...]]:
+        """The shapes in all layouts that differ from these in sizes and strides only; theirs last.
+        """
+        form = tuple(map(without_sizes, layouts))
+        alike = [k for k in self.layouts if k != layouts and tuple(map(without_sizes, k)) == form]
+        return [*map(shapes_in, alike), shapes_in(layouts)]
 
     def missed(self, reason: str) -> None:
         """Count a refusal."""

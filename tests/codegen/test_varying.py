@@ -459,3 +459,29 @@ def test_explain_says_why_there_is_no_function_for_other_sizes() -> None:
     assert "one function for other sizes: none, a number that is no product" in str(
         script.explain()
     )
+
+
+def test_sizes_that_begin_to_differ_later_are_learned_too() -> None:
+    script = jl.script(with_bias)
+    for n in range(2, 60):
+        script(made(n, 5), made(5))
+    before = script.explain()
+    assert "guard: x: Tensor float32 [s0, 5], contiguous" in str(before)
+    for m in range(6, 30):
+        assert_alike(script(made(3, m), made(m)), (made(3, m) + made(m)).relu())
+    after = script.explain()
+    assert "guard: x: Tensor float32 [s0, s1], contiguous" in str(after)
+    assert len(after.versions) == 1 and after.generic_calls - before.generic_calls <= 2
+    assert after.calls == 58 + 24
+
+
+def test_a_function_that_has_no_such_form_settles() -> None:
+    script = jl.script(cut)
+    for n in range(2, 200):
+        script(made(n, 3))
+    assert script.explain().calls == 198
+    served = script.explain().generic_calls
+    script(made(7, 3))
+    assert script.explain().generic_calls == served + 1
+    (executor,) = [version.executor for version in script._versions.values()]
+    assert executor.settled is not None
