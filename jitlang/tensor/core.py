@@ -165,11 +165,18 @@ class Tensor(metaclass=TensorMeta):
         """Ask for gradients of this tensor.
 
         Raises:
-            RuntimeError: the dtype is neither floating nor complex.
+            RuntimeError: the dtype is neither floating nor complex, or the tensor is a result that
+                requires a gradient, which only `detach` ends.
         """
+        if not requires_grad and self.requires_grad and not self.is_leaf:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a"
+                " computed variable in a subgraph that doesn't require differentiation use"
+                " var_no_grad = var.detach()."
+            )
         if requires_grad and self.dtype.category < dtypes.Category.FLOATING:
             raise RuntimeError(
-                "only Tensors of floating point and complex dtype can require gradients"
+                "only Tensors of floating point dtype can require gradients"
             )
         self.requires_grad = requires_grad
         return self
@@ -181,7 +188,16 @@ class Tensor(metaclass=TensorMeta):
         return self
 
     def backward(self, *args: Any, **kwargs: Any) -> None:
-        """Not there yet."""
+        """Compute gradients. Not there yet.
+
+        Raises:
+            RuntimeError: nothing requires a gradient.
+            NotImplementedError: something does.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn"
+            )
         raise NotImplementedError("jitlang does not compute gradients yet")
 
     # Python's protocols ---------------------------------------------------------------------------
@@ -194,9 +210,7 @@ class Tensor(metaclass=TensorMeta):
     def __iter__(self) -> Iterator[Any]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        base = self if self._base is None else self._base
-        # A range over the first dimension keeps rows as arrays: NumPy's iterator gives scalars.
-        return iter([box(self._array[i, ...], base) for i in range(len(self._array))])
+        return iter(self.unbind())
 
     def __bool__(self) -> bool:
         if self._array.size != 1:
@@ -259,7 +273,10 @@ class Tensor(metaclass=TensorMeta):
         return array.tolist()
 
     def __repr__(self) -> str:
-        return text.tensor_text(self._array, self.dtype, self.requires_grad, type(self).__name__)
+        note = "requires_grad=True" if self.requires_grad else ""
+        if self.grad_fn is not None:
+            note = f"grad_fn={self.grad_fn!r}"
+        return text.tensor_text(self._array, self.dtype, note, type(self).__name__)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._array.ndim == 0 else object.__format__(self, spec)
@@ -268,6 +285,11 @@ class Tensor(metaclass=TensorMeta):
         return _fill(object.__new__(type(self)), self._array, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy"
+                " protocol at the moment."
+            )
         made = _fill(object.__new__(type(self)), self._array.copy(), self.requires_grad)
         memo[id(self)] = made
         return made

@@ -30,6 +30,14 @@ from ..ir.types import TensorType, Type
 from ..ops.broadcast import as_torch_error
 from ..ops.rows import kernel_of
 from .core import Tensor, box, bump_version, rebind
+from .recording import (
+    is_differentiable,
+    record,
+    record_each,
+    record_write,
+    refuse_write,
+    requires_grad,
+)
 
 Runner = Callable[..., Any]
 
@@ -239,7 +247,9 @@ class _RunnerSource:
             "boxed": _leave if is_raw else _boxed_list, "array_of": _array_of,
             "arrays_of": _arrays_of, "Device": Device,
             "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of,
-            "floating": _floating_of,
+            "floating": _floating_of, "record": record, "requires_grad": requires_grad,
+            "record_each": record_each,
+            "record_write": record_write, "refuse_write": refuse_write,
             "in_words_of_torch": _unchanged if is_raw else _in_words_of_torch,
         }  # fmt: skip
 
@@ -253,6 +263,7 @@ class _RunnerSource:
         arguments += [f"v{i}" for i in self.match.variadic]
         source = (
             f"def runner({', '.join(names)}):\n"
+            f"{self._refusals()}"
             f"    token = ignore()\n"
             f"    try: result = kernel({', '.join(arguments)})\n"
             f"    except ValueError as error: raise in_words_of_torch(error) from None\n"
@@ -314,33 +325,75 @@ class _RunnerSource:
             return f"arrays_of({name})"
         return f"list({name})" if not ty.has_variables(inner) else name
 
+    def _written(self) -> list[str]:
+        """The runner's names of the tensors that are written."""
+        arguments = zip(self.op.schema.arguments, self.match.conversions, strict=True)
+        return [
+            f"v{conversion.sources[0]}"
+            for argument, conversion in arguments
+            if argument.alias is not None
+            and argument.alias.is_write
+            and isinstance(ty.without_none(argument.type), TensorType)
+            and conversion.sources
+            and isinstance(self.values[conversion.sources[0]], Tensor)
+        ]
+
+    def _refusals(self) -> str:
+        """The statements that keep tensors from being written where gradients are wanted."""
+        names = self._written()
+        return "".join(f"    if {name}.requires_grad: refuse_write({name})\n" for name in names)
+
     def _results(self) -> str:
         """The statements that box what the kernel returned."""
-        lines: list[str] = []
+        lines = [f"bump({name})" for name in self._written()]
         returns = self.op.schema.returns
-        for argument, conversion in zip(
-            self.op.schema.arguments, self.match.conversions, strict=True
-        ):
-            written = argument.alias is not None and argument.alias.is_write
-            inner = ty.without_none(argument.type)
-            if written and isinstance(inner, TensorType) and conversion.sources:
-                name = f"v{conversion.sources[0]}"
-                if isinstance(self.values[conversion.sources[0]], Tensor):
-                    lines.append(f"bump({name})")
         if len(returns) == 1:
-            lines.append(f"return {self._result(returns[0], 'result')}")
+            lines += self._returning(returns[0])
         elif returns and not self.op.schema.is_varret:
             lines.append(f"({', '.join(f'r{i}' for i in range(len(returns)))},) = result")
             boxed = [self._result(r, f"r{i}") for i, r in enumerate(returns)]
-            made = result_class(self.op)
-            if made is None:
-                lines.append(f"return ({', '.join(boxed)},)")
-            else:
-                self.scope["result_class"] = made
-                lines.append(f"return result_class({', '.join(boxed)})")
+            self.scope["result_class"] = result_class(self.op)
+            made = "" if self.scope["result_class"] is None else "result_class"
+            lines.append(f"result = {made}({', '.join(boxed)}{'' if made else ','})")
+            wanted = self._wants_gradients()
+            lines += [f"if {wanted}: record(result)"] if wanted else []
+            lines.append("return result")
         else:
             lines.append("return result")
         return "".join(f"    {line}\n" for line in lines)
+
+    def _returning(self, returned: Argument) -> list[str]:
+        """The statements that return the only result."""
+        boxed = self._result(returned, "result")
+        wanted = self._wants_gradients()
+        if not wanted or boxed == "result":
+            return [f"return {boxed}"]
+        if returned.alias is not None and returned.alias.is_write:
+            return [f"if {wanted}: record_write({boxed})", f"return {boxed}"]
+        note = "record_each" if self._pairs_tensors(returned) else "record"
+        given = f"{boxed}, v0" if note == "record_each" else boxed
+        return [f"if {wanted}: return {note}({given})", f"return {boxed}"]
+
+    def _pairs_tensors(self, returned: Argument) -> bool:
+        """Whether there is one result for each tensor of a list."""
+        return returned.type == self.op.schema.arguments[0].type == ty.ListType(ty.TENSOR)
+
+    def _wants_gradients(self) -> str:
+        """The condition under which results require gradients; empty where they never do."""
+        if not is_differentiable(self.op):
+            return ""
+        returned = self.op.schema.returns[0]
+        alias = returned.alias or returned.element_alias
+        source = None
+        if alias is not None and not alias.is_write and not alias.is_wildcard:
+            source = self._aliased(alias.before)
+        if source is not None:  # of a view, nothing else has a say
+            return f"{source}.requires_grad"
+        return " or ".join(
+            f"v{place}.requires_grad" if isinstance(value, Tensor) else f"requires_grad(v{place})"
+            for place, value in enumerate(self.values)
+            if any(isinstance(each, Tensor) for each in _tensors_in([value]))
+        )
 
     def _result(self, returned: Argument, name: str) -> str:
         alias = returned.alias or returned.element_alias
@@ -379,7 +432,10 @@ class _RunnerSource:
 
 
 # Rows that give the very same tensor back where there is nothing to do.
-MAY_RETURN_SELF = ("aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as")
+MAY_RETURN_SELF = frozenset((
+    "aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as", "aten::atleast_1d",
+    "aten::atleast_2d", "aten::atleast_3d", "aten::dropout", "aten::feature_dropout",
+))  # fmt: skip
 
 
 def _default(argument: Argument) -> Any:

@@ -52,7 +52,8 @@ def _drop_leading_ones(value: Tensor, rank: int) -> Tensor:
     extra = len(shape) - rank
     if extra <= 0 or any(size != 1 for size in shape[:extra]):
         return value
-    return box(value._array.reshape(shape[extra:]))
+    viewed: Tensor = call("aten::reshape", (value, list(shape[extra:])), {})
+    return viewed
 
 
 def _apply_views(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None] | None]:

@@ -148,8 +148,10 @@ def _nested(array: np.ndarray, indent: int, summarize: bool, formatter: Any) -> 
     return "[" + separator.join(parts) + "]"
 
 
-def tensor_text(array: Any, dtype: DType, requires_grad: bool, name: str = "Tensor") -> str:
-    """What `repr` shows: `tensor([1., 2.])`, with the dtype where the elements do not say it."""
+def tensor_text(array: Any, dtype: DType, note: str, name: str = "Tensor") -> str:
+    """What `repr` shows: `tensor([1., 2.])`, with the dtype where the elements do not say it, and
+    with a note on gradients.
+    """
     prefix = "tensor("
     device = "" if isinstance(array, np.ndarray) else f"device='{array.device}'"
     host = array if isinstance(array, np.ndarray) else array.get()
@@ -166,8 +168,7 @@ def tensor_text(array: Any, dtype: DType, requires_grad: bool, name: str = "Tens
             suffixes.append(f"dtype={dtype}")
         shown = host.astype(np.float32) if dtype is dtypes.bfloat16 else host
         body = _nested(shown, len(prefix), host.size > OPTIONS.threshold, _formatter(shown, dtype))
-    if requires_grad:
-        suffixes.append("requires_grad=True")
+    suffixes += [note] if note else []
     text = _with_suffixes(prefix + body, suffixes, len(prefix))
     return f"Parameter containing:\n{text}" if name == "Parameter" else text
 
