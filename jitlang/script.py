@@ -302,6 +302,8 @@ class ScriptFunction:
             if general is None or form is None or known.was_settled:
                 return
             known.was_settled = True
+            if version.executor.holds_tensors:
+                return  # whether results require gradients is asked anew in each call
             entry = self._opened()
             if entry is None:
                 return

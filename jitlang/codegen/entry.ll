@@ -6,6 +6,7 @@ declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare ptr @PyObject_GetAttr(ptr, ptr)
 declare ptr @jitlang_raw_array(ptr)
 declare ptr @jitlang_tensor_array(ptr)
+declare i32 @jitlang_is_recorded(ptr)
 declare ptr @jitlang_new_tensor(ptr, ptr)
 declare void @Py_IncRef(ptr)
 declare i32 @PyErr_ExceptionMatches(ptr)
@@ -221,7 +222,15 @@ look:
   br i1 %is_class, label %array, label %other
 array:
   %is_array = icmp eq ptr %type, @PyArray_Type
-  br i1 %is_array, label %dtype, label %int
+  br i1 %is_array, label %dtype, label %tensor
+tensor:
+  %is_tensor = icmp eq ptr %type, @Tensor_Type
+  br i1 %is_tensor, label %flag, label %int
+flag:
+  ; General versions do not know of gradients.
+  %is_recorded = call i32 @jitlang_is_recorded(ptr %value)
+  %is_plain = icmp eq i32 %is_recorded, 0
+  br i1 %is_plain, label %fitting, label %other
 dtype:
   %number = call i64 @word(ptr %row, i64 1)
   %rank = call i64 @word(ptr %row, i64 2)

@@ -44,7 +44,8 @@ class TensorGuard:
     is_raw: bool
 
     def __str__(self) -> str:
-        return f"{self.value.name}: {'array' if self.is_raw else 'Tensor'} {self.form}"
+        kind = "array" if self.is_raw else "Tensor"
+        return f"{self.value.name}: {kind} {self.form}{_gradient_note(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class FlatGuard:
     is_raw: bool
 
     def __str__(self) -> str:
-        kind = "array" if self.is_raw else "Tensor"
-        return f"{self.value.name}: {kind} {self.form.dtype.name} of any sizes, contiguous"
+        kind, note = "array" if self.is_raw else "Tensor", _gradient_note(self.value)
+        return f"{self.value.name}: {kind} {self.form.dtype.name} of any sizes, contiguous{note}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ class VaryingGuard:
     is_raw: bool
 
     def __str__(self) -> str:
-        kind = "array" if self.is_raw else "Tensor"
+        kind, note = "array" if self.is_raw else "Tensor", _gradient_note(self.value)
         sizes = ", ".join(f"s{-1 - n}" if n < 0 else str(n) for n in self.shape)
-        return f"{self.value.name}: {kind} {self.dtype.name} [{sizes}], contiguous"
+        return f"{self.value.name}: {kind} {self.dtype.name} [{sizes}], contiguous{note}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,15 @@ class SequenceGuard:
     def __str__(self) -> str:
         inside = ", ".join(map(str, self.elements))
         return f"[{inside}]" if self.cls is list else f"({inside})"
+
+
+def requires_grad(value: Value) -> bool:
+    """Whether a graph is for a tensor that requires a gradient here."""
+    return isinstance(value.type, TensorType) and bool(value.type.requires_grad)
+
+
+def _gradient_note(value: Value) -> str:
+    return ", requires grad" if requires_grad(value) else ""
 
 
 AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
@@ -262,4 +272,6 @@ def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:
         raise Unsupported(f"the array '{value.name}' has strides between its elements")
     steps = tuple(stride // form.dtype.itemsize for stride in form.strides)
     value.type = wanted.refined(dtype=form.dtype, sizes=form.shape, strides=steps)
+    if type(given) is Tensor and given.requires_grad:
+        value.type = value.type.refined(requires_grad=True)
     return TensorGuard(value, form, type(given) is not Tensor)

@@ -24,7 +24,9 @@ from llvmlite import ir as ll
 
 from ..ir import types as ty
 from ..ir.graph import LOOP, Block, Graph, Node, Value
+from ..passes.gradients import constant_tensors
 from ..tensor import Tensor, box
+from ..tensor.recording import record
 from ..values import make_tuple
 from .actions import LIST, Plan
 from .cpython import I32, POINTER, VOID
@@ -36,6 +38,7 @@ from .guards import (
     NumberGuard,
     SequenceGuard,
     TensorGuard,
+    requires_grad,
 )
 from .leaving import Leaving, Way
 from .scalar import I64
@@ -104,6 +107,10 @@ class NativeEmitter(TensorEmitter):
         self.miss = self.missing(releases=False)
         for index, guard in enumerate(self.frame.guards):
             self.test(guard, self.argument(index))
+        for tensor in constant_tensors(self.graph):
+            asked = self.helper("jitlang_is_recorded", I32, [POINTER])
+            is_recorded = self.b.call(asked, [self.object(tensor)])
+            self.unless(self.b.icmp_signed("==", is_recorded, I32(0)), self.miss)
         for value, array in self.plan.constants.items():
             self.kept.append(array)
             self.addresses[f"constant{len(self.kept)}"] = array.ctypes.data
@@ -160,6 +167,8 @@ class NativeEmitter(TensorEmitter):
     def array_in(self, guard: AnyTensorGuard, given: ll.Value) -> ll.Value:
         """The array of a tensor, or the array that is given itself."""
         name = "jitlang_raw_array" if guard.is_raw else "jitlang_tensor_array"
+        if requires_grad(guard.value):
+            name = "jitlang_recorded_array"
         array = self.b.call(self.helper(name, POINTER, [POINTER]), [given])
         self.unless(self.b.icmp_unsigned("!=", array, POINTER(None)), self.miss)
         return array
@@ -288,12 +297,22 @@ class NativeEmitter(TensorEmitter):
         if value not in self.plan.forms:
             return self.boxed(value)
         if value not in self.left:
-            slot = self.owned_slot()
-            self.b.store(self.checked_object(self.leaving_tensor(value)), slot)
-            self.left[value] = slot
+            self.left[value] = self.left_as(value, self.leaving_tensor(value))
         made = self.b.load(self.left[value])
         self.python("Py_IncRef", made)
         return made
+
+    def left_as(self, value: Value, made: ll.Value) -> ll.AllocaInstr:
+        """Keep what a tensor leaves as, a new reference; it says that it requires a gradient."""
+        slot = self.owned_slot()
+        self.b.store(self.checked_object(made), slot)
+        if requires_grad(value) and value not in self.given and not self.gives_array(value):
+            vector = self.b.bitcast(self.vector([self.b.load(slot)]), POINTER.as_pointer())
+            noted = self.python(
+                "PyObject_Vectorcall", self.object(record), vector, I64(1), POINTER(None)
+            )
+            self.python("Py_DecRef", self.checked_object(noted))
+        return slot
 
     def leaving_display(self, value: Value) -> ll.Value:
         """A tuple or list of results."""
@@ -350,10 +369,9 @@ class NativeEmitter(TensorEmitter):
         if is_given:
             return self.view_of_argument(self.given[owner][0], made)
         if owner not in self.left:
-            slot = self.left[owner] = self.owned_slot()
             self.python("Py_IncRef", array)
             whole = self.wrapped(owner, array, POINTER(None))
-            self.b.store(self.checked_object(whole), slot)
+            self.left[owner] = self.left_as(owner, whole)
         return self.wrapped(value, made, self.b.load(self.left[owner]))
 
     def view_of_argument(self, argument: ll.Value, array: ll.Value) -> ll.Value:

@@ -38,7 +38,7 @@ define ptr @jitlang_raw_array(ptr %object) {
   ret ptr %found
 }
 
-define ptr @jitlang_tensor_array(ptr %object) {
+define internal ptr @held_array(ptr %object) alwaysinline {
 entry:
   %is_tensor = call i1 @is_exactly(ptr %object, ptr @Tensor_Type)
   br i1 %is_tensor, label %look, label %other
@@ -61,8 +61,42 @@ entry:
 raw:
   ret ptr %object
 other:
-  %found = call ptr @jitlang_tensor_array(ptr %object)
+  %found = call ptr @held_array(ptr %object)
   ret ptr %found
+}
+
+define i32 @jitlang_is_recorded(ptr %tensor) {
+  %place = call ptr @slot(ptr %tensor, i64 5)
+  %flag = load ptr, ptr %place
+  %is_recorded = icmp ne ptr %flag, @Py_False
+  %found = zext i1 %is_recorded to i32
+  ret i32 %found
+}
+
+define ptr @jitlang_tensor_array(ptr %object) {
+  %held = call ptr @held_array(ptr %object)
+  %is_none = icmp eq ptr %held, null
+  br i1 %is_none, label %other, label %tensor
+tensor:
+  %is_recorded = call i32 @jitlang_is_recorded(ptr %object)
+  %is_plain = icmp eq i32 %is_recorded, 0
+  %found = select i1 %is_plain, ptr %held, ptr null
+  ret ptr %found
+other:
+  ret ptr null
+}
+
+define ptr @jitlang_recorded_array(ptr %object) {
+  %held = call ptr @held_array(ptr %object)
+  %is_none = icmp eq ptr %held, null
+  br i1 %is_none, label %other, label %tensor
+tensor:
+  %is_recorded = call i32 @jitlang_is_recorded(ptr %object)
+  %is_plain = icmp eq i32 %is_recorded, 0
+  %found = select i1 %is_plain, ptr null, ptr %held
+  ret ptr %found
+other:
+  ret ptr null
 }
 
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)

@@ -5,9 +5,11 @@ Python interpreter.
 of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
 
     ptr jitlang_array_of(ptr object)        the array of a Tensor, or an array itself; borrowed
-    ptr jitlang_tensor_array(ptr object)    the array of a Tensor; borrowed
+    ptr jitlang_tensor_array(ptr object)    the array of a Tensor without gradient; borrowed
+    ptr jitlang_recorded_array(ptr object)  the array of a Tensor that requires one; borrowed
     ptr jitlang_raw_array(ptr object)       an array itself; borrowed
         NULL for everything else, subclasses of Tensor and ndarray included.
+    i32 jitlang_is_recorded(ptr tensor)     whether a Tensor, of any class, requires a gradient
     i32 jitlang_array_is(ptr array, ptr descr, i64 nd, ptr dims, ptr strides)
         Whether an array has this very dtype object and this layout, and is aligned. Strides of
         sizes 0 and 1 do not count; of an array without elements only dtype and sizes do.
@@ -59,9 +61,9 @@ from .llvm import Library, compile_module
 
 _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
-    "jitlang_data", "jitlang_new_array", "jitlang_new_view", "jitlang_new_tensor",
-    "jitlang_wrap", "jitlang_flat_size", "jitlang_new_like", "jitlang_sizes",
-    "jitlang_scalar_of",
+    "jitlang_recorded_array", "jitlang_is_recorded", "jitlang_data", "jitlang_new_array",
+    "jitlang_new_view", "jitlang_new_tensor", "jitlang_wrap", "jitlang_flat_size",
+    "jitlang_new_like", "jitlang_sizes", "jitlang_scalar_of",
 )  # fmt: skip
 _PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
 _ARRAY_FUNCTIONS = {

@@ -13,6 +13,7 @@ from ..fuser.reach import REACHING
 from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value
 from ..passes.effects import is_protected, is_pure, reshapes
+from ..passes.gradients import UndecidedGradient, mark_gradients
 from ..passes.manager import run_passes
 from . import objects
 from .actions import EFFECTS, Call, Multiply, Plan, Run, Select, Store, touches_tensors
@@ -153,8 +154,7 @@ def _varying_frames(
     run_passes(graph, ["specialize"])
     spell_out_sizes(graph)
     run_passes(graph, ["refine"])
-    fuse_nodes(graph, static=True)
-    _refuse_callbacks(graph)
+    _fuse(graph)
     tensors = [g for g in tensor_guards(guards) if isinstance(g, VaryingGuard)]
     plans = plan_varying(graph, tensors, varying)
     _refuse_nothing_but_calls(plans[0])
@@ -172,14 +172,27 @@ def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
 
 def _planned(graph: Graph, guards: Sequence[Guard]) -> Frame:
     run_passes(graph, ["specialize"])
-    fuse_nodes(graph, static=True)
-    _refuse_callbacks(graph)
+    _fuse(graph)
     tensors = [g for g in tensor_guards(guards) if not isinstance(g, VaryingGuard)]
     plan = _plan(graph, {guard.value: guard.form for guard in tensors})
     _refuse_nothing_but_calls(plan)
     frame = _frame_of(graph, guards, plan)
     frame.storage.place()
     return frame
+
+
+def _fuse(graph: Graph) -> None:
+    """Let groups be kernels, and types say which results require gradients.
+
+    Raises:
+        Unsupported: that is not known, or a node runs in Python only.
+    """
+    try:
+        mark_gradients(graph)
+    except UndecidedGradient as reason:
+        raise Unsupported(str(reason)) from None
+    fuse_nodes(graph, static=True)
+    _refuse_callbacks(graph)
 
 
 def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:

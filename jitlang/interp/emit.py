@@ -18,9 +18,11 @@ from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..ops.arrays import READINGS
 from ..ops.control import handled_classes
-from ..passes.alias import written_argument
+from ..passes.alias import is_declared_raw, viewed, written_argument
 from ..passes.effects import is_pure, may_raise
+from ..passes.gradients import operands_of_output, pairs_tensors
 from ..tensor.dispatch import MAY_RETURN_SELF
+from ..tensor.recording import is_differentiable
 from ..values import namedtuple_class
 from . import support, templates
 from .linearize import Instruction, Opcode, Operand, Program
@@ -31,11 +33,10 @@ from .representation import (
     gives_raw,
     has_forms,
     holds_list,
-    is_declared_raw,
+    holds_tensor,
     is_only_taken_apart,
     is_unset,
     moves_elements,
-    viewed,
     written_tensors,
 )
 from .text import Deferred, Emitted, FunctionText, Kernel, bare, box, identifier, literal, raw
@@ -53,6 +54,8 @@ def emit(
     program: Program,
     assemble: Callable[[Graph], Callable[..., Any]],
     flow: FlowCounts | None = None,
+    *,
+    records: bool = False,
 ) -> Emitted:
     """Write a graph's instructions as Python.
 
@@ -61,8 +64,9 @@ def emit(
         program: the instructions.
         assemble: makes the graphs that it calls runnable.
         flow: counts branches and trips, where it is given.
+        records: results know whether they require gradients.
     """
-    return _Emitter(graph, program, assemble, flow).run()
+    return _Emitter(graph, program, assemble, flow, records).run()
 
 
 class _Emitter:
@@ -72,12 +76,14 @@ class _Emitter:
         program: Program,
         assemble: Callable[[Graph], Callable[..., Any]],
         flow: FlowCounts | None,
+        records: bool,
     ) -> None:
         self.graph = graph
+        self.records = records
         self.assemble = assemble
         self.flow = flow
         self.program = program
-        self.objects = find_objects(graph)
+        self.objects = find_objects(graph, all_of_them=records)
         self.names: dict[str, Any] = dict(support.NAMES)
         self.kernels: list[Any] = []
         self.known: dict[Any, str] = {}
@@ -200,9 +206,25 @@ class _Emitter:
             return text
         base = viewed(node, index)
         if base is None or not has_forms(base.type):
-            return box(value.type, text)
+            return self.recorded(node, index, box(value.type, text), arguments)
         view = "view_or_self" if node.kind in MAY_RETURN_SELF else "view"
-        return box(value.type, text, self.text(arguments[node.inputs.index(base)]), view)
+        source = arguments[node.inputs.index(base)]
+        return self.recorded(node, index, box(value.type, text, self.text(source), view), [source])
+
+    def recorded(self, node: Node, index: int, text: str, sources: Sequence[Operand]) -> str:
+        """Objects that were made, which require gradients where one of the sources does."""
+        if not self.records:
+            return text
+        if node.kind == FUSION_GROUP:
+            inner = operands_of_output(node.attributes[SUBGRAPH], index)
+            sources = [sources[place] for place in inner]
+        elif node.op is None or not is_differentiable(node.op):
+            return text
+        texts = [self.text(source) for source in sources if has_forms(source.value.type)]
+        if not texts:
+            return text
+        name = "record_each" if pairs_tensors(node) else "recorded"
+        return f"{name}({text}, {', '.join(texts)})"
 
     def unbox(self, output: Operand, node: Node) -> None:
         """Bring what was given as an object into the form of its register."""
@@ -233,12 +255,15 @@ class _Emitter:
             raise NotImplementedError(f"the interpreter has no operator {node.kind}")
         texts = [self.argument(node, i, o) for i, o in enumerate(instruction.inputs)]
         written = written_argument(op)
+        self.refuse_writes(instruction)
         if op.reshapes:
             tensor = self.text(instruction.inputs[0])
             self.write(f"rebind({tensor}, {self.call(node, texts)})", node)
         elif written is not None or not instruction.outputs:
             self.write(self.call(node, texts, as_statement=True), node)
         self.bump(instruction)
+        if written is not None:
+            self.record_write(instruction, instruction.inputs[written])
         if written is not None and not is_unset(node, instruction.outputs[0].value):
             self.transfer(node, [instruction.inputs[written]], instruction.outputs)
         elif len(instruction.outputs) == 1 and written is None:
@@ -265,6 +290,21 @@ class _Emitter:
         """Note that the tensors which a row writes have changed."""
         for index in written_tensors(instruction.node):
             self.write(f"bump({self.text(instruction.inputs[index])})", instruction.node)
+
+    def refuse_writes(self, instruction: Instruction) -> None:
+        """Keep tensors of which gradients are wanted from being written."""
+        for index in written_tensors(instruction.node) if self.records else ():
+            self.write(f"refuse_write({self.text(instruction.inputs[index])})", instruction.node)
+
+    def record_write(self, instruction: Instruction, target: Operand) -> None:
+        """What was written requires a gradient where an operand does."""
+        node = instruction.node
+        if not self.records or node.op is None or not is_differentiable(node.op):
+            return
+        others = [o for o in instruction.inputs if o is not target and has_forms(o.value.type)]
+        if holds_tensor(target.value.type) and others:
+            texts = ", ".join(map(self.text, [target, *others]))
+            self.write(f"recorded_write({texts})", node)
 
     def one_result(self, instruction: Instruction, expression: str) -> None:
         node = instruction.node

@@ -27,6 +27,9 @@ from ..background import compiling
 from ..codegen import MISS, compile_static
 from ..fuser.plan import Unsupported
 from ..ir.graph import IF, LOOP, Graph
+from ..passes.gradients import constant_tensors
+from ..tensor.grad_mode import is_grad_enabled
+from ..tensor.recording import requires_grad
 from .callback import callback_of, describe_callback
 from .explain import Explanation, VersionExplanation, groups_of, node_count
 from .generic import GenericForm, interpreted, make_generic
@@ -147,8 +150,9 @@ class Executor:
         self._misses_left = MAX_MISSES
         self._is_retired = False
         self._flow = FlowCounts()
-        self._routines: dict[bool, Routine] = {}
+        self._routines: dict[tuple[bool, bool], Routine] = {}
         self._counting: Routine | None = None
+        self._constants = tuple(constant_tensors(graph))
 
     # Calls --------------------------------------------------------------------------------------
 
@@ -170,8 +174,9 @@ class Executor:
             The graph's output. With all tensors given as raw arrays, a static version gives raw
             arrays, the other forms `Tensor`s.
         """
+        records = is_grad_enabled() and requires_grad((*inputs, *self._constants))
         if settings.exact or not settings.native:
-            return self.interpreter(settings.exact)(*inputs)
+            return self.interpreter(settings.exact, records=records)(*inputs)
         arguments = inputs if given is None else given
         found = self._by_version(arguments)
         if found is not MISS:
@@ -179,8 +184,8 @@ class Executor:
         settled = self.settled
         if settled is not None:
             self._generic_served += 1
-            return settled.function(*inputs)
-        return self._watch(inputs, arguments, settings)
+            return settled.served_by(records)(*inputs)
+        return self._watch(inputs, arguments, settings, records)
 
     def _by_version(self, arguments: Sequence[Any]) -> Any:
         for version in self.versions:
@@ -201,7 +206,11 @@ class Executor:
                 self.versions = (version, *others)
 
     def _watch(
-        self, inputs: Sequence[Any], arguments: Sequence[Any], settings: config.Config
+        self,
+        inputs: Sequence[Any],
+        arguments: Sequence[Any],
+        settings: config.Config,
+        records: bool,
     ) -> Any:
         """Serve a call that no version took, and see whether its layout is worth one."""
         layouts = layouts_of(arguments)
@@ -210,7 +219,7 @@ class Executor:
             if self.interpreted_calls < settings.num_profiled_runs:
                 self._on(Event.CALLED)
                 self.interpreted_calls += 1
-                return self._watched()(*inputs)
+                return self._watched(records)(*inputs)
             self._on(Event.PROFILED)
         else:
             self.profile.missed(self._refusal(layouts))
@@ -227,7 +236,7 @@ class Executor:
                 result = self._by_version(arguments)
                 if result is not MISS:
                     return result
-        return self._run_generic(inputs, settings)
+        return self._run_generic(inputs, settings, records)
 
     def _varies_anew(self, layouts: tuple[Layout, ...]) -> bool:
         """Whether sizes differ that did not when a version for other sizes was last made."""
@@ -250,14 +259,14 @@ class Executor:
             return False
         return True
 
-    def _run_generic(self, inputs: Sequence[Any], settings: config.Config) -> Any:
+    def _run_generic(self, inputs: Sequence[Any], settings: config.Config, records: bool) -> Any:
         if self._generic is None:
             self._request_generic(settings)
         if self._generic is None:
             self.interpreted_calls += 1
-            return self._watched()(*inputs)
+            return self._watched(records)(*inputs)
         self._generic_served += 1
-        return self._generic.function(*inputs)
+        return self._generic.served_by(records)(*inputs)
 
     def _refusal(self, layouts: tuple[Layout, ...]) -> str:
         """Why the version that was used last did not take these arguments."""
@@ -410,15 +419,20 @@ class Executor:
 
     # Looking inside -----------------------------------------------------------------------------
 
-    def interpreter(self, exact: bool = False) -> Routine:
-        """The interpreter's form of the graph."""
-        found = self._routines.get(exact)
+    def interpreter(self, exact: bool = False, *, records: bool = False) -> Routine:
+        """The interpreter's form of the graph; one whose results know of gradients if asked."""
+        found = self._routines.get((exact, records))
         if found is None:
-            found = self._routines[exact] = assemble(self.graph, exact=exact)
+            found = assemble(self.graph, exact=exact, records=records)
+            self._routines[exact, records] = found
         return found
 
-    def _watched(self) -> Routine:
-        """The interpreter's form that counts branches and trips, where there are any."""
+    def _watched(self, records: bool) -> Routine:
+        """The interpreter's form that counts branches and trips, where there are any; those of
+        calls that record are not counted.
+        """
+        if records:
+            return self.interpreter(records=True)
         if self._counting is None:
             has_flow = any(node.kind in (IF, LOOP) for node in self.graph.walk())
             self._counting = (
@@ -441,6 +455,11 @@ class Executor:
         """The form that serves for good what the versions refuse, or None while that may change."""
         is_final = self.phase is Phase.GENERIC and not self._misses_left and not self._is_retired
         return self._generic if is_final else None
+
+    @property
+    def holds_tensors(self) -> bool:
+        """Whether the graph has tensors of its own, which may come to require gradients."""
+        return bool(self._constants)
 
     @property
     def generic_calls(self) -> int:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -59,6 +60,15 @@ class GenericForm:
     reason: str = ""
     callbacks: Sequence[Node] = ()
     kernel: Callable[..., Any] | None = None
+
+    def served_by(self, records: bool) -> Callable[..., Any]:
+        """The function to call: `function`, or one whose results know of gradients."""
+        return self.recording if records else self.function
+
+    @cached_property
+    def recording(self) -> Routine:
+        """The graph in the interpreter, with results that require gradients where they must."""
+        return assemble(self.graph, records=True)
 
     @property
     def gives_array(self) -> bool:

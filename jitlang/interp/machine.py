@@ -66,7 +66,12 @@ class Routine:
     """
 
     def __init__(
-        self, graph: Graph, *, exact: bool = False, flow: FlowCounts | None = None
+        self,
+        graph: Graph,
+        *,
+        exact: bool = False,
+        flow: FlowCounts | None = None,
+        records: bool = False,
     ) -> None:
         program = linearize(graph)
         self.instructions: list[Instruction] = program.instructions
@@ -75,7 +80,9 @@ class Routine:
         self._has_tensors = any(map(_holds_tensor, graph.walk()))
         self._handles_errors = bool(graph.find(TRY))
         self.filename = f"<jitlang {graph.name or 'graph'} {next(_numbers)}>"
-        self._emitted: Emitted = emit(graph, program, partial(Routine, exact=exact), flow)
+        self._emitted: Emitted = emit(
+            graph, program, partial(Routine, exact=exact, records=records), flow, records=records
+        )
         self._code: CodeType = compile(self.source, self.filename, "exec")
         self._host = self._bind(np)
         self._device: FunctionType | None = None
@@ -198,7 +205,9 @@ def script_stack(node: Node) -> Iterator[SourceSpan | None]:
     yield node.span
 
 
-def assemble(graph: Graph, *, exact: bool = False, flow: FlowCounts | None = None) -> Routine:
+def assemble(
+    graph: Graph, *, exact: bool = False, flow: FlowCounts | None = None, records: bool = False
+) -> Routine:
     """Make a graph ready to run.
 
     Args:
@@ -206,11 +215,12 @@ def assemble(graph: Graph, *, exact: bool = False, flow: FlowCounts | None = Non
         exact: pointwise rows use jitlang's own elementary functions (the reference for other
         tiers).
         flow: counts branches and trips of loops, where it is given.
+        records: results know whether they require gradients.
 
     Raises:
         NotImplementedError: an operator has no kernel.
     """
-    return Routine(graph, exact=exact, flow=flow)
+    return Routine(graph, exact=exact, flow=flow, records=records)
 
 
 def _holds_tensor(node: Node) -> bool:

@@ -7,7 +7,8 @@ need travels from readers to producers, through joins and lists, and objects are
 are made; turning an object into its array is possible anywhere. Lists are never converted as a
 whole, since both forms would then be written to separately: a list's form travels both ways.
 
-Where a graph writes tensors in place everything is an object: versions and bases must be kept.
+Where a graph writes tensors in place everything is an object: versions and bases must be kept. So
+it is where results are to know whether they require gradients.
 Arrays of the NumPy surface are always raw, and so not considered here.
 """
 
@@ -21,7 +22,7 @@ from ..ir import types as ty
 from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
 from ..ir.schema import Argument
 from ..ir.types import ListType, OptionalType, SequenceType, Surface, TensorType, Type, VarType
-from ..passes.alias import written_argument
+from ..passes.alias import is_declared_raw, viewed, written_argument
 
 LIST_CONSTRUCT = "prim::ListConstruct"
 LIST_UNPACK = "prim::ListUnpack"
@@ -52,11 +53,6 @@ def holds_list(type_: Type) -> bool:
 def has_forms(type_: Type) -> bool:
     """Whether a value of this type can be held as object or as array; others are what they are."""
     return holds_tensor(type_) or holds_list(type_)
-
-
-def is_declared_raw(argument: Argument) -> bool:
-    """Whether a kernel takes or gives this argument as arrays."""
-    return any(isinstance(part, TensorType) for part in ty.walk(argument.type))
 
 
 def argument_of(node: Node, index: int) -> Argument | None:
@@ -90,9 +86,9 @@ def written_tensors(node: Node) -> list[int]:
     ]
 
 
-def find_objects(graph: Graph) -> set[Value]:
+def find_objects(graph: Graph, *, all_of_them: bool = False) -> set[Value]:
     """The values, of those that have both forms, that must be held as objects."""
-    if any(map(written_tensors, graph.walk())):
+    if all_of_them or any(map(written_tensors, graph.walk())):
         values = (value for node in graph.walk() for value in node.outputs)
         inputs = (value for block in graph.blocks() for value in block.inputs)
         return {value for value in (*values, *inputs) if has_forms(value.type)}
@@ -210,20 +206,6 @@ def gives_raw(node: Node, index: int) -> bool:
     if node.op is None or index >= len(node.op.schema.returns):
         return False
     return is_declared_raw(node.op.schema.returns[index])
-
-
-def viewed(node: Node, index: int) -> Value | None:
-    """The input whose memory an output shares, by the alias marks of the schema."""
-    if node.op is None or index >= len(node.op.schema.returns):
-        return None
-    returned = node.op.schema.returns[index]
-    mark = returned.alias or returned.element_alias
-    if mark is None or not is_declared_raw(returned):
-        return None
-    for argument, value in zip(node.op.schema.arguments, node.inputs, strict=False):
-        if argument.alias is not None and argument.alias.before == mark.before:
-            return value
-    return None
 
 
 def is_only_taken_apart(sequence: Value) -> bool:

@@ -11,6 +11,7 @@ from ..ir.graph import Graph, Node
 from ..ir.types import Type
 from ..ops.control import exception_class
 from ..tensor import Tensor, box, bump_version, rebind
+from ..tensor.recording import record, record_each, record_write, refuse_write, requires_grad
 from ..values import conforms
 
 
@@ -43,6 +44,17 @@ def bump(written: Any) -> None:
     for tensor in written if isinstance(written, list | tuple) else [written]:
         if tensor is not None:
             bump_version(tensor)
+
+
+def recorded(result: Any, *sources: Any) -> Any:
+    """A result, which requires a gradient where one of its sources does."""
+    return record(result) if any(map(requires_grad, sources)) else result
+
+
+def recorded_write(written: Tensor, *sources: Any) -> None:
+    """Note the same of a tensor that was written."""
+    if any(map(requires_grad, sources)):
+        record_write(written)
 
 
 def overflow(kind: str, where: str) -> OverflowError:
@@ -138,8 +150,8 @@ class PythonCallee:
 NAMES = {
     f.__name__: f
     for f in (
-        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow, rebind,
-        view, view_or_self, wrap,
+        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow,
+        rebind, recorded, record_each, recorded_write, refuse_write, view, view_or_self, wrap,
     )
 }  # fmt: skip
 """The names that generated text may use for what is defined here."""

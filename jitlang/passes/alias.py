@@ -368,6 +368,25 @@ def written_argument(op: OpDef) -> int | None:
     return None
 
 
+def is_declared_raw(argument: Argument) -> bool:
+    """Whether a kernel takes or gives this argument as arrays."""
+    return any(isinstance(part, ty.TensorType) for part in ty.walk(argument.type))
+
+
+def viewed(node: Node, index: int) -> Value | None:
+    """The input whose memory an output shares, by the alias marks of the schema."""
+    if node.op is None or index >= len(node.op.schema.returns):
+        return None
+    returned = node.op.schema.returns[index]
+    mark = returned.alias or returned.element_alias
+    if mark is None or not is_declared_raw(returned):
+        return None
+    for argument, value in zip(node.op.schema.arguments, node.inputs, strict=False):
+        if argument.alias is not None and argument.alias.before == mark.before:
+            return value
+    return None
+
+
 def _marked(arguments: Sequence[tuple[Argument, Value]], mark: AliasInfo | None) -> Iterator[Value]:
     """The arguments that carry a mark's set, in the value or its elements."""
     wanted = set(mark.before if mark is not None else ()) - {"*"}

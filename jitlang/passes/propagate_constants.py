@@ -35,6 +35,7 @@ from ..ir.opdef import NOT_CONSTANT, OpDef
 from ..ir.types import Surface, TensorType, TupleType, Type
 from ..ops.rows import KERNEL_ERRORS, kernel_of, unchecked_kernel
 from ..tensor import Tensor, box
+from ..tensor.recording import requires_grad
 from .alias import AliasAnalysis
 from .effects import is_pure
 
@@ -224,6 +225,8 @@ def _is_affordable(op: OpDef, arguments: Sequence[Any]) -> bool:
         return False
     if any(_size(tensor) > config.current().max_constant_elements for tensor in tensors):
         return False
+    if requires_grad(tensors):
+        return False  # the result would be a leaf
     texts = [a for a in arguments if isinstance(a, str | tuple | list)]
     numbers = [a for a in arguments if type(a) is int]
     if any(len(text) > MAX_LENGTH for text in texts):

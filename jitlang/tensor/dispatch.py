@@ -248,8 +248,7 @@ class _RunnerSource:
             "arrays_of": _arrays_of, "Device": Device,
             "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of,
             "floating": _floating_of, "record": record, "requires_grad": requires_grad,
-            "record_each": record_each,
-            "record_write": record_write, "refuse_write": refuse_write,
+            "record_each": record_each, "record_write": record_write, "refuse_write": refuse_write,
             "in_words_of_torch": _unchanged if is_raw else _in_words_of_torch,
         }  # fmt: skip
 
@@ -369,7 +368,7 @@ class _RunnerSource:
         if not wanted or boxed == "result":
             return [f"return {boxed}"]
         if returned.alias is not None and returned.alias.is_write:
-            return [f"if {wanted}: record_write({boxed})", f"return {boxed}"]
+            return [f"result = {boxed}", f"if {wanted}: record_write(result)", "return result"]
         note = "record_each" if self._pairs_tensors(returned) else "record"
         given = f"{boxed}, v0" if note == "record_each" else boxed
         return [f"if {wanted}: return {note}({given})", f"return {boxed}"]

@@ -196,3 +196,98 @@ def _ran(program, lib):
         return program(lib, lib.tensor([1.0, 2.0, 3.0], requires_grad=True), lib.ones(3))
     except Exception as error:
         return error
+
+
+# Scripts ------------------------------------------------------------------------------------------
+
+
+def looped(x: Tensor, y: Tensor, n: int):
+    z = y
+    for _ in range(n):
+        z = (z * x).tanh() + 1
+    return z, y * 2
+
+
+def branched(x: Tensor, y: Tensor, n: int):
+    if n > 2:
+        z = x * y
+    else:
+        z = y + 1
+    return z
+
+
+def both_ways(x: Tensor, y: Tensor, n: int):
+    z = y
+    if x.sum() > 0:
+        z = z * x
+    return z * 2
+
+
+def views(x: Tensor, y: Tensor, n: int):
+    first, second = (x * 2).chunk(2)
+    return first, second, x[1:], y[1:], (x + y)[0], x.view(2, 2)
+
+
+def into_integers(x: Tensor, y: Tensor, n: int):
+    picked = (x > 0).to(y.dtype) * y
+    return picked, x.argmax(), (x * y).detach() + y, x.softmax(0).sum()
+
+
+def written(x: Tensor, y: Tensor, n: int):
+    z = y * 1
+    z[0] = x[1] * 2
+    z.add_(1)
+    return z, y * 2
+
+
+def refused(x: Tensor, y: Tensor, n: int):
+    x.mul_(2)
+    return x
+
+
+def asked(x: Tensor, y: Tensor, n: int):
+    if (x * y).requires_grad:
+        return y * 2
+    return y * 3
+
+
+def composed(x: Tensor, y: Tensor, n: int):
+    return x.softmax(0).log(), (x * y).var(), y.var()
+
+
+SCRIPTS = (
+    looped, branched, both_ways, views, into_integers, written, refused, asked, composed,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("program", SCRIPTS, ids=lambda program: program.__name__)
+@pytest.mark.parametrize("pattern", [(True, False), (True, True), (False, True), (False, False)])
+def test_scripts_have_the_flags_of_torch_in_every_phase(program, pattern):
+    script = jl.script(program)
+    numbers = (np.arange(4.0, dtype="float32"), np.arange(4.0, dtype="float32") - 1)
+    for call_number in range(7):
+        for size in (4, 4 + 2 * call_number):  # the second ones are never seen again
+            for n in (0, 3):
+                arrays = [np.resize(array, size) for array in numbers]
+                if program is views and size != 4:
+                    continue
+                found = _called(script, [box(a.copy()) for a in arrays], pattern, n)
+                expected = _called(program, list(map(torch.from_numpy, arrays)), pattern, n)
+                assert found == expected, (call_number, size, n)
+    assert script.explain().versions or program in (refused, written, both_ways, asked)
+
+
+def _called(function, tensors, pattern, n):
+    for tensor, wanted in zip(tensors, pattern, strict=True):
+        tensor.requires_grad_(wanted)
+    lib = torch if isinstance(tensors[0], torch.Tensor) else jl
+    with lib.no_grad():
+        quiet = _flags_of_call(function, [tensor.clone() for tensor in tensors], n)
+    return quiet, _flags_of_call(function, tensors, n)
+
+
+def _flags_of_call(function, tensors, n):
+    try:
+        return list(map(flags, flat(function(*tensors, n))))
+    except RuntimeError as error:
+        return str(error)[:60]
