@@ -150,13 +150,14 @@ def function_named(name: str) -> Callable[..., Any] | None:
     if operator is None:
         return None
     dispatch = dispatcher(operator)
+    creates = any("pin_memory" in op.schema_text for op in OPS.overloads(operator))
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        return (
-            call(operator, _torch_spelling(args), _torch_spelled(kwargs))
-            if kwargs
-            else dispatch(*args)
-        )
+        if not kwargs:
+            return dispatch(*args)
+        wanted = creates and kwargs.pop("requires_grad", False)
+        made = call(operator, _torch_spelling(args), _torch_spelled(kwargs))
+        return made.requires_grad_() if wanted else made
 
     return _described(function, name, operator)
 
