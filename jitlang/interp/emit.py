@@ -20,8 +20,8 @@ from ..ops.arrays import READINGS
 from ..ops.control import handled_classes
 from ..passes.alias import is_declared_raw, viewed, written_argument
 from ..passes.effects import is_pure, may_raise
-from ..passes.gradients import operands_of_output, pairs_tensors
-from ..tensor.dispatch import MAY_RETURN_SELF
+from ..passes.gradients import gradient_sources, pairs_tensors
+from ..tensor.dispatch import DETACH, MAY_RETURN_SELF
 from ..tensor.recording import is_differentiable
 from ..values import namedtuple_class
 from . import support, templates
@@ -209,17 +209,14 @@ class _Emitter:
             return self.recorded(node, index, box(value.type, text), arguments)
         view = "view_or_self" if node.kind in MAY_RETURN_SELF else "view"
         source = arguments[node.inputs.index(base)]
-        return self.recorded(node, index, box(value.type, text, self.text(source), view), [source])
+        made = box(value.type, text, self.text(source), view)
+        return self.recorded(node, index, made, arguments)
 
-    def recorded(self, node: Node, index: int, text: str, sources: Sequence[Operand]) -> str:
-        """Objects that were made, which require gradients where one of the sources does."""
+    def recorded(self, node: Node, index: int, text: str, arguments: Sequence[Operand]) -> str:
+        """Objects that were made, which require gradients where one of their sources does."""
         if not self.records:
             return text
-        if node.kind == FUSION_GROUP:
-            inner = operands_of_output(node.attributes[SUBGRAPH], index)
-            sources = [sources[place] for place in inner]
-        elif node.op is None or not is_differentiable(node.op):
-            return text
+        sources = [arguments[place] for place in gradient_sources(node, index)]
         texts = [self.text(source) for source in sources if has_forms(source.value.type)]
         if not texts:
             return text
@@ -293,13 +290,18 @@ class _Emitter:
 
     def refuse_writes(self, instruction: Instruction) -> None:
         """Keep tensors of which gradients are wanted from being written."""
-        for index in written_tensors(instruction.node) if self.records else ():
+        if not self.records or instruction.node.kind == DETACH:
+            return
+        for index in written_tensors(instruction.node):
             self.write(f"refuse_write({self.text(instruction.inputs[index])})", instruction.node)
 
     def record_write(self, instruction: Instruction, target: Operand) -> None:
         """What was written requires a gradient where an operand does."""
         node = instruction.node
         if not self.records or node.op is None or not is_differentiable(node.op):
+            return
+        if node.kind == DETACH:
+            self.write(f"detach_in_place({self.text(target)})", node)
             return
         others = [o for o in instruction.inputs if o is not target and has_forms(o.value.type)]
         if holds_tensor(target.value.type) and others:

@@ -11,7 +11,14 @@ from ..ir.graph import Graph, Node
 from ..ir.types import Type
 from ..ops.control import exception_class
 from ..tensor import Tensor, box, bump_version, rebind
-from ..tensor.recording import record, record_each, record_write, refuse_write, requires_grad
+from ..tensor.recording import (
+    detach_in_place,
+    record,
+    record_each,
+    record_write,
+    refuse_write,
+    requires_grad,
+)
 from ..values import conforms
 
 
@@ -150,8 +157,9 @@ class PythonCallee:
 NAMES = {
     f.__name__: f
     for f in (
-        as_tuple, box, box_optional, bump, checked_cast, exception, is_instance, overflow,
-        rebind, recorded, record_each, recorded_write, refuse_write, view, view_or_self, wrap,
+        as_tuple, box, box_optional, bump, checked_cast, detach_in_place, exception, is_instance,
+        overflow, rebind, recorded, record_each, recorded_write, refuse_write, view, view_or_self,
+        wrap,
     )
 }  # fmt: skip
 """The names that generated text may use for what is defined here."""

@@ -13,7 +13,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, IF, LOOP, Block, Graph, Node, ObjectRef, Value
 from ..ir.types import TensorType
 from ..tensor import Tensor
-from ..tensor.recording import is_differentiable
+from ..tensor.recording import gives_gradient, is_differentiable
 from .alias import viewed
 from .loops import runs_once_at_least
 
@@ -38,8 +38,23 @@ def pairs_tensors(node: Node) -> bool:
     return node.op.schema.returns[0].type is node.op.schema.arguments[0].type is tensors
 
 
-def operands_of_output(graph: Graph, index: int) -> Sequence[int]:
-    """The places of the inputs of a fusion group from which gradients go to one of its outputs."""
+def gradient_sources(node: Node, index: int) -> Sequence[int]:
+    """The places of the inputs of a node from which gradients go to one of its outputs."""
+    inner = node.attributes.get("Subgraph")
+    if isinstance(inner, Graph):
+        return _sources_in_group(inner, index)
+    if node.op is None:
+        return range(len(node.inputs))
+    if not is_differentiable(node.op):
+        return ()
+    source = viewed(node, index)
+    if source is not None:  # of a view, nothing else has a say
+        return [node.inputs.index(source)]
+    return [place for place in range(len(node.inputs)) if gives_gradient(node.op, place)]
+
+
+def _sources_in_group(graph: Graph, index: int) -> Sequence[int]:
+    """The same for a fusion group, by its graph."""
     found: set[Value] = set()
     pending = [graph.outputs[index]]
     while pending:
@@ -47,8 +62,9 @@ def operands_of_output(graph: Graph, index: int) -> Sequence[int]:
         if value in found or not takes_gradient(value):
             continue
         found.add(value)
-        if value.node.op is None or is_differentiable(value.node.op):
-            pending += value.node.inputs
+        if value.node is not graph.block.param_node:
+            node = value.node
+            pending += [node.inputs[place] for place in gradient_sources(node, value.offset)]
     return [place for place, value in enumerate(graph.inputs) if value in found]
 
 
@@ -157,8 +173,7 @@ class _Marking:
         if not takes_all and not self.mixed.isdisjoint(node.inputs):
             raise UndecidedGradient("a list of tensors is taken apart")
         for index, output in enumerate(node.outputs):
-            source = viewed(node, index)
-            sources = node.inputs if source is None else [source]
+            sources = [node.inputs[place] for place in gradient_sources(node, index)]
             if takes_gradient(output) and _has_tensors(output):
                 self.found |= set() if self.found.isdisjoint(sources) else {output}
 

@@ -175,9 +175,7 @@ class Tensor(metaclass=TensorMeta):
                 " var_no_grad = var.detach()."
             )
         if requires_grad and self.dtype.category < dtypes.Category.FLOATING:
-            raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients"
-            )
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
         return self
 

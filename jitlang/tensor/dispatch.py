@@ -31,6 +31,8 @@ from ..ops.broadcast import as_torch_error
 from ..ops.rows import kernel_of
 from .core import Tensor, box, bump_version, rebind
 from .recording import (
+    detach_in_place,
+    gives_gradient,
     is_differentiable,
     record,
     record_each,
@@ -249,6 +251,7 @@ class _RunnerSource:
             "base_of": _base_of, "scalar": _scalar_of, "integer": _integer_of,
             "floating": _floating_of, "record": record, "requires_grad": requires_grad,
             "record_each": record_each, "record_write": record_write, "refuse_write": refuse_write,
+            "detach_in_place": detach_in_place,
             "in_words_of_torch": _unchanged if is_raw else _in_words_of_torch,
         }  # fmt: skip
 
@@ -339,7 +342,7 @@ class _RunnerSource:
 
     def _refusals(self) -> str:
         """The statements that keep tensors from being written where gradients are wanted."""
-        names = self._written()
+        names = [] if self.op.name == DETACH else self._written()
         return "".join(f"    if {name}.requires_grad: refuse_write({name})\n" for name in names)
 
     def _results(self) -> str:
@@ -364,6 +367,8 @@ class _RunnerSource:
     def _returning(self, returned: Argument) -> list[str]:
         """The statements that return the only result."""
         boxed = self._result(returned, "result")
+        if self.op.name == DETACH and boxed != "result":
+            return [f"return detach_in_place({boxed})"]
         wanted = self._wants_gradients()
         if not wanted or boxed == "result":
             return [f"return {boxed}"]
@@ -388,10 +393,16 @@ class _RunnerSource:
             source = self._aliased(alias.before)
         if source is not None:  # of a view, nothing else has a say
             return f"{source}.requires_grad"
+        blind = {
+            place
+            for index, conversion in enumerate(self.match.conversions)
+            for place in conversion.sources
+            if not gives_gradient(self.op, index)
+        }
         return " or ".join(
             f"v{place}.requires_grad" if isinstance(value, Tensor) else f"requires_grad(v{place})"
             for place, value in enumerate(self.values)
-            if any(isinstance(each, Tensor) for each in _tensors_in([value]))
+            if place not in blind and any(isinstance(each, Tensor) for each in _tensors_in([value]))
         )
 
     def _result(self, returned: Argument, name: str) -> str:
@@ -430,6 +441,7 @@ class _RunnerSource:
         return None
 
 
+DETACH = "aten::detach_"
 # Rows that give the very same tensor back where there is nothing to do.
 MAY_RETURN_SELF = frozenset((
     "aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as", "aten::atleast_1d",

@@ -16,9 +16,13 @@ from .grad_mode import is_grad_enabled
 
 CONSTANT_ROWS = frozenset({
     "detach", "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
-    "new_zeros", "new_ones", "new_full", "new_empty", "view.dtype",
+    "new_zeros", "new_ones", "new_full", "new_empty", "view.dtype", "histc",
 })  # fmt: skip
 """Rows whose results do not depend on the elements of their operands, or do not admit it."""
+
+
+COMPARED = frozenset(("hinge_embedding_loss", "cosine_embedding_loss"))
+"""Rows that only compare their target: no gradient goes there."""
 
 
 class Unrecorded:
@@ -40,6 +44,13 @@ def is_differentiable(op: OpDef) -> bool:
     return names.isdisjoint(CONSTANT_ROWS) and any(
         isinstance(part, ty.TensorType) for a in op.schema.returns for part in ty.walk(a.type)
     )
+
+
+def gives_gradient(op: OpDef, index: int) -> bool:
+    """Whether gradients go to an argument of a differentiable row."""
+    arguments = op.schema.arguments
+    is_target = index < len(arguments) and arguments[index].name == "target"
+    return not (is_target and op.name.partition("::")[2] in COMPARED)
 
 
 def requires_grad(value: Any) -> bool:
@@ -96,6 +107,18 @@ def refuse_write(tensor: Any) -> None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
+
+
+def detach_in_place(tensor: Tensor) -> Tensor:
+    """Forget that a tensor requires a gradient.
+
+    Raises:
+        RuntimeError: it is a view.
+    """
+    if tensor._base is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    tensor.requires_grad, tensor.grad_fn = False, None
+    return tensor
 
 
 def record_write(tensor: Tensor) -> None:

@@ -20,11 +20,12 @@ from jitlang.tensor.dispatch import call
 from row_arguments import Arguments
 
 CALLS = 24
-PARTLY = ("svd", "linalg_cond", "linalg_lstsq")
+PARTLY = ("svd", "linalg_cond", "linalg_lstsq", "trapezoid", "trapz", "quantile", "nanquantile")
 """Rows of which torch differentiates some results only, as options and sizes have it."""
 MAY_BE_SELF = (
     "positive", "as_tensor", "broadcast_tensors", "expand_as", "flatten", "atleast_1d",
-    "atleast_2d", "atleast_3d",
+    "atleast_2d", "atleast_3d", "real", "conj", "resolve_conj", "resolve_neg", "conj_physical",
+    "alpha_dropout", "feature_alpha_dropout",
 )  # fmt: skip
 """Rows of which torch's give their argument itself, where ours give a tensor like it."""
 ROWS = [
