@@ -124,9 +124,16 @@ def test_others_are_equal_but_for_the_order_of_sums(name):
     assert np.allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_every_composite_is_tried():
+ELSEWHERE = {
+    "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "_native_multi_head_attention",
+    "_transformer_encoder_layer_fwd",
+}  # fmt: skip
+"""Composites of whole layers, which have tests of their own."""
+
+
+def test_every_loss_and_normalisation_is_tried():
     names = {op.name.removeprefix("aten::") for op in OPS if op.composite is not None}
-    assert names == {*POINTWISE, *OTHERS}
+    assert names - ELSEWHERE <= {*POINTWISE, *OTHERS} <= names
 
 
 @jl.script
