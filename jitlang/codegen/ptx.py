@@ -11,7 +11,7 @@ pointwise results have the bits of the host.
 
 from __future__ import annotations
 
-from ..fuser.plan import LoopPlan
+from ..fuser.plan import LoopPlan, Unsupported
 from .assembler import Lane, integer
 from .kernel import Access, KernelWriter, Layout, Shape
 from .llvm import emit_device_assembly
@@ -28,8 +28,11 @@ def ptx(plan: LoopPlan, rank: int, architecture: str = ARCHITECTURE) -> str:
     """A plan over so many dimensions as PTX.
 
     Raises:
-        Unsupported: the generator has no code for something in the plan.
+        Unsupported: the generator has no code for something in the plan, or elements must be
+            written one after the other.
     """
+    if plan.is_ordered:
+        raise Unsupported("elements that are written one after the other")
     return emit_device_assembly(DeviceWriter(plan, rank).write(), architecture)
 
 

@@ -144,14 +144,15 @@ class Lowering:
         if op.body is not None:
             return self.pointwise(op, given)
         name = op.full_name
-        if name in VIEWS:
+        is_view = name in VIEWS and not any(isinstance(value, Tensor) for value in given[1:])
+        if name in REACHING and not is_view:
+            return REACHING[name](self, *given)
+        if is_view:
             return self.view(name, given[0], [_known(a) for a in given[1:]])
         if name in CASTS:
             return self.converted(given[0], _cast_dtype(name, given))
         if name in JOINS:
             return self.joined(name, *given)
-        if name in REACHING:
-            return REACHING[name](self, *given)
         draw = DRAWS.get(name)
         if draw is not None:
             first, *options, seed, offset = given

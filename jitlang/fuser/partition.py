@@ -38,7 +38,7 @@ from .composites import COMPOSITES
 from .draws import DRAWS, RESERVE, RESERVE_LIKE, may_repeat, reserve_draws
 from .joins import JOINS
 from .lower import CASTS, VIEWS
-from .reach import REACHING
+from .reach import REACHING, SUBSCRIPTS
 
 FUSION_GROUP = "prim::FusionGroup"
 SUBGRAPH = "Subgraph"
@@ -206,14 +206,14 @@ def is_fusible(node: Node) -> bool:
         return _has_plain_operands(node)
     if name in CASTS:
         return _changes_dtype(node)
+    if _reaches(node):
+        return _has_known_indices(node)
     if name == _INDEX and not slices(node):
         return False
     if name in VIEWS:
         return all(map(_is_known_or_number, node.inputs[1:])) and _is_single_list(node)
     if name in JOINS:
         return _joins_a_list(node)
-    if name in REACHING:
-        return _has_known_indices(node)
     if name in DRAWS:
         return all(map(_is_constant, node.inputs[1:-2]))
     is_known = all(map(_is_constant, node.inputs[1:]))
@@ -226,24 +226,42 @@ def _joins_a_list(node: Node) -> bool:
     return source.kind == LIST and len(node.inputs[0].uses) == 1 and _is_constant(node.inputs[1])
 
 
+def _reaches(node: Node) -> bool:
+    """A row that reads or writes at computed places. NumPy's subscripts are such rows where they
+    have index arrays.
+    """
+    if node.op is None or node.op.full_name not in REACHING:
+        return False
+    is_subscript = node.op.full_name in SUBSCRIPTS
+    return not is_subscript or any(map(_is_index, node.inputs[1:]))
+
+
 def _has_known_indices(node: Node) -> bool:
     """A row that reaches into tensors by index tensors, all else being constant. Those of a list
-    must be known to be no masks.
+    or subscript must be known to be no masks.
     """
+    assert node.op is not None
+    is_subscript = node.op.full_name in SUBSCRIPTS
     for value in node.inputs[1:]:
         if value.node.kind == LIST and value.uses and not _is_constant(value):
-            if len(value.uses) != 1 or not all(map(_is_index, value.node.inputs)):
+            if len(value.uses) != 1 or not all(map(_is_index_or_none, value.node.inputs)):
                 return False
-        elif not isinstance(value.type, TensorType) and not _is_constant(value):
+        elif isinstance(value.type, TensorType):
+            if is_subscript and not _is_index(value):
+                return False
+        elif not _is_constant(value):
             return False
     return True
 
 
 def _is_index(value: Value) -> bool:
-    if not isinstance(value.type, TensorType):
-        return value.is_constant and value.type is ty.NONE
-    dtype = value.type.dtype
+    """A tensor of integers; bytes are masks to torch."""
+    dtype = value.type.dtype if isinstance(value.type, TensorType) else None
     return dtype is not None and dtype.category is Category.INTEGRAL and dtype is not dtypes.uint8
+
+
+def _is_index_or_none(value: Value) -> bool:
+    return _is_index(value) or (value.is_constant and value.type is ty.NONE)
 
 
 def _is_operand(node: Node) -> bool:
@@ -258,7 +276,9 @@ def _is_operand(node: Node) -> bool:
 
 def _is_index_map(node: Node) -> bool:
     """A node whose results are views, or lists of tensors."""
-    return node.kind in (_UNPACK, LIST) or (node.op is not None and node.op.full_name in VIEWS)
+    if node.op is None or _reaches(node):
+        return node.kind in (_UNPACK, LIST)
+    return node.op.full_name in VIEWS
 
 
 def _is_computed_anew(readers: Sequence[Node]) -> bool:

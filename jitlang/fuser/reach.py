@@ -22,6 +22,7 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import Category
+from ..ops.arrays import KEY_WIDTHS
 from .composites import apply_row
 from .plan import Unsupported
 from .tensors import (
@@ -141,16 +142,23 @@ def _slices(lowering: Lowering, array: Tensor, dim: int, index: Any, wraps: bool
     return _reach(lowering, array, [at], base, [places], shape, wraps)
 
 
-def _subscript(lowering: Lowering, array: Tensor, indices: Sequence[Any]) -> Reach:
-    """`x[i, :, j]`: the indices broadcast. Their dimensions stand where they stand, or in front
-    where they do not stand side by side.
+def _block_place(dims: Sequence[int]) -> int:
+    """Before which dimension those of the indices stand: where they stand, or in front where they
+    do not stand side by side.
     """
+    return dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0
+
+
+def _subscript(
+    lowering: Lowering, array: Tensor, indices: Sequence[Any], *, in_front: bool = False
+) -> Reach:
+    """`x[i, :, j]`: the indices broadcast. Their dimensions come first with `in_front`."""
     dims = [d for d, index in enumerate(indices) if index is not None]
     if not dims or dims[-1] >= len(array.shape):
         raise Unsupported("no index, or too many")
     places = [_index(lowering, indices[d]) for d in dims]
     block = broadcast_shape([index.shape for index in places])
-    at = dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0
+    at = 0 if in_front else _block_place(dims)
     base = _first(lowering, array, dims)
     kept = base.shape
     for _ in block:
@@ -234,6 +242,11 @@ def _indexed(lowering: Lowering, x: Tensor, indices: Any) -> Tensor:
     return _read(_subscript(lowering, _array(lowering, x), _list(indices)))
 
 
+def _indexed_last(lowering: Lowering, x: Tensor, indices: Any) -> Tensor:
+    """`x[..., i]`: the indices are of the last dimensions."""
+    return _indexed(lowering, x, [None] * (len(x.shape) - len(indices)) + list(_list(indices)))
+
+
 def _take(lowering: Lowering, x: Tensor, index: Tensor) -> Tensor:
     if index.dtype is not dtypes.int64 or 0 in x.shape:
         raise Unsupported("another index, or nothing to take from")
@@ -246,6 +259,48 @@ def _take_along_dim(lowering: Lowering, x: Tensor, index: Tensor, dim: int | Non
     if len(index.shape) != 1:
         raise Unsupported("indices that have to be flattened")
     return _take(lowering, x, index)
+
+
+def _array_item(lowering: Lowering, x: Tensor, *indices: Any) -> Tensor:
+    """`x[i]` and `x[i, j]` of NumPy's."""
+    return _numpy_read(lowering, x, indices)
+
+
+def _numpy_read(lowering: Lowering, x: Tensor, indices: Sequence[Any]) -> Tensor:
+    """What NumPy picks. In memory the dimensions of the indices come first, wherever they stand."""
+    if any(isinstance(index, Tensor) and not index.shape for index in indices):
+        raise Unsupported("an index without dimensions, which gives a view")
+    reach = _subscript(lowering, _array(lowering, x), indices, in_front=True)
+    made = _read(reach)
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    at, rank = _block_place(dims), len(made.shape)
+    block = list(range(rank - len(x.shape) + len(dims)))
+    kept = list(range(len(block), rank))
+    if not at:
+        return made
+    order = (*kept[:at], *block, *kept[at:])
+    found: Tensor = lowering.views.view(made, Step("aten::permute", (order,)))
+    return found
+
+
+def _numpy_index(lowering: Lowering, x: Tensor, key: str, *values: Any) -> Tensor:
+    """A subscript of NumPy's with slices and index arrays: the slices first, as a view."""
+    letters, rest = key.strip("()"), list(values)
+    basic: list[Any] = []
+    indices: list[Any] = []
+    for letter in letters:
+        part = [rest.pop(0) for _ in range(KEY_WIDTHS[letter])]
+        if letter == "i":
+            indices += part
+            part = [None] * KEY_WIDTHS["s"]
+        elif letter == "e":
+            used = letters.count("i") + letters.count("s")
+            indices += [None] * (len(x.shape) - used)
+        else:
+            indices.append(None)
+        basic += part
+    plain = f"({letters.replace('i', 's')})"
+    return _numpy_read(lowering, lowering.view("jit::numpy_index", x, [plain, *basic]), indices)
 
 
 def _list(indices: Any) -> Sequence[Any]:
@@ -266,6 +321,10 @@ GATHERS: dict[str, Callable[..., Tensor]] = {
     "aten::take_along_dim": _take_along_dim,
     "aten::index.Tensor": _indexed,
     "aten::index.Tensor_hacked_twin": _indexed,
+    "jit::index_last": _indexed_last,
+    "jit::array_item": _array_item,
+    "jit::array_item.two": _array_item,
+    "jit::numpy_index": _numpy_index,
 }
 """Rows that read at computed places."""
 
@@ -402,3 +461,5 @@ SCATTERS: dict[str, Callable[..., Tensor]] = {
 }
 """Rows that write at computed places, onto a copy."""
 REACHING = {**GATHERS, **SCATTERS}
+SUBSCRIPTS = frozenset(("jit::array_item", "jit::array_item.two", "jit::numpy_index"))
+"""Rows of these that stand for other things too, where they have no index arrays."""

@@ -30,6 +30,7 @@ from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.opdef import NOT_CONSTANT
 from ..ir.types import Type
+from .index import index_sizes, indexed_type
 from .rows import op, scalar
 
 _NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
@@ -409,6 +410,12 @@ def _index_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 def _item_of(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    self, *indices = types
+    if isinstance(self, ty.TensorType) and self.sizes and len(indices) <= len(self.sizes):
+        block = index_sizes(indices)
+        if block is not None:
+            sizes = (*block, *self.sizes[len(indices) :])
+            return ty.TensorType(self.dtype, sizes, surface=ty.Surface.NUMPY)
     return _index_type([types[0], ty.STR, *types[1:]], [None, "i" * (len(types) - 1)])
 
 
@@ -494,7 +501,7 @@ def _key(x: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _index_last(xp: Any, x: Any, indices: Sequence[Any]) -> Any:
-    return xp.copy(x[_key(x, indices)])
+    return x[_key(x, indices)].copy()
 
 
 def _put_last(xp: Any, x: Any, indices: Sequence[Any], values: Any) -> Any:
@@ -503,9 +510,12 @@ def _put_last(xp: Any, x: Any, indices: Sequence[Any], values: Any) -> Any:
 
 
 def _index_last_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    self = types[0]
+    self, indices = types[0], types[1]
     assert isinstance(self, ty.TensorType)
-    return ty.TensorType(self.dtype, surface=self.surface)
+    if self.sizes is None or not isinstance(indices, ty.TupleType):
+        return ty.TensorType(self.dtype, surface=self.surface)
+    whole = (ty.NONE,) * (len(self.sizes) - len(indices.elements))
+    return indexed_type([self, ty.tuple_of(*whole, *indices.elements)], constants)
 
 
 op(

@@ -124,12 +124,24 @@ def _key(indices: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _index(xp: Any, a: Any, indices: Sequence[Any]) -> Any:
+    single = _single_index(indices)
     try:
+        if single is not None:
+            return xp.take(a, indices[single], single)  # in row-major order at once
         found = a[_key(indices)]
     except IndexError as error:
         _explain(xp, a, indices, error)
     # Without an index that has dimensions NumPy gives a view.
     return row_major(found) if any(i is not None and i.ndim for i in indices) else found.copy()
+
+
+def _single_index(indices: Sequence[Any]) -> int | None:
+    """The dimension of the only index, where that has integers and dimensions."""
+    dims = [d for d, index in enumerate(indices) if index is not None]
+    if len(dims) != 1:
+        return None
+    index = indices[dims[0]]
+    return dims[0] if index.ndim and index.dtype.kind == "i" else None
 
 
 def row_major(a: Any) -> Any:
@@ -209,13 +221,13 @@ def _index_put(
     return _index_put_(xp, xp.array(a), indices, values, accumulate)
 
 
-def _indexed_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """Same dtype; sizes where those of all indices are known, and none is a mask."""
+def indexed_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """The type rule of `x[i]`, of a tuple of indices; nothing is known of those in a list."""
     tensor, listed = tensor_at(types), types[1]
     if tensor.sizes is None or not isinstance(listed, ty.TupleType):
         return made(tensor, None)
     dims = [d for d, index in enumerate(listed.elements) if isinstance(index, TensorType)]
-    block = _block([tensor_at(listed.elements, d) for d in dims])
+    block = index_sizes([listed.elements[d] for d in dims])
     if block is None or not dims or dims[-1] >= len(tensor.sizes):
         return made(tensor, None)
     kept = tuple(size for d, size in enumerate(tensor.sizes) if d not in dims)
@@ -223,21 +235,24 @@ def _indexed_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return made(tensor, (*kept[:at], *block, *kept[at:]))
 
 
-def _block(indices: Sequence[TensorType]) -> Sizes | None:
-    """The sizes to which integer index tensors broadcast, as far as they are known."""
+def index_sizes(indices: Sequence[Type]) -> Sizes | None:
+    """The sizes to which integer index tensors broadcast, as far as they are known; None for other
+    indices, among them bytes, which are masks to torch.
+    """
+    sizes: list[Sizes | None] = []
     for index in indices:
-        if index.dtype is None or index.dtype.category is not Category.INTEGRAL:
+        dtype = index.dtype if isinstance(index, TensorType) else None
+        if dtype is None or dtype.category is not Category.INTEGRAL or dtype is dtypes.uint8:
             return None
-        if index.dtype is dtypes.uint8:
-            return None
-    return broadcast_sizes([index.sizes for index in indices])
+        sizes.append(tensor_at([index]).sizes)
+    return broadcast_sizes(sizes)
 
 
 for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Tensor[]")):
     op(
         f"aten::index.{_overload}(Tensor self, {_indices} indices) -> Tensor",
         impl=_index,
-        infer=_indexed_type,
+        infer=indexed_type,
         **HIDDEN,
     )
 for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):

@@ -232,6 +232,7 @@ def _ruled(node: Node, op: OpDef, facts: _Facts) -> Sequence[Type] | None:
 DISPLAYS = {
     **dict.fromkeys(("aten::cat", "aten::concat", "aten::concatenate", "aten::stack"), 0),
     "aten::index": 1,
+    "jit::index_last": 1,
 }
 """Rows whose rules take a tuple for a list, to know its elements: which argument that is."""
 

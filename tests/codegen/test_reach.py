@@ -10,7 +10,9 @@ from test_varying import varying
 import jitlang as jl
 from jitlang import Tensor, config, dtypes
 from jitlang.codegen.fused import FusedKernel
+from jitlang.codegen.ptx import ptx
 from jitlang.fuser.partition import FUSION_GROUP
+from jitlang.fuser.plan import Unsupported
 from jitlang.ir import types as ty
 from jitlang.ir.graph import Graph, create_node
 from jitlang.ir.opdef import OPS
@@ -61,7 +63,9 @@ def outcome(run, *arguments):
 def check(name, *values):
     """The kernel and the reference kernel agree, and it is the kernel that answers or refuses."""
     kernel, arrays = group(name, values)
-    got, wanted = outcome(kernel, *arrays), outcome(kernel_of(OPS.find(name), np, True), *values)
+    with np.errstate(all="ignore"):
+        wanted = outcome(kernel_of(OPS.find(name), np, True), *values)
+    got = outcome(kernel, *arrays)
     assert not kernel.fallbacks, (name, kernel.fallbacks)
     if isinstance(wanted, tuple):
         assert got == wanted, (name, got, wanted)
@@ -274,6 +278,29 @@ def test_writes_without_dimensions_or_indices(name, values):
     check(name, *values)
 
 
+def test_reads_are_ptx_and_writes_in_order_are_not():
+    x, index = np.ones((5, 7), "float32"), places(5, 3)
+    kernel, arrays = group("aten::index.Tensor", (x, [index]))
+    (stage,) = kernel.stages_for(arrays)
+    assert ".entry kernel" in ptx(stage.plan, 2)
+    kernel, arrays = group("aten::index_add", (x, 0, index, x[:3], 1))
+    copy, added = kernel.stages_for(arrays)
+    assert ".entry kernel" in ptx(copy.plan, 2)
+    with pytest.raises(Unsupported):
+        ptx(added.plan, 2)
+    assert str(added.plan).endswith("out0 at v1 sum v0")
+
+
+def test_an_index_out_of_range_on_any_thread():
+    x, index = np.ones((300, 400), "float32"), places(300, 4000)
+    kernel, _ = group("aten::index_select", (x, 0, index))
+    for wrong in (0, 1999, 3999):
+        bad = index.copy()
+        bad[wrong] = 300
+        assert kernel(x, index).shape == (4000, 400)
+        assert outcome(kernel, x, bad) == (IndexError, "index out of range in self")
+
+
 # In whole functions -------------------------------------------------------------------------------
 
 
@@ -286,7 +313,7 @@ def bag(words: Tensor, places: Tensor, at: Tensor):
 
 
 def by_computed_places(words: Tensor, places: Tensor, at: Tensor):
-    return words[(at + 1) // 2 - 3].transpose(0, 1).exp() + 1.0
+    return words[(at + 1) // 2 - 3].transpose(0, 1).exp() + 1.0, words[..., at[0]] * 2.0
 
 
 def chosen(words: Tensor, places: Tensor, at: Tensor):
@@ -329,6 +356,31 @@ def test_fused_functions(function):
     for mine, theirs in zip(*map(leaves, (got, wanted)), strict=True):
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
         assert mine.numpy().strides == theirs.numpy().strides
+
+
+def numpy_rows(x: np.ndarray, i: np.ndarray, j: np.ndarray):
+    return x[i] * 2.0 + x[i].sum(-1, keepdims=True)
+
+
+def numpy_columns(x: np.ndarray, i: np.ndarray, j: np.ndarray):
+    return x[:, i], x[1:, j] + 1.0, x[..., i]
+
+
+def numpy_pairs(x: np.ndarray, i: np.ndarray, j: np.ndarray):
+    return x[i[:3], j[:, 0]], np.exp(x[i[0:1], None, j])
+
+
+@pytest.mark.parametrize("function", [numpy_rows, numpy_columns, numpy_pairs])
+def test_arrays_of_numpy(function):
+    given = RNG.normal(size=(6, 7)).astype("float32"), places(6, 5, low=-6), places(6, 3, 2)
+    script = jl.script(function)
+    script.compile(*given)
+    assert script.explain().versions[0].callbacks == []
+    for got, wanted in zip(leaves(script(*given)), leaves(function(*given)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)
+        assert (got.dtype, got.shape, got.strides) == (wanted.dtype, wanted.shape, wanted.strides)
+    wrong = (given[0], given[1] + 6, given[2])
+    assert outcome(script, *wrong) == outcome(function, *wrong)
 
 
 def leaves(value):
