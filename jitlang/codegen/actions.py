@@ -96,6 +96,26 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """A strided copy to the memory that the target shows."""
+
+    target: Value
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """A number, or 0 where there is none, as all elements of what the target shows, of this form
+    from an offset on.
+    """
+
+    target: Value
+    offset: int
+    form: Form
+    number: Value | None
+
+
+@dataclass(frozen=True, slots=True)
 class Multiply:
     """Products of matrices. `bias` is copied into the output first, and added to.
 
@@ -172,12 +192,9 @@ class Nothing:
 
 
 Action = (
-    View | Select | Run | Copy | Allocate | Fill | Store | Multiply | OpenMultiply | Item | Length
-    | Reserve | Call | Nothing
+    View | Select | Run | Copy | Allocate | Fill | Store | Write | Assign | Multiply | OpenMultiply
+    | Item | Length | Reserve | Call | Nothing
 )  # fmt: skip
-
-EFFECTS = frozenset((Reserve,))
-"""Actions that can be seen from outside."""
 
 
 @dataclass
@@ -189,12 +206,14 @@ class Plan:
         actions: of every node that touches tensors.
         constants: the tensors whose elements are known, as arrays.
         displays: the elements of lists and tuples that hold tensors.
+        there: results of kernels that lie in the memory of the tensor that they would be copied to.
     """
 
     forms: dict[Value, Form] = field(default_factory=dict)
     actions: dict[Node, Action] = field(default_factory=dict)
     constants: dict[Value, Any] = field(default_factory=dict)
     displays: dict[Value, Sequence[Value]] = field(default_factory=dict)
+    there: dict[Value, Value] = field(default_factory=dict)
 
 
 def fresh_values(action: Action) -> Sequence[Value]:

@@ -43,6 +43,13 @@ class Form:
         strides = tuple(self.strides[d] for d in order)
         return Form(self.dtype, shape, strides).is_contiguous
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Where the bytes of the elements begin and end, from the first element on."""
+        steps = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
+        low, high = sum(min(s, 0) for s in steps), sum(max(s, 0) for s in steps)
+        return low, high + self.dtype.itemsize
+
     def sample(self) -> Any:
         """An array of this form with zeros: what row kernels are asked about layouts with. Memory
         that nobody touches costs nothing.
@@ -80,3 +87,10 @@ def same_places(a: Form, b: Form) -> bool:
         return True
     pairs = zip(a.shape, a.strides, b.strides, strict=True)
     return all(size == 1 or mine == theirs for size, mine, theirs in pairs)
+
+
+def distance(before: Any, after: Any) -> int:
+    """How many bytes behind the first element of an array that of a view of it lies."""
+    if not after.size:
+        return 0
+    return int(after.__array_interface__["data"][0] - before.__array_interface__["data"][0])

@@ -123,6 +123,17 @@ def _gradient_note(value: Value) -> str:
     return ", requires grad" if requires_grad(value) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenGuard:
+    """A tensor that is written: it is writable, and no other tensor of the call shares its memory.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: writable, shares no memory with others"
+
+
 AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
 Guard = AnyTensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 

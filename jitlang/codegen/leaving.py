@@ -8,7 +8,7 @@ memory. An argument is returned itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,7 +16,7 @@ from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import LOOP, Graph, Node, Value
 from ..ir.types import TensorType
-from .actions import EFFECTS, Call, Plan, is_tensor
+from .actions import Call, Plan, is_tensor
 from .storage import Storage
 
 
@@ -73,18 +73,21 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
     return Leaving(exits, frozenset(_loops_of(copied, graph, storage)))
 
 
-def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving) -> None:
+def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving, effects: Set[Node]) -> None:
     """Refuse functions that could give a call back, for the general code to begin anew, after they
     have had an effect.
+
+    Args:
+        effects: the nodes that can be seen from outside.
 
     Raises:
         Unsupported: with the reason.
     """
     has_effect = False
     for node in graph.block.nodes:
-        inside = {type(plan.actions.get(each)) for each in node.walk()}
-        is_effect = not inside.isdisjoint(EFFECTS)
-        if Call in inside and (has_effect or is_effect):
+        is_effect = any(each in effects for each in node.walk())
+        calls = any(isinstance(plan.actions.get(each), Call) for each in node.walk())
+        if calls and (has_effect or is_effect):
             raise Unsupported(f"a row without native code is called after an effect ({node.span})")
         if node in leaving.loops and has_effect:
             raise Unsupported(f"a loop that may not run follows an effect ({node.span})")

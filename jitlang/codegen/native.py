@@ -78,6 +78,7 @@ class Frame:
 
     Attributes:
         gives_arrays: tensors leave as raw arrays, since all were given so.
+        written: the arguments whose memory is written.
     """
 
     graph: Graph
@@ -86,6 +87,16 @@ class Frame:
     guards: Sequence[Guard]
     leaving: Leaving
     gives_arrays: bool
+    written: frozenset[Value]
+
+
+@dataclass(frozen=True)
+class _Writes:
+    """Slots for a `Tensor` that is written, and how often that was, itself and through views."""
+
+    tensor: ll.AllocaInstr
+    directly: ll.AllocaInstr
+    through_views: ll.AllocaInstr
 
 
 class NativeEmitter(TensorEmitter):
@@ -96,10 +107,12 @@ class NativeEmitter(TensorEmitter):
         self.frame = frame
         self.block_memory = Memory()
         self.given: dict[Value, tuple[ll.Value, ll.Value]] = {}  # tensor arguments and their arrays
+        self.raw: set[Value] = set()  # those that are arrays themselves
         self.results: dict[Value, ll.AllocaInstr] = {}  # the arrays of results
         self.left: dict[Value, ll.AllocaInstr] = {}  # results as they leave
         self.copies: dict[Value, ll.Value] = {}  # where results are copied to
         self.taken: ll.AllocaInstr | None = None
+        self.counted: dict[Value, _Writes] = {}
 
     # In -----------------------------------------------------------------------------------------
 
@@ -111,6 +124,8 @@ class NativeEmitter(TensorEmitter):
             asked = self.helper("jitlang_is_recorded", I32, [POINTER])
             is_recorded = self.b.call(asked, [self.object(tensor)])
             self.unless(self.b.icmp_signed("==", is_recorded, I32(0)), self.miss)
+        for value in self.frame.written:
+            self.test_written(value)
         for value, array in self.plan.constants.items():
             self.kept.append(array)
             self.addresses[f"constant{len(self.kept)}"] = array.ctypes.data
@@ -178,6 +193,44 @@ class NativeEmitter(TensorEmitter):
         data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
         self.b.store(data, self.slot(guard.value))
         self.given[guard.value] = (given, array)
+        if guard.is_raw:
+            self.raw.add(guard.value)
+
+    def test_written(self, value: Value) -> None:
+        """Test that an argument may be written, and that nobody else among them would see it."""
+        given, array = self.given[value]
+        writable = self.b.call(self.helper("jitlang_is_writable", I32, [POINTER]), [array])
+        self.unless(self.b.icmp_signed("!=", writable, I32(0)), self.miss)
+        for other in self.given:
+            if other is not value and self.plan.forms[other].size and self.plan.forms[value].size:
+                self.unless(self.are_apart(value, other), self.miss)
+        if value not in self.raw:
+            self.counted[value] = self.counters(given)
+
+    def are_apart(self, value: Value, other: Value) -> ll.Value:
+        """Whether two tensors lie in different memory."""
+        (low, high), (other_low, other_high) = map(self.bounds, (value, other))
+        is_below = self.b.icmp_unsigned("<=", high, other_low)
+        return self.b.or_(is_below, self.b.icmp_unsigned("<=", other_high, low))
+
+    def bounds(self, value: Value) -> tuple[ll.Value, ll.Value]:
+        """Where a tensor's memory begins and ends."""
+        begin = self.b.ptrtoint(self.load(value), I64)
+        low, high = self.plan.forms[value].extent
+        return self.b.add(begin, I64(low)), self.b.add(begin, I64(high))
+
+    def counters(self, tensor: ll.Value) -> _Writes:
+        slots = _Writes(self.pointer_slot(), *(self.entry.alloca(I64) for _ in range(2)))
+        self.b.store(tensor, slots.tensor)
+        for slot in (slots.directly, slots.through_views):
+            self.entry.store(I64(0), slot)
+        return slots
+
+    def wrote(self, target: Value) -> None:
+        for value, slots in self.counted.items():
+            if self.storage.roots[value] == self.storage.roots[target]:
+                slot = slots.directly if target is value else slots.through_views
+                self.b.store(self.b.add(self.b.load(slot), I64(1)), slot)
 
     def test_number(self, guard: NumberGuard, given: ll.Value) -> None:
         self.test_class(given, guard.cls)
@@ -262,6 +315,10 @@ class NativeEmitter(TensorEmitter):
 
     def release_all(self, builder: ll.IRBuilder) -> None:
         super().release_all(builder)
+        count = self.helper("jitlang_count_writes", VOID, [POINTER, I64, I64])
+        for slots in self.counted.values():
+            places = (slots.tensor, slots.directly, slots.through_views)
+            builder.call(count, [builder.load(place) for place in places])
         if self.taken is not None:
             self.give_memory(builder, builder.load(self.taken))
 

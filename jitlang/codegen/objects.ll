@@ -3,6 +3,8 @@
 declare ptr @PyType_GenericAlloc(ptr, i64)
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
+declare i64 @PyLong_AsLongLong(ptr)
+declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i32 @PyArray_SetBaseObject(ptr, ptr)
 declare ptr @PyDataMem_SetHandler(ptr)
@@ -107,6 +109,13 @@ define ptr @jitlang_data(ptr %array) {
   %data = load ptr, ptr %pdata
   call void @llvm.prefetch.p0(ptr %data, i32 0, i32 3, i32 1)
   ret ptr %data
+}
+
+define i32 @jitlang_is_writable(ptr %array) {
+  %pflags = getelementptr i8, ptr %array, i64 64
+  %flags = load i32, ptr %pflags
+  %bit = and i32 %flags, 1024
+  ret i32 %bit
 }
 
 define i32 @jitlang_array_is(ptr %array, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
@@ -360,4 +369,42 @@ drop:
   br label %failed
 failed:
   ret ptr null
+}
+
+; Writes -------------------------------------------------------------------------------------------
+
+define internal void @add_to_version(ptr %tensor, i64 %more) {
+  %place = call ptr @slot(ptr %tensor, i64 2)
+  %old = load ptr, ptr %place
+  %before = call i64 @PyLong_AsLongLong(ptr %old)
+  %after = add i64 %before, %more
+  %new = call ptr @PyLong_FromLongLong(i64 %after)
+  %failed = icmp eq ptr %new, null
+  br i1 %failed, label %done, label %store
+store:
+  store ptr %new, ptr %place
+  call void @Py_DecRef(ptr %old)
+  ret void
+done:
+  ret void
+}
+
+define void @jitlang_count_writes(ptr %tensor, i64 %directly, i64 %through_views) {
+  %total = add i64 %directly, %through_views
+  %is_none = icmp eq i64 %total, 0
+  br i1 %is_none, label %done, label %count
+count:
+  %pbase = call ptr @slot(ptr %tensor, i64 1)
+  %base = load ptr, ptr %pbase
+  %is_own = icmp eq ptr %base, @Py_None
+  br i1 %is_own, label %own, label %view
+own:
+  call void @add_to_version(ptr %tensor, i64 %total)
+  ret void
+view:
+  call void @add_to_version(ptr %tensor, i64 %directly)
+  call void @add_to_version(ptr %base, i64 %total)
+  ret void
+done:
+  ret void
 }

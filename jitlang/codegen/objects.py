@@ -19,6 +19,9 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
         The number of elements of an array that has this very dtype object and the sizes of another
         array, lies in row-major order, is aligned and has dimensions; -1 for other arrays.
     ptr jitlang_data(ptr array)             the address of the first element
+    i32 jitlang_is_writable(ptr array)      whether the array may be written
+    void jitlang_count_writes(ptr tensor, i64 directly, i64 through_views)
+        Counts writes to a Tensor and its base, as `tensor.core.bump_version` does.
     ptr jitlang_new_array(ptr descr, i64 nd, ptr dims, ptr strides)
         A new array; strides are NULL (C order) or those of a permutation of C order. The memory of
         large ones comes from a cache (`memory.py`).
@@ -63,9 +66,12 @@ _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_recorded_array", "jitlang_is_recorded", "jitlang_data", "jitlang_new_array",
     "jitlang_new_view", "jitlang_new_tensor", "jitlang_wrap", "jitlang_flat_size",
-    "jitlang_new_like", "jitlang_sizes", "jitlang_scalar_of",
+    "jitlang_new_like", "jitlang_sizes", "jitlang_scalar_of", "jitlang_is_writable",
+    "jitlang_count_writes",
 )  # fmt: skip
-_PYTHON = ("PyType_GenericAlloc", "Py_IncRef", "Py_DecRef")
+_PYTHON = (
+    "PyType_GenericAlloc", "Py_IncRef", "Py_DecRef", "PyLong_AsLongLong", "PyLong_FromLongLong",
+)  # fmt: skip
 _ARRAY_FUNCTIONS = {
     "PyArray_Return": 76,
     "PyArray_NewFromDescr": 94,

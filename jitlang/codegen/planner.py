@@ -47,12 +47,13 @@ from .actions import (
     is_tensor,
     touches_tensors,
 )
-from .forms import Form, contiguous, form_of, same_places
+from .forms import Form, contiguous, distance, form_of, same_places
 from .fused import FusedKernel, decides_form
 from .launch import Launch
 from .multiplying import PRODUCTS, Factors, takes
 from .product import Product, product_for
 from .reference import Given, ReferenceCall
+from .writing import copied_into, filled, stored_by_numpy, stored_item_by_numpy, zeroed
 
 CAST = "prim::unchecked_cast"
 _NUMBERS = {ty.INT: 1, ty.FLOAT: 1.0, ty.BOOL: True}
@@ -235,13 +236,13 @@ class Planner:
         before = self.samples[source]
         found = self.called(node)
         if isinstance(found, list | tuple):
-            offsets = tuple(_distance(before, part) for part in found)
+            offsets = tuple(distance(before, part) for part in found)
             self.views[node.output] = _Views(source, offsets, tuple(map(form_of, found)))
             return Nothing()
         form = form_of(found)
         self.define(node.output, form)
         if found.size == 0 or np.may_share_memory(found, before):
-            return View(source, (_distance(before, found),))
+            return View(source, (distance(before, found),))
         if form.dtype is not self.form(source).dtype:
             raise Unsupported(_no_form(node))
         return self.copied(node.output, source)
@@ -531,12 +532,6 @@ def _refuse_sequences(value: Value) -> None:
         raise Unsupported(f"a {value.type} is joined or carried")
 
 
-def _distance(before: Any, after: Any) -> int:
-    if not after.size:
-        return 0
-    return int(after.__array_interface__["data"][0] - before.__array_interface__["data"][0])
-
-
 _BY_KIND: dict[str, Callable[[Planner, Node], Action]] = {
     CONSTANT: Planner.constant,
     UNINITIALIZED: lambda planner, node: Nothing(),
@@ -558,6 +553,12 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "jit::numpy_index": Planner.subscript,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
+    "aten::copy_": copied_into,
+    "aten::fill_.Scalar": filled,
+    "aten::zero_": zeroed,
+    "jit::numpy_store": stored_by_numpy,
+    "jit::array_store": stored_item_by_numpy,
+    "jit::array_store.two": stored_item_by_numpy,
     "jit::buffer": Planner.allocated,
     "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),

@@ -16,7 +16,7 @@ from ..passes.effects import is_protected, is_pure, reshapes
 from ..passes.gradients import UndecidedGradient, mark_gradients
 from ..passes.manager import run_passes
 from . import objects
-from .actions import EFFECTS, Call, Multiply, Plan, Run, Select, Store, touches_tensors
+from .actions import Call, Multiply, Plan, Reserve, Run, Select, Store, touches_tensors
 from .cpython import addresses_of
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
@@ -25,6 +25,7 @@ from .guards import (
     FIXED,
     Guard,
     VaryingGuard,
+    WrittenGuard,
     flat_guards,
     guard_inputs,
     tensor_guards,
@@ -34,11 +35,12 @@ from .host import is_machine_code
 from .leaving import find_exits, refuse_restarts
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
-from .planner import Planner, UnsupportedGroup
+from .planner import CREATIONS, Planner, UnsupportedGroup
 from .slots import ENTRY, TABLE
 from .storage import find_storage
 from .varying import Shapes, find_varying, plan_varying, smallest_sizes, spell_out_sizes
 from .varying_code import VaryingEmitter
+from .writing import bring_groups_to_copies, effects_of, own_written, written_inputs
 
 RAISE = "prim::RaiseException"
 CallbackOf = Callable[[Node], Callable[..., Any]]
@@ -61,7 +63,7 @@ class StaticFunction:
 
     function: Callable[..., Any]
     graph: Graph
-    guards: Sequence[Guard]
+    guards: Sequence[Guard | WrittenGuard]
     callbacks: Sequence[Node]
     text: str
     takes_all_sizes: bool = False
@@ -108,7 +110,8 @@ def compile_static(
     kept = (table, emitter.table, emitter.kept, emitter.block_memory, objects.library(), library)
     function = builtin_function(graph.name or "graph", library.addresses[ENTRY], kept)
     is_flat = isinstance(emitter, FlatEmitter)
-    return StaticFunction(function, frame.graph, frame.guards, emitter.called_back, text, is_flat)
+    guards = [*frame.guards, *(WrittenGuard(value.name) for value in frame.written)]
+    return StaticFunction(function, frame.graph, guards, emitter.called_back, text, is_flat)
 
 
 def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
@@ -160,6 +163,8 @@ def _varying_frames(
     _refuse_nothing_but_calls(plans[0])
     _refuse_indices_after_effects(plans[0])
     frames = [_frame_of(graph, guards, plan) for plan in plans]
+    if frames[0].written:
+        raise Unsupported("it writes to an argument whose size varies")
     return frames, smallest_sizes(graph, tensors, varying, plans[0])
 
 
@@ -182,16 +187,18 @@ def _planned(graph: Graph, guards: Sequence[Guard]) -> Frame:
 
 
 def _fuse(graph: Graph) -> None:
-    """Let groups be kernels, and types say which results require gradients.
+    """Part writes, let groups be kernels, and types say which results require gradients.
 
     Raises:
         Unsupported: that is not known, or a node runs in Python only.
     """
+    _prepare_writes(graph)
     try:
         mark_gradients(graph)
     except UndecidedGradient as reason:
         raise Unsupported(str(reason)) from None
     fuse_nodes(graph, static=True)
+    bring_groups_to_copies(graph)
     _refuse_callbacks(graph)
 
 
@@ -199,10 +206,17 @@ def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:
     """What a function with this plan is compiled from; its memory has no places yet."""
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
-    refuse_restarts(graph, plan, leaving)
+    written = written_inputs(graph, plan, storage)
+    refuse_restarts(graph, plan, leaving, effects_of(plan, storage, written))
     torch = [g for g in tensor_guards(guards) if not ty.is_array(g.value.type)]
     gives_arrays = bool(torch) and all(guard.is_raw for guard in torch)
-    return Frame(graph, plan, storage, guards, leaving, gives_arrays)
+    return Frame(graph, plan, storage, guards, leaving, gives_arrays, written)
+
+
+def _prepare_writes(graph: Graph) -> None:
+    """Part writes into what is computed and copies, and let nobody write what calls share."""
+    run_passes(graph, ["writes"])
+    own_written(graph, CREATIONS)
 
 
 def _plan(graph: Graph, forms: dict[Value, Form]) -> Plan:
@@ -229,7 +243,7 @@ def _refuse_nothing_but_calls(plan: Plan) -> None:
 def _refuse_indices_after_effects(plan: Plan) -> None:
     """Where sizes vary, an index out of range is answered by MISS, which undoes nothing."""
     kinds = {type(action) for action in plan.actions.values()}
-    if kinds & EFFECTS and kinds & {Select, Store}:
+    if Reserve in kinds and kinds & {Select, Store}:
         raise Unsupported("an index that may be out of range, and an effect")
 
 

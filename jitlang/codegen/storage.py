@@ -131,6 +131,9 @@ class _Walk:
         if action is None:
             return
         for value in fresh_values(action):
+            if value in self.plan.there:
+                self.storage.roots[value] = self.storage.roots[self.plan.there[value]]
+                continue
             self.fresh(value)
         if isinstance(action, View | Select):
             for value in node.outputs:

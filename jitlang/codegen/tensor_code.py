@@ -18,6 +18,7 @@ import numpy as np
 from llvmlite import ir as ll
 
 from .. import dtypes
+from ..dtypes import DType
 from ..errors import attach_script_stack
 from ..fuser.partition import SUBGRAPH
 from ..ir import types as ty
@@ -28,6 +29,7 @@ from . import MISS, objects
 from .actions import (
     Action,
     Allocate,
+    Assign,
     Call,
     Copy,
     Fill,
@@ -41,6 +43,7 @@ from .actions import (
     Select,
     Store,
     View,
+    Write,
     fresh_values,
 )
 from .copying import emit_copy
@@ -183,6 +186,8 @@ class TensorEmitter(HostEmitter):
             return self.arrays[value]
         if value in self.forwarded:
             return self.b.load(self.following[self.forwarded[value]])
+        if value in self.plan.there:
+            return self.load(self.plan.there[value])
         return self.place(self.storage.buffers[value])
 
     # Loops --------------------------------------------------------------------------------------
@@ -251,6 +256,14 @@ class TensorEmitter(HostEmitter):
             offset = self.b.mul(place, self.number(action.step))
             target = self.b.gep(self.load(action.target), [offset])
             self.copy_part(target, action.part)
+            self.wrote(action.target)
+        elif isinstance(action, Write):
+            if action.part.source not in self.plan.there:
+                self.copy_part(self.load(action.target), action.part)
+            self.wrote(action.target)
+        elif isinstance(action, Assign):
+            self.assign(action)
+            self.wrote(action.target)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
         elif isinstance(action, Call):
@@ -317,6 +330,33 @@ class TensorEmitter(HostEmitter):
             self.b, target, form.strides, source, still, form.shape, form.dtype.itemsize,
             self.number,
         )  # fmt: skip
+
+    def assign(self, action: Assign) -> None:
+        """Copy a number to all elements."""
+        form, itemsize = action.form, action.form.dtype.itemsize
+        kind = ll.IntType(8 * itemsize)
+        number = ll.Constant(kind, 0)
+        if action.number is not None:
+            number = self.element(self.load(action.number), form.dtype)
+        place = self.entry.alloca(number.type)
+        self.b.store(number, place)
+        target = self.advanced(self.load(action.target), action.offset)
+        source, still = self.b.bitcast(place, POINTER), [0] * len(form.shape)
+        emit_copy(
+            self.b, target, form.strides, source, still, form.shape, itemsize, self.number
+        )
+
+    def element(self, number: ll.Value, dtype: DType) -> ll.Value:
+        """A number as an element of a dtype that holds it."""
+        if not dtype.is_floating_point:
+            kind = ll.IntType(8 * dtype.itemsize)
+            return number if number.type == kind else self.b.zext(number, kind)
+        if number.type != DOUBLE:
+            number = (self.b.uitofp if number.type == I1 else self.b.sitofp)(number, DOUBLE)
+        return self.b.fptrunc(number, _FLOATS[4]) if dtype.itemsize == 4 else number
+
+    def wrote(self, target: Value) -> None:
+        """What a tensor shows has been written."""
 
     def item(self, source: Value, wanted: ty.Type) -> ll.Value:
         """The one element of a tensor as a number."""
@@ -558,6 +598,10 @@ def nanoseconds(action: Action | None) -> float:
         return CALL_NANOSECONDS
     if isinstance(action, Multiply):
         return 50 + action.flops / FLOPS_PER_NANOSECOND
+    if isinstance(action, Write):
+        return prod(action.part.shape) / 4
+    if isinstance(action, Assign):
+        return prod(action.form.shape) / 4
     if isinstance(action, Copy):
         return sum(prod(part.shape) for part in action.parts) / 4
     return 1.0

@@ -389,6 +389,17 @@ def _index(xp: Any, self: Any, key: str, *values: Any) -> Any:
     return self[_key_maker(key)(*values)]
 
 
+def subscripted(array: Any, key: str, values: Sequence[Any]) -> Any:
+    """What an array shows at a subscript of numbers and slices: a view, without dimensions where
+    NumPy would give a scalar.
+
+    Raises:
+        IndexError: an index is out of range.
+    """
+    rest = "" if "e" in key else "e"
+    return array[_key_maker(f"({key.strip('()')}{rest})")(*values)]
+
+
 def _store(xp: Any, self: Any, value: Any, key: str, *values: Any) -> None:
     self[_key_maker(key)(*values)] = plain(value)
 

@@ -17,6 +17,8 @@ tensor would copy all others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..ir.graph import LOOP, Graph, Node, Value, create_node
 from ..ir.matching import conversion, result_types
 from ..ir.opdef import NOT_CONSTANT, OpDef
@@ -31,7 +33,7 @@ def functionalize_writes(graph: Graph) -> bool:
         changed |= _carry_written(loop)
     for node in list(graph.walk()):
         row = pure_form(node.op) if node.op is not None else None
-        if row is not None and _is_private(node.inputs[0], node) and _keeps_type(node, row):
+        if row is not None and _is_private(node.inputs[0], node) and keeps_type(node, row):
             _replace(node, row)
             changed = True
     return changed
@@ -58,7 +60,7 @@ def _may_be_carried(value: Value, writes: list[Node], loop: Node) -> bool:
         return False
     if any(write.outputs[0].uses or not _is_read_once(write, value) for write in writes):
         return False
-    if not all(_keeps_type(write, _pure_form(write)) for write in writes):
+    if not all(keeps_type(write, _pure_form(write)) for write in writes):
         return False
     earlier = [use for use in value.uses if not loop.is_before(use.node) and use.node not in writes]
     return all(_only_looks(use.node, use.index) for use in earlier)
@@ -119,14 +121,16 @@ def _only_looks(node: Node, index: int) -> bool:
     return isinstance(argument.type, TensorType) and argument.alias is None
 
 
-def _keeps_type(node: Node, row: OpDef) -> bool:
-    """Whether the row gives a tensor of the dtype and sizes of the one that is written."""
+def keeps_type(node: Node, row: OpDef, inputs: Sequence[Value] = ()) -> bool:
+    """Whether the row, for the inputs of a write or for others, gives a tensor of the dtype and
+    sizes of the one that is written.
+    """
     written = node.inputs[0].type
     if not isinstance(written, TensorType) or written.dtype is None or written.sizes is None:
         return False
     if None in written.sizes:
         return False
-    found = _result_type(node, row)
+    found = _result_type(row, inputs or node.inputs)
     return (
         isinstance(found, TensorType)
         and (found.dtype, found.sizes) == (written.dtype, written.sizes)
@@ -134,14 +138,14 @@ def _keeps_type(node: Node, row: OpDef) -> bool:
     )
 
 
-def _result_type(node: Node, row: OpDef) -> Type | None:
-    """What the row gives for the inputs of the write."""
-    types = [value.type for value in node.inputs]
+def _result_type(row: OpDef, inputs: Sequence[Value]) -> Type | None:
+    """What the row gives for these inputs."""
+    types = [value.type for value in inputs]
     bindings: dict[str, Type] = {}
     for argument, type_ in zip(row.schema.arguments, types, strict=True):
         if conversion(argument, type_, bindings, implicit=True) is None:
             return None
-    constants = [v.constant() if v.is_constant else NOT_CONSTANT for v in node.inputs]
+    constants = [v.constant() if v.is_constant else NOT_CONSTANT for v in inputs]
     (found,) = result_types(row, bindings, types, constants)
     return found
 

@@ -35,6 +35,7 @@ from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
 from .settle_dtypes import settle_dtypes
+from .spell_out_writes import spell_out_writes
 from .unroll_loops import unroll_loops
 
 Pass = Callable[[Graph], bool]
@@ -50,6 +51,7 @@ PASSES: dict[str, Pass] = {
     "dtypes": settle_dtypes,
     "composites": decompose_composites,
     "functionalize": functionalize_writes,
+    "writes": spell_out_writes,
     "lists": dissolve_lists,
     "unroll": unroll_loops,
     "licm": hoist_invariants,
