@@ -695,3 +695,93 @@ def _layers(make: Maker) -> Named:
         "ffn_weight_1": make.normal(6, size), "ffn_bias_1": make.normal(6),
         "ffn_weight_2": make.normal(size, 6), "ffn_bias_2": make.normal(size),
     }  # fmt: skip
+
+
+# Writing by index ---------------------------------------------------------------------------------
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin", "other")
+
+
+@fits("scatter_reduce", "scatter_reduce_", "index_reduce", "index_reduce_")
+def _into_places(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "int64", "float32")
+    a, dim = make.normal(3, 4), make.pick(0, 1, -1)
+    how = {"dim": dim, "reduce": make.pick(*_REDUCTIONS), "include_self": make.pick(True, False)}
+    if "index_reduce" in make.op.name:
+        index = make.numpy.integers(0, a.shape[dim], 2)
+        shape = list(a.shape)
+        shape[dim] = 2
+        return {"self": a, "index": index, "source": make.normal(*shape), **how}
+    index = make.numpy.integers(0, 3, (2, 3))
+    return {"self": a, "index": index, "src": make.normal(3, 4), **how}
+
+
+@fits("put", "put_")
+def _anywhere(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "int64")
+    a = make.normal(*make.pick((3, 4), (5,), (2, 2, 2)))
+    index = make.random.sample(range(-a.size, 0), 3)
+    return {"self": a, "index": np.array(index, "int64"), "source": make.normal(3)}
+
+
+@fits("masked_scatter", "masked_scatter_")
+def _masked(make: Maker) -> Named:
+    a = make.normal(3, 4)
+    mask = make.numpy.integers(0, 2, make.pick((3, 4), (4,))).astype(bool)
+    return {"self": a, "mask": mask, "source": make.normal(3, 4)}
+
+
+# Spectra ------------------------------------------------------------------------------------------
+
+
+@fits(*(f"fft_{way}{end}" for way in ("fft", "ifft", "rfft", "irfft") for end in ("", "2", "n")))
+def _transforms(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64", "complex64", "complex128")
+    if "fft_rfft" in make.op.name:
+        make.dtype = make.pick("float32", "float64")
+    given: Named = {"self": make.normal(*make.pick((3, 4), (2, 5, 3)))}
+    given["norm"] = make.pick(None, None, "ortho", "forward", "backward", "other")
+    if make.op.schema.index_of("n") is not None:
+        return {**given, "n": make.pick(None, 2, 5, 0), "dim": make.pick(-1, 0, 1)}
+    dim = make.pick([-2, -1], [0, 1], [1], [1, 0])
+    return {**given, "dim": dim, "s": make.pick(None, None, [3] * len(dim), [-1] * len(dim))}
+
+
+@fits("hann_window", "hamming_window", "bartlett_window", "blackman_window")
+def _window_lengths(make: Maker) -> Named:
+    given: Named = {"window_length": make.pick(0, 1, 2, 5, 8), "dtype": None}
+    weights = [n for n in ("alpha", "beta") if make.op.schema.index_of(n) is not None]
+    return {**given, **{name: make.pick(0.5, 0.3, 1.0) for name in weights}}
+
+
+@fits("fft_fftfreq", "fft_rfftfreq")
+def _points(make: Maker) -> Named:
+    return {"n": make.pick(1, 2, 5, 8), "dtype": None}
+
+
+@fits("stft")
+def _signals(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    points = make.pick(4, 5, 8)
+    length = make.pick(None, points, points - 1)
+    window = make.pick(None, abs(make.normal(length or points)))
+    return {
+        "self": make.normal(*make.pick((), (2,)), 20), "n_fft": points, "hop_length": make.pick(
+            None, 2, 3), "win_length": length, "window": window, "onesided": make.pick(None, True,
+            False), "return_complex": make.pick(True, True, False, None), "align_to_window": None,
+        **({"pad_mode": make.pick("reflect", "constant")} if make.op.overload else {}),
+    }  # fmt: skip
+
+
+@fits("istft")
+def _spectra(make: Maker) -> Named:
+    make.dtype = make.pick("complex64", "complex128")
+    points, halves = make.pick(4, 8), make.pick(True, False)
+    a = make.normal(*make.pick((), (2,)), points // 2 + 1 if halves else points, 6)
+    if halves:  # of a real signal these have no imaginary part
+        a[..., 0, :], a[..., -1, :] = a[..., 0, :].real, a[..., -1, :].real
+    return {
+        "self": a, "n_fft": points, "hop_length": make.pick(None, points // 2), "win_length": None,
+        "window": None, "onesided": make.pick(None, halves), "length": make.pick(None, None, 9),
+        "return_complex": make.pick(False, False, not halves),
+    }  # fmt: skip

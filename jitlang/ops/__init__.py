@@ -10,9 +10,9 @@ FAMILIES = (
     "string", "container", "control", "math", "shape", "strides", "reshaping", "complex", "join",
     "assembling", "repeat", "index", "scatter", "sort", "reduce", "softmax", "scan", "statistics",
     "linalg", "decompositions", "matrices", "search", "recurrent", "resample", "sampling",
-    "patches", "contract", "creation", "convert", "random", "dropout", "draws", "special", "loss",
-    "distances", "normalization", "padding", "attention", "transformer", "dynamic", "arrays",
-    "numpy_rows",
+    "patches", "contract", "creation", "convert", "random", "dropout", "distributions", "draws",
+    "special", "loss", "distances", "normalization", "padding", "attention", "transformer",
+    "grad_state", "spectral", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 
 for _family in FAMILIES:

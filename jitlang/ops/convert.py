@@ -103,6 +103,15 @@ op(
     function=None,
 )
 op(
+    "aten::to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+    f"device=None, bool? pin_memory=None, {_TAIL}, MemoryFormat? memory_format=None) -> Tensor(a)",
+    impl=lambda xp, a, dtype, layout, device, pin, non_blocking, copy, memory_format: converted(
+        xp, a, dtype, device, copy
+    ),
+    infer=_dtype_rule(1, 3),
+    function=None,
+)
+op(
     f"aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, {_TAIL}) -> "
     "Tensor(b|a)",
     impl=_to_prim_device,

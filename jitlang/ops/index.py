@@ -16,7 +16,7 @@ from ..dtypes import Category, DType, int64
 from ..ir import types as ty
 from ..ir.types import TensorType, Type
 from .creation import as_dtype
-from .rows import op, writes_as
+from .rows import inplace, op, writes_as
 from .rules import (
     HIDDEN,
     Sizes,
@@ -408,7 +408,12 @@ op(
     impl=_masked_select,
     infer=sizes_rule(lambda t, c: (None,)),
 )
-op("aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", impl=_masked_scatter)
+inplace(
+    op(
+        "aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
+        impl=_masked_scatter,
+    )
+)
 op("aten::nonzero(Tensor self) -> Tensor", impl=_nonzero, infer=_of_dtype(int64, 2))
 op("aten::nonzero_numpy(Tensor self) -> Tensor[]", impl=_where, infer=_index_list, **HIDDEN)
 op("aten::where(Tensor condition) -> Tensor[]", impl=_where, infer=_index_list, method=None)

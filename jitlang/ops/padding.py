@@ -44,7 +44,13 @@ def _constant_pad(xp: Any, a: Any, pad: Sequence[int], value: Any) -> Any:
     return padded
 
 
-def _pad(xp: Any, a: Any, pad: Sequence[int], mode: str, value: float | None) -> Any:
+def pad_tensor(xp: Any, a: Any, pad: Sequence[int], mode: str, value: float | None) -> Any:
+    """The tensor with more, or less, at both ends of its last dimensions.
+
+    Raises:
+        NotImplementedError: there is no such mode, or none of it for so many dimensions.
+        RuntimeError: the padding is longer than what it repeats, or cuts off more than there is.
+    """
     if mode == "constant":
         return _constant_pad(xp, a, pad, 0 if value is None else value)
     if mode not in _MODES:
@@ -93,7 +99,7 @@ def _padded_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 op(
     'aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor',
-    impl=_pad,
+    impl=pad_tensor,
     infer=_padded_type,
     method=None,
 )
@@ -119,7 +125,7 @@ def _pad_images(rank: int, mode: str) -> Callable[..., Any]:
                 f"Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with possibly 0 batch "
                 f"size and other non-zero dimensions for input, but got: {[*a.shape]}"
             )
-        return _pad(xp, a, padding, mode, None)
+        return pad_tensor(xp, a, padding, mode, None)
 
     return impl
 
@@ -134,14 +140,14 @@ for _rank in (1, 2, 3):
         )
 op(
     "aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor",
-    impl=lambda xp, a, pad: _pad(xp, a, pad, "circular", None),
+    impl=lambda xp, a, pad: pad_tensor(xp, a, pad, "circular", None),
     infer=_padded_type,
     function=None,
     method=None,
 )
 op(
     "aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor",
-    impl=lambda xp, a, pad, mode, value: _pad(xp, a, pad, _mode_numbered(mode), value),
+    impl=lambda xp, a, pad, mode, value: pad_tensor(xp, a, pad, _mode_numbered(mode), value),
     infer=_padded_type,
     function=None,
     method=None,

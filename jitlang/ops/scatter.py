@@ -8,8 +8,11 @@ order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from .creation import as_dtype
 from .index import along, check_bounds, gather_index, refuse_overlap, row_major
@@ -117,6 +120,67 @@ _both(
 _both("scatter_add", "int dim, Tensor index, Tensor src", _scatter_add)
 
 
+# Reductions into places ---------------------------------------------------------------------------
+
+_INTO: dict[str, str] = {
+    "sum": "add", "prod": "multiply", "mean": "add", "amax": "maximum", "amin": "minimum",
+}  # fmt: skip
+_NEUTRAL: dict[str, float] = {
+    "sum": 0, "prod": 1, "mean": 0, "amax": -math.inf, "amin": math.inf,
+}  # fmt: skip
+
+
+def _neutral(how: str, dtype: Any) -> Any:
+    """What changes nothing in a reduction: of integers their bounds stand for the infinities."""
+    value = _NEUTRAL[how]
+    if not math.isinf(value) or dtype.kind not in "iub":
+        return dtype.type(value)
+    if dtype.kind == "b":
+        return value > 0
+    bounds = np.iinfo(dtype)
+    return bounds.max if value > 0 else bounds.min
+
+
+def _reduce_into(xp: Any, target: Any, key: Any, values: Any, how: str, include_self: bool) -> None:
+    """Reduce values into the places that the key names, by themselves or with what is there.
+
+    A mean is a sum divided by how many were added; of integers it is rounded down.
+
+    Raises:
+        RuntimeError: there is no such reduction.
+    """
+    if how not in _INTO:
+        raise RuntimeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {how}."
+        )
+    if not include_self:
+        target[key] = _neutral(how, target.dtype)
+    getattr(xp, _INTO[how]).at(target, key, values)
+    if how != "mean":
+        return
+    counts = xp.full(target.shape, 1 if include_self else 0, "int64")
+    xp.add.at(counts, key, 1)
+    whole = xp.maximum(counts, 1)
+    target[...] = target // whole if target.dtype.kind in "iu" else target / whole
+
+
+def _scatter_reduce(
+    xp: Any, a: Any, dim: int, index: Any, source: Any, how: str, include_self: bool
+) -> Any:
+    target, key = _target(xp, "scatter", a, dim, index)
+    values = _source("scatter", a, index, source)
+    _reduce_into(xp, target, key, values, how, include_self)
+    return a
+
+
+_both(
+    "scatter_reduce",
+    "int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True",
+    _scatter_reduce,
+    "two",
+)
+
+
 # Whole slices -------------------------------------------------------------------------------------
 
 
@@ -193,3 +257,54 @@ _both("index_add", "int dim, Tensor index, Tensor source, *, Scalar alpha=1", _i
 _both("index_copy", "int dim, Tensor index, Tensor source", _index_copy)
 _both("index_fill", "int dim, Tensor index, Scalar value", _index_fill, "int_Scalar")
 _both("index_fill", "int dim, Tensor index, Tensor value", _index_fill, "int_Tensor")
+
+
+def _index_reduce(
+    xp: Any, a: Any, dim: int, index: Any, source: Any, how: str, include_self: bool
+) -> Any:
+    target, key = _slices(xp, "index_reduce", a, dim, index)
+    if source.dtype != a.dtype:
+        raise RuntimeError("index_reduce_(): self and source expected to have the same dtype")
+    if how == "sum":
+        raise RuntimeError(
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got sum."
+        )
+    values = source if source.ndim else source.reshape((1,))
+    _fit(xp, target, key, values)
+    _reduce_into(xp, target, key, values, how, include_self)
+    return a
+
+
+def _put(xp: Any, a: Any, index: Any, source: Any, accumulate: bool) -> Any:
+    """Write values to places counted over the whole tensor in row-major order."""
+    refuse_overlap(a)
+    if index.dtype != "int64":
+        raise RuntimeError(f"put_(): Expected a long tensor for index, but got {index.dtype}")
+    if source.dtype != a.dtype:
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = "
+            f"{a.dtype} and source.dtype = {source.dtype}"
+        )
+    if index.size != source.size:
+        raise RuntimeError(
+            f"put_(): Expected source and index to have the same number of elements, but got "
+            f"source.numel() = {source.size}, index.numel() = {index.size}"
+        )
+    flat = index.reshape((-1,))
+    if flat.size and (flat.min() < -a.size or flat.max() >= a.size):
+        raise IndexError(f"put_(): an index is out of range for a tensor of {a.size} elements")
+    key = xp.unravel_index(flat % max(a.size, 1), a.shape) if a.ndim else ()
+    values = source.reshape((-1,))
+    if accumulate:
+        xp.add.at(a, key, values if a.ndim else values.sum(dtype=a.dtype))
+    elif values.size:
+        a[key] = values if a.ndim else values[-1]
+    return a
+
+
+_both(
+    "index_reduce",
+    "int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True",
+    _index_reduce,
+)
+_both("put", "Tensor index, Tensor source, bool accumulate=False", _put)

@@ -6,24 +6,21 @@ they say can be asked for.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from typing import Any, TypeVar
 
+from ..ops.grad_state import GRAD_MODE
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class _Mode(threading.local):
-    enabled = True
-
-
-_mode = _Mode()
 
 
 def is_grad_enabled() -> bool:
     """Whether gradients are recorded in this thread."""
-    return _mode.enabled
+    return GRAD_MODE.enabled
+
+
+is_grad_enabled.__jitlang_operator__ = "aten::is_grad_enabled"  # type: ignore[attr-defined]
 
 
 class _Fixed(ContextDecorator):
@@ -35,11 +32,11 @@ class _Fixed(ContextDecorator):
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(_mode.enabled)
-        _mode.enabled = self.mode
+        self._before.append(GRAD_MODE.enabled)
+        GRAD_MODE.enabled = self.mode
 
     def __exit__(self, *error: object) -> None:
-        _mode.enabled = self._before.pop()
+        GRAD_MODE.enabled = self._before.pop()
 
     def __call__(self, function: Function) -> Function:
         return super().__call__(function)
@@ -61,10 +58,10 @@ class set_grad_enabled(_Fixed):
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self.mode = bool(mode)
-        self._at_first: bool | None = _mode.enabled
-        _mode.enabled = self.mode
+        self._at_first: bool | None = GRAD_MODE.enabled
+        GRAD_MODE.enabled = self.mode
 
     def __enter__(self) -> None:
         before, self._at_first = self._at_first, None
-        self._before.append(_mode.enabled if before is None else before)
-        _mode.enabled = self.mode
+        self._before.append(GRAD_MODE.enabled if before is None else before)
+        GRAD_MODE.enabled = self.mode

@@ -273,6 +273,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
                 "hardsigmoid",
                 "softshrink",
                 "cumsum",
+                "stft",
+                "hamming_window",
+                "blackman_window",
                 "nanmedian",
                 "trapz",
                 "trapezoid",
@@ -602,6 +605,18 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "the last dimensions of an image; torch's bare operators copy what they can.",
         (Kind.REFUSED, Kind.ACCEPTED),
         rows("pad_sequence", "_pad_circular"),
+    ),
+    Deviation(
+        "A mask is boolean",
+        "That of `native_dropout` also of no elements, for which torch gives floats.",
+        (Kind.DTYPE,),
+        rows("native_dropout"),
+    ),
+    Deviation(
+        "Fewer points than none",
+        "`rfftfreq` refuses a negative number of points; torch gives minus zero for -1.",
+        (Kind.REFUSED,),
+        rows("fft_rfftfreq"),
     ),
     Deviation(
         "How a tensor prints",
