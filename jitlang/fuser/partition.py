@@ -244,7 +244,7 @@ def _has_known_indices(node: Node) -> bool:
     is_subscript = node.op.full_name in SUBSCRIPTS
     for value in node.inputs[1:]:
         if value.node.kind == LIST and value.uses and not _is_constant(value):
-            if len(value.uses) != 1 or not all(map(_is_index_or_none, value.node.inputs)):
+            if len(value.uses) != 1 or not _are_indices(node, value.node.inputs):
                 return False
         elif isinstance(value.type, TensorType):
             if is_subscript and not _is_index(value):
@@ -260,8 +260,15 @@ def _is_index(value: Value) -> bool:
     return dtype is not None and dtype.category is Category.INTEGRAL and dtype is not dtypes.uint8
 
 
-def _is_index_or_none(value: Value) -> bool:
-    return _is_index(value) or (value.is_constant and value.type is ty.NONE)
+def _are_indices(node: Node, indices: Sequence[Value]) -> bool:
+    """Indices that are known to be no masks; what is written may have one mask."""
+    if node.kind == "aten::index_put" and len(indices) == 1 and _is_mask(indices[0]):
+        return True
+    return all(_is_index(v) or (v.is_constant and v.type is ty.NONE) for v in indices)
+
+
+def _is_mask(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.dtype in (dtypes.bool_, dtypes.uint8)
 
 
 def _is_operand(node: Node) -> bool:

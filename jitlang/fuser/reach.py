@@ -441,9 +441,27 @@ def _index_fill(lowering: Lowering, x: Tensor, dim: int, index: Tensor, value: A
 def _index_put(
     lowering: Lowering, x: Tensor, indices: Any, values: Tensor, accumulate: bool
 ) -> Tensor:
-    reach = _subscript(lowering, _target(x), _list(indices))
     value = lowering.converted(values, x.dtype)
+    if isinstance(indices, list) and len(indices) == 1 and _is_mask(indices[0]):
+        return _masked(lowering, x, indices[0], value, accumulate)
+    reach = _subscript(lowering, _target(x), _list(indices))
     return _write(lowering, x, reach, value, "sum" if accumulate else "")
+
+
+def _masked(
+    lowering: Lowering, x: Tensor, mask: Tensor, value: Tensor, accumulate: bool
+) -> Tensor:
+    """`x[mask] = value` where each place gets the same."""
+    rest = x.shape[len(mask.shape) :]
+    if mask.shape != x.shape[: len(mask.shape)] or len(value.shape) > len(rest):
+        raise Unsupported("a mask of another shape, or a value for each of its places")
+    if broadcast_shape([value.shape, rest]) != rest:
+        raise Unsupported("a value larger than the places that it goes to")
+    chosen = lowering.converted(mask, dtypes.bool_)
+    for _ in rest:
+        chosen = lowering.views.view(chosen, Step(UNSQUEEZE, (-1,)))
+    new = apply_row(lowering, "aten::add.Tensor", x, value) if accumulate else value
+    return apply_row(lowering, "aten::where.self", chosen, new, x)
 
 
 SCATTERS: dict[str, Callable[..., Tensor]] = {

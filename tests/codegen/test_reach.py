@@ -259,6 +259,16 @@ def test_writes_out_of_range(wrong):
     check("aten::index_put", x, [np.where(index == -1, -8, index)], np.ones(()), False)
 
 
+def test_masks_that_give_each_place_the_same():
+    x = RNG.normal(size=(7, 19)).astype("float32")
+    for mask in (x > 0, np.asfortranarray(x > 0), (x[:, 0] > 0).astype("uint8")):
+        for value in (np.array(0.5), np.array(3)):
+            check("aten::index_put", x, [mask], value, False)
+            check("aten::index_put", x, [mask], value, True)
+    check("aten::index_put", x, [x[:, 0] > 0], x[0], False)
+    check("aten::index_put", np.array(2.0), [np.array(True)], np.array(1.0), False)
+
+
 EMPTY = np.zeros(0, int)
 
 
@@ -327,7 +337,8 @@ def spread(words: Tensor, places: Tensor, at: Tensor):
     sums.index_add_(0, at[:, 0], (words * 2.0)[:4].tanh())
     counts = jl.zeros(6)
     counts[at[:, 1]] += 1.0
-    return sums / (counts.unsqueeze(1) + 1.0), sums
+    counts[counts > 2.0] = -1.0
+    return sums / (counts.unsqueeze(1) + 1.5), sums
 
 
 def one_after_the_other(words: Tensor, places: Tensor, at: Tensor):
