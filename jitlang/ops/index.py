@@ -202,7 +202,9 @@ def _index_put_(
     key = _key(indices)
     try:
         if accumulate:
-            xp.add.at(a, key, values.astype(a.dtype, copy=False))
+            # Of vectors and an index of more dimensions `add.at` reads beyond values to broadcast.
+            whole = xp.broadcast_to(values, a[key].shape) if values.ndim else values
+            xp.add.at(a, key, whole.astype(a.dtype, copy=False))
         else:
             a[key] = values
     except IndexError as error:

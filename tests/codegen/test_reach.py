@@ -246,6 +246,7 @@ def test_the_last_of_several_values_stays_and_sums_go_in_order():
     check("aten::index_put", np.zeros((2, 3)), [rows, columns], RNG.normal(size=(9, 8)), True)
     check("aten::index_put", np.zeros((2, 3)), [rows, columns], RNG.normal(size=(9, 8)).T.T, False)
     check("aten::index_put", np.zeros((2, 3)), [rows], np.arange(3), False)
+    check("aten::index_put", np.ones(6), [places(6, 4, 6, low=-6)], np.arange(6.0), True)
 
 
 @pytest.mark.parametrize("wrong", [-1, 7, FAR, -FAR])

@@ -134,3 +134,10 @@ def test_order():
     assert outcome_of(call, "topk", x, 9) == (RuntimeError, "selected index k out of range")
     assert call("tril", X).tolist()[0] == [0, 0, 0, 0]
     assert call("argsort", X, 1, True)[0].tolist() == [3, 2, 1, 0]
+
+
+def test_what_is_added_is_broadcast():
+    index, values = np.array([[0, 1, 1], [2, 1, 0]]), np.array([1.0, 10.0, 100.0])
+    added = call("index_put", np.zeros(3), [index], values, True)
+    assert added.tolist() == [101, 120, 1]
+    assert outcome_of(call, "index_put", np.zeros(3), [index], np.zeros(2), True)[0] is RuntimeError
