@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import config, dtypes, jit, nn
+from . import config, dtypes, fft, jit, linalg, nn, special
 from .arrays import Device
 from .codegen import get_num_threads, set_num_threads
 from .config import (
@@ -111,6 +111,7 @@ __all__ = [
     "dtype",
     "dtypes",
     "enable_grad",
+    "fft",
     "finfo",
     "float",
     "float16",
@@ -130,6 +131,7 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "jit",
+    "linalg",
     "long",
     "nn",
     "no_grad",
@@ -144,6 +146,7 @@ __all__ = [
     "set_num_threads",
     "set_printoptions",
     "short",
+    "special",
     "tensor",
     "uint8",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from . import config as config, dtypes as dtypes, jit as jit, nn as nn
+from . import config as config, dtypes as dtypes, fft as fft, jit as jit, linalg as linalg
+from . import nn as nn, special as special
 from .arrays import Device as Device, Size as Size
 from .dtypes import DType as DType, finfo as finfo, iinfo as iinfo
 from .errors import CompileError as CompileError, FallbackWarning as FallbackWarning

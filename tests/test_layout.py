@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("codegen",),
     ("interp",),
     ("script",),
-    ("nn", "optim", "archive"),
+    ("nn", "optim", "archive", "fft", "linalg", "special"),
     ("jit",),
     ("__init__",),
     ("__main__",),

@@ -27,7 +27,8 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from . import config as config, dtypes as dtypes, jit as jit, nn as nn
+from . import config as config, dtypes as dtypes, fft as fft, jit as jit, linalg as linalg
+from . import nn as nn, special as special
 from .arrays import Device as Device, Size as Size
 from .dtypes import DType as DType, finfo as finfo, iinfo as iinfo
 from .errors import CompileError as CompileError, FallbackWarning as FallbackWarning
@@ -66,7 +67,8 @@ def stub() -> str:
     dtypes = [n for n in jitlang.__all__ if isinstance(getattr(jitlang, n), jitlang.DType)]
     lines = [_HEAD, *(f"{name}: DType" for name in dtypes), "", *_tensor_class(), ""]
     named = {*dtypes, "Array", "dtype", "device", "Tensor", "DType", "Device", "CompileError",
-             "FallbackWarning", "ScriptFunction", "Size", "config", "dtypes", "jit", "nn", "finfo",
+             "FallbackWarning", "ScriptFunction", "Size", "config", "dtypes", "jit", "nn", "fft",
+             "linalg", "special", "finfo",
              "iinfo", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"}  # fmt: skip
     given = {*named, *(line.split("(")[0].removeprefix("def ") for line in _FUNCTIONS)}
     lines += [*_FUNCTIONS, *(f"{name}: Any" for name in jitlang.__all__ if name not in given)]

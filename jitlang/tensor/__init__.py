@@ -21,7 +21,14 @@ from .dispatch import (
     without_readers,
 )
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .methods import function_named, function_names, method_named, method_names
+from .methods import (
+    function_in,
+    function_named,
+    function_names,
+    method_named,
+    method_names,
+    names_in,
+)
 from .text import set_printoptions
 
 __all__ = [
@@ -34,11 +41,13 @@ __all__ = [
     "enable_grad",
     "from_dlpack",
     "from_numpy",
+    "function_in",
     "function_named",
     "function_names",
     "is_grad_enabled",
     "method_named",
     "method_names",
+    "names_in",
     "no_grad",
     "ops",
     "push_reader",

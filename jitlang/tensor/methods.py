@@ -162,6 +162,24 @@ def function_named(name: str) -> Callable[..., Any] | None:
     return _described(function, name, operator)
 
 
+def function_in(namespace: str, name: str) -> Callable[..., Any]:
+    """The eager function `jl.<namespace>.<name>`: `jl.linalg.inv` is the row `aten::linalg_inv`.
+
+    Raises:
+        AttributeError: no row offers it.
+    """
+    found = None if name.startswith("__") else function_named(f"{namespace}_{name}")
+    if found is None:
+        raise AttributeError(f"module 'jitlang.{namespace}' has no attribute {name!r}", name=name)
+    return found
+
+
+def names_in(namespace: str) -> list[str]:
+    """The names of all functions of a namespace."""
+    start = f"{namespace}_"
+    return [name.removeprefix(start) for name in function_names() if name.startswith(start)]
+
+
 def method_named(name: str) -> Callable[..., Any] | None:
     """The method `Tensor.<name>`, or None where no row offers it."""
     operator = operator_offering("method", name)

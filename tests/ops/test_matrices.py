@@ -55,3 +55,18 @@ def test_triangles_read_one_triangle():
     b = jl.ones(2, 3, 1, dtype=jl.float64)
     found = jl.linalg_solve_triangular(a, b, upper=True)
     assert np.allclose(np.triu(SQUARE) @ found.numpy(), 1)
+
+
+def test_namespaces_are_torchs():
+    assert jl.linalg.inv is jl.linalg.inv
+    assert jl.linalg.LinAlgError is LinAlgError
+    assert {"inv", "svd", "norm"} <= set(dir(jl.linalg)) and "rfft" in dir(jl.fft)
+    with pytest.raises(AttributeError, match=r"jitlang\.linalg"):
+        _ = jl.linalg.inversion
+
+    @jl.script
+    def length(x: jl.Tensor):
+        return jl.linalg.norm(jl.fft.fft(x)), jl.special.expit(x)
+
+    whole, share = length(jl.ones(4))
+    assert (whole.item(), share.shape) == (4.0, (4,))
