@@ -47,6 +47,7 @@ PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyList_GetItem": (POINTER, [POINTER, I64]),
     "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
     "PyList_Append": (I32, [POINTER, POINTER]),
+    "PyDict_Next": (I32, [POINTER, POINTER, POINTERS, POINTERS]),
     "PyObject_Type": (POINTER, [POINTER]),
     "PyObject_Size": (I64, [POINTER]),
 }

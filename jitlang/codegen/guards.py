@@ -1,6 +1,6 @@
 """What the arguments of a native function must be: found from the arguments it is compiled for.
 
-Tuples, and lists of tensors that are only read, are taken apart at entry: their elements become
+Tuples, and lists and dicts that are only read, are taken apart at entry: their elements become
 inputs of the graph. Strings become constants of the graph, for they decide branches; ints and
 bools do where something depends on them that must be known.
 """
@@ -8,7 +8,7 @@ bools do where something depends on them that must be known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from .. import dtypes
 from ..dtypes import DType
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, Graph, Value, create_node
-from ..ir.types import ListType, TensorType, TupleType, Type
+from ..ir.graph import CONSTANT, Graph, Use, Value, create_node
+from ..ir.types import DictType, ListType, TensorType, TupleType, Type
 from ..tensor import Tensor
 from ..values import type_of
 from .forms import Form, contiguous, form_of
@@ -26,12 +26,17 @@ from .forms import Form, contiguous, form_of
 EXAMPLE_SIZE = 64
 UNPACK = "prim::TupleUnpack"
 LIST = "prim::ListConstruct"
+DICT = "prim::DictConstruct"
 READERS = frozenset((
     "aten::__getitem__", "aten::len", "prim::ListUnpack", "aten::stack", "aten::cat",
+    "aten::__contains__", "aten::keys", "aten::values", "aten::items",
 ))  # fmt: skip
-"""What cannot tell a list from another one with the same elements."""
+"""What cannot tell a list or dict from another one with the same elements."""
+MAX_ELEMENTS = 1024
+"""Each element of a list or dict is a guard of its own."""
 FIXED = (int, bool)
 """Classes whose values may become constants of a graph. Floats vary too much."""
+_IMMUTABLE = frozenset((ty.INT, ty.FLOAT, ty.BOOL, ty.STR))
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
 
@@ -104,12 +109,18 @@ class ConstantGuard:
 
 @dataclass(frozen=True, slots=True)
 class SequenceGuard:
-    """A tuple or list of exactly this class, with these elements."""
+    """A tuple, list or dict of exactly this class, with these elements and, of a dict, keys, in
+    order.
+    """
 
     cls: type
     elements: tuple[Guard, ...]
+    keys: tuple[int | str, ...] = ()
 
     def __str__(self) -> str:
+        if self.cls is dict:
+            pairs = zip(self.keys, self.elements, strict=True)
+            return f"{{{', '.join(f'{key!r}: {element}' for key, element in pairs)}}}"
         inside = ", ".join(map(str, self.elements))
         return f"[{inside}]" if self.cls is list else f"({inside})"
 
@@ -125,8 +136,7 @@ def _gradient_note(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WrittenGuard:
-    """A tensor that is written: it is writable, and no other tensor of the call shares its memory.
-    """
+    """A tensor that is written: it is writable, and shares its memory with no other of the call."""
 
     name: str
 
@@ -176,7 +186,7 @@ def _flat(guard: Guard) -> Guard:
         value.type = value.type.refined(sizes=None, strides=None)
         return FlatGuard(value, contiguous(guard.form.dtype, (EXAMPLE_SIZE,)), guard.is_raw)
     if isinstance(guard, SequenceGuard):
-        return SequenceGuard(guard.cls, tuple(map(_flat, guard.elements)))
+        return replace(guard, elements=tuple(map(_flat, guard.elements)))
     return guard
 
 
@@ -192,7 +202,7 @@ def varying_guards(guards: Sequence[Guard], shapes: Sequence[tuple[int, ...]]) -
 
 def _varying(guard: Guard, shapes: Iterator[tuple[int, ...]]) -> Guard:
     if isinstance(guard, SequenceGuard):
-        return SequenceGuard(guard.cls, tuple(_varying(each, shapes) for each in guard.elements))
+        return replace(guard, elements=tuple(_varying(each, shapes) for each in guard.elements))
     if not isinstance(guard, TensorGuard):
         return guard
     if not guard.form.is_contiguous:
@@ -230,16 +240,14 @@ class _Guarding:
             return NumberGuard(value, _NUMBERS[wanted])
         if isinstance(wanted, TupleType) and isinstance(given, tuple):
             return self.guard_tuple(value, wanted, given)
-        if isinstance(wanted, ListType) and type(given) is list and ty.is_tensor(wanted.element):
+        if isinstance(wanted, ListType) and type(given) is list:
             return self.guard_list(value, wanted, given)
+        if isinstance(wanted, DictType) and type(given) is dict:
+            return self.guard_dict(value, wanted, given)
         raise Unsupported(f"an argument '{value.name}' of type {wanted}")
 
     def constant(self, value: Value, given: int | str | None) -> Guard:
-        node = create_node(CONSTANT, (), [type_of(given)])
-        if given is not None:
-            node.attributes["value"] = given
-        self.graph.block.prepend(node)
-        value.replace_all_uses_with(node.output)
+        value.replace_all_uses_with(self.inserted(given))
         return ConstantGuard(value.name, given)
 
     def guard_tuple(self, value: Value, wanted: TupleType, given: tuple[Any, ...]) -> Guard:
@@ -255,21 +263,67 @@ class _Guarding:
         return SequenceGuard(type(given), self.elements(parts, given))
 
     def guard_list(self, value: Value, wanted: ListType, given: Sequence[Any]) -> Guard:
-        if any(use.node.kind not in READERS for use in value.uses):
-            raise Unsupported(f"the list '{value.name}' is more than read")
+        has_plain_elements = wanted.element in _IMMUTABLE
+        for use in value.uses:
+            if use.node.kind not in READERS and not (has_plain_elements and _only_looks(use)):
+                raise Unsupported(f"the list '{value.name}' is more than read")
         parts = self.parts(value, [wanted.element] * len(given))
-        display = create_node(LIST, parts, [wanted])
-        self.graph.block.prepend(display)
-        value.replace_all_uses_with(display.output)
-        return SequenceGuard(type(given), self.elements(parts, given))
+        self.display(value, LIST, parts)
+        return SequenceGuard(list, self.elements(parts, given))
+
+    def guard_dict(self, value: Value, wanted: DictType, given: dict[Any, Any]) -> Guard:
+        if any(use.node.kind not in READERS or use.index for use in value.uses):
+            raise Unsupported(f"the dict '{value.name}' is more than read")
+        if any(type(key) not in (int, str) for key in given):
+            raise Unsupported(f"the dict '{value.name}' has keys that are no strings or ints")
+        parts = self.parts(value, [wanted.value] * len(given))
+        keys = [self.inserted(key) for key in given]
+        pairs = [each for pair in zip(keys, parts, strict=True) for each in pair]
+        self.display(value, DICT, pairs, keys)
+        elements = self.elements(parts, list(given.values()))
+        return SequenceGuard(dict, elements, tuple(given))
+
+    def inserted(self, constant: int | str | None) -> Value:
+        """A constant at the beginning of the graph."""
+        node = create_node(CONSTANT, (), [type_of(constant)])
+        if constant is not None:
+            node.attributes["value"] = constant
+        return self.graph.block.prepend(node).output
+
+    def display(
+        self, value: Value, kind: str, parts: Sequence[Value], constants: Sequence[Value] = ()
+    ) -> None:
+        """Let who reads a list or dict read a new one of its elements, after some constants."""
+        made = create_node(kind, parts, [ty.without_none(value.type) or value.type])
+        place = constants[0].node if constants else self.graph.block.param_node
+        made.insert_after(place)
+        value.replace_all_uses_with(made.output)
 
     def parts(self, value: Value, types: Sequence[Type]) -> Sequence[Value]:
         """New inputs of the graph for the elements of one."""
+        if len(types) > MAX_ELEMENTS:
+            raise Unsupported(f"'{value.name}' has {len(types)} elements")
         named = enumerate(types)
         return [self.graph.add_input(type_, f"{value.name}.{n}") for n, type_ in named]
 
     def elements(self, parts: Sequence[Value], given: Sequence[Any]) -> tuple[Guard, ...]:
         return tuple(self.guard(part, item) for part, item in zip(parts, given, strict=True))
+
+
+def _only_looks(use: Use) -> bool:
+    """Whether a row reads a list and keeps nothing of it."""
+    op = use.node.op
+    if op is None or use.node.kind in ("aten::__is__", "aten::__isnot__"):
+        return False
+    arguments = op.schema.arguments
+    return use.index < len(arguments) and arguments[use.index].alias is None
+
+
+def holds_fixed(given: Any) -> bool:
+    """Whether there is anything in an argument that may become a constant."""
+    if isinstance(given, dict):
+        given = list(given.values())
+    return any(map(holds_fixed, given)) if type(given) in (list, tuple) else type(given) in FIXED
 
 
 def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:

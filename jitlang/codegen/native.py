@@ -151,9 +151,23 @@ class NativeEmitter(TensorEmitter):
             self.test_class(given, guard.cls)
             size = self.python("PyObject_Size", given)
             self.unless(self.b.icmp_signed("==", size, I64(len(guard.elements))), self.miss)
+            if guard.cls is dict:
+                self.test_entries(guard, given)
+                return
             get = "PyList_GetItem" if guard.cls is list else "PyTuple_GetItem"
             for index, element in enumerate(guard.elements):
                 self.test(element, self.python(get, given, I64(index)))
+
+    def test_entries(self, guard: SequenceGuard, given: ll.Value) -> None:
+        """Test the keys and the elements of a dict, which are looked at in order."""
+        place, key, element = self.entry.alloca(I64), self.pointer_slot(), self.pointer_slot()
+        self.b.store(I64(0), place)
+        for expected, inner in zip(guard.keys, guard.elements, strict=True):
+            places = [self.b.bitcast(place, POINTER), key, element]
+            found = self.python("PyDict_Next", given, *places)
+            self.unless(self.b.icmp_signed("!=", found, I32(0)), self.miss)
+            self.test_constant(self.b.load(key), expected)
+            self.test(inner, self.b.load(element))
 
     def test_constant(self, given: ll.Value, constant: int | str | None) -> None:
         """None by its address; other objects also by their values."""

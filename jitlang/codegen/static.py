@@ -22,12 +22,12 @@ from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
 from .guards import (
-    FIXED,
     Guard,
     VaryingGuard,
     WrittenGuard,
     flat_guards,
     guard_inputs,
+    holds_fixed,
     tensor_guards,
     varying_guards,
 )
@@ -119,7 +119,7 @@ def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
     try:
         return _frame(graph.copy(), inputs)
     except Unsupported:
-        if not any(type(given) in FIXED for given in inputs):
+        if not any(map(holds_fixed, inputs)):
             raise
     return _frame(graph.copy(), inputs, fixed=True)
 

@@ -105,6 +105,66 @@ def item_of_list(node: Node, analysis: AliasAnalysis) -> bool:
     return replace(node, parts[index])
 
 
+# Dicts ------------------------------------------------------------------------------------------
+
+
+def _entries(value: Value, analysis: AliasAnalysis) -> dict[object, Value] | None:
+    """The keys and values of a dict that is a display of constant keys and stays as it is."""
+    made = value.node
+    if made.kind != "prim::DictConstruct" or analysis.may_change(value):
+        return None
+    keys = [constant_of(key) for key in made.inputs[::2]]
+    if any(type(key) not in (int, str) for key in keys):
+        return None
+    return dict(zip(keys, made.inputs[1::2], strict=True))
+
+
+@rule("aten::__getitem__")
+def item_of_dict(node: Node, analysis: AliasAnalysis) -> bool:
+    """`{"a": x}["a"]` is `x`."""
+    entries, key = _entries(node.inputs[0], analysis), constant_of(node.inputs[1])
+    if entries is None or type(key) not in (int, str) or key not in entries:
+        return False
+    return replace(node, entries[key])
+
+
+@rule("aten::__contains__")
+def key_in_dict(node: Node, analysis: AliasAnalysis) -> bool:
+    """`"b" in {"a": x}` is false."""
+    entries, key = _entries(node.inputs[0], analysis), constant_of(node.inputs[1])
+    if entries is None or type(key) not in (int, str):
+        return False
+    return replace_by_constant(node, key in entries)
+
+
+@rule("aten::len")
+def len_of_dict(node: Node, analysis: AliasAnalysis) -> bool:
+    """`len({"a": x})` is 1."""
+    entries = _entries(node.inputs[0], analysis)
+    return entries is not None and replace_by_constant(node, len(entries))
+
+
+@rule("aten::keys", "aten::values", "aten::items")
+def parts_of_dict(node: Node, analysis: AliasAnalysis) -> bool:
+    """`{"a": x}.keys()` is `["a"]`; the values and the items alike."""
+    entries = _entries(node.inputs[0], analysis)
+    if entries is None:
+        return False
+    keys, values = node.inputs[0].node.inputs[::2], list(entries.values())
+    if len(keys) != len(values):
+        return False
+    parts = {"aten::keys": keys, "aten::values": values}.get(node.kind)
+    if parts is None:
+        assert isinstance(node.output.type, ty.ListType)
+        tuples = [
+            create_node("prim::TupleConstruct", pair, [node.output.type.element], span=node.span)
+            for pair in zip(keys, values, strict=True)
+        ]
+        parts = [insert(made, node) for made in tuples]
+    made = create_node("prim::ListConstruct", parts, [node.output.type], span=node.span)
+    return replace(node, insert(made, node))
+
+
 # Rows that write an argument, told by their texts: parsing all schemas would make the import slow.
 _WRITING = sorted({op.name for op in OPS if "!" in op.schema_text})
 
