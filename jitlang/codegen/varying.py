@@ -260,7 +260,9 @@ def smallest_sizes(
         found = [next((size for size in SMALLEST if holds(
             [others or size] * n + [size] + [others or size] * (count - n - 1))), 0)
             for n in range(count)]  # fmt: skip
-        if all(found) and holds(found):
+        # Sizes that happen to be equal may be worked on together.
+        apart = [size + place for place, size in enumerate(found)]
+        if all(found) and (holds(found) or holds(apart)):
             return found
     raise Unsupported("small sizes")
 

@@ -9,7 +9,7 @@ split.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
@@ -183,8 +183,7 @@ class _Stages:
                 self.note([(value, target)], is_last)
                 continue
             placed.setdefault(self.space_of(_row_value(value)), []).append((value, target))
-        # Small spaces first: bigger ones may read their results.
-        for space, dims in sorted(placed, key=lambda key: prod(key[0])):
+        for space, dims in _in_order(placed):
             draft = _Draft(space, dims)
             for value, target in placed[space, dims]:
                 self.add(draft, _row_value(value), target)
@@ -369,6 +368,17 @@ class _Stages:
 
 FEW = 4
 """Rows that may be applied where elements are written one after the other."""
+def _in_order(
+    placed: Mapping[tuple[Shape, Dims], Sequence[tuple[Tensor, Target]]],
+) -> list[tuple[Shape, Dims]]:
+    """Small spaces first, since bigger ones may read their results; nobody reads parts of a joined
+    array, so their order does not depend on sizes.
+    """
+    if all(target.region for pairs in placed.values() for _, target in pairs):
+        return list(placed)
+    return sorted(placed, key=lambda key: prod(key[0]))
+
+
 REPEATED = 4
 """How often a slow value must be computed over again to be worth an array of its own."""
 _SLOW = frozenset(

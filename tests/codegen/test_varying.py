@@ -89,6 +89,10 @@ def joined(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return jl.cat([x, y * 2], 1).relu(), jl.stack([x, x + 1], 1)
 
 
+def one_after_the_other(x: Tensor, y: Tensor) -> Tensor:
+    return jl.cat([x, y.exp()]) * 2
+
+
 def over_time(xs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     outputs: list[Tensor] = []
     for x in xs.unbind(0):
@@ -160,6 +164,7 @@ CASES: dict[str, Case] = {
     "reshaped": (reshaped, lambda n, m: (made(n, 8),)),
     "halves": (halves, lambda n, m: (made(n, 6),)),
     "joined": (joined, lambda n, m: (made(n, 3), made(n, 3, seed=1))),
+    "one after the other": (one_after_the_other, lambda n, m: (made(n, 3), made(m, 3))),
     "over time": (over_time, lambda n, m: (made(n, 3, m), made(3, m))),
     "branching": (branching, lambda n, m: (made(n, m), 0.25)),
     "picked": (picked, lambda n, m: (made(n, m), n - 1)),
