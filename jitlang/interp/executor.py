@@ -52,6 +52,8 @@ later.
 """
 MAX_MISSES = 64
 """Calls that are looked at for that, once there will be no more static versions."""
+PAUSE = 1024
+"""Calls that are not, while another thread makes such a version."""
 
 
 class Phase(Enum):
@@ -148,6 +150,7 @@ class Executor:
         self._attempts = 0  # to make a version that takes other sizes
         self._varying: dict[Any, frozenset[tuple[int, int]]] = {}  # what differed then, by form
         self._misses_left = MAX_MISSES
+        self._pause = 0  # calls that ask for no such version, since one is being made
         self._is_retired = False
         self._flow = FlowCounts()
         self._routines: dict[tuple[bool, bool], Routine] = {}
@@ -181,8 +184,9 @@ class Executor:
         found = self._by_version(arguments)
         if found is not MISS:
             return found
-        settled = self.settled
+        settled = self._generic if self._pause else self.settled
         if settled is not None:
+            self._pause = max(self._pause - 1, 0)
             self._generic_served += 1
             return settled.served_by(records)(*inputs)
         return self._watch(inputs, arguments, settings, records)
@@ -230,24 +234,21 @@ class Executor:
             if result is not MISS:
                 return result
         if self.phase is Phase.GENERIC and self._misses_left:
-            self._misses_left -= 1
             if all(map(is_plain, layouts)) and self._varies_anew(layouts):
                 self._request_any_size(layouts, arguments, settings)
                 result = self._by_version(arguments)
                 if result is not MISS:
                     return result
+            else:
+                self._misses_left -= 1
         return self._run_generic(inputs, settings, records)
 
     def _varies_anew(self, layouts: tuple[Layout, ...]) -> bool:
         """Whether sizes differ that did not when a version for other sizes was last made."""
-        form = tuple(map(without_sizes, layouts))
-        differing = differing_sizes(self.profile.shapes_like(layouts))
-        known = self._varying.get(form, frozenset())
-        if differing <= known or self._attempts >= MAX_ATTEMPTS:
+        if self._attempts >= MAX_ATTEMPTS:
             return False
-        self._attempts += 1
-        self._varying[form] = differing
-        return True
+        known = self._varying.get(tuple(map(without_sizes, layouts)), frozenset())
+        return not differing_sizes(self.profile.shapes_like(layouts)) <= known
 
     def _is_open(self, settings: config.Config) -> bool:
         """Whether one more version is allowed."""
@@ -328,6 +329,7 @@ class Executor:
     ) -> None:
         """Make a version for other sizes too, now or later, where the graph has such a form."""
         if settings.executor == "background":
+            self._pause = PAUSE
             task = partial(self._specialize_for_any_size, layouts, arguments)
             background.submit((self, ()), task, self._note_failure)
             return
@@ -338,17 +340,21 @@ class Executor:
     def _specialize_for_any_size(
         self, layouts: tuple[Layout, ...], arguments: Sequence[Any]
     ) -> None:
-        seen = self.profile.shapes_like(layouts)
         with compiling:
-            if self._is_retired:
+            if self._is_retired or not self._varies_anew(layouts):
                 return
+            form, seen = tuple(map(without_sizes, layouts)), self.profile.shapes_like(layouts)
+            self._pause = PAUSE
+            self._attempts += 1
+            self._varying[form] = differing_sizes(seen)
             made, self._not_for_any_size = self._attempt(partial(
                 self._compiler, self.graph, arguments, callback_of, any_size=True, shapes=seen
             ))  # fmt: skip
+            self._pause = 0
             if made is None:
                 return
-            version = Version((), made, tuple(map(without_sizes, layouts)))
-            replaced = [each for each in self.versions if each.form == version.form]
+            version = Version((), made, form)
+            replaced = [each for each in self.versions if each.form == form]
             self.versions = (*(v for v in self.versions if v not in replaced), version)
             self.on_version(version)
             for dropped in replaced:

@@ -7,7 +7,7 @@ may fall behind by a few where calls race.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 
 from ..ir.graph import IF, Node
@@ -16,6 +16,8 @@ from .layout import Layout, shapes_in, without_sizes
 MAX_REASONS = 32
 """Reasons for misses that are told apart; later ones are counted together."""
 OTHER = "other arguments"
+MAX_ALIKE = 128
+"""Layouts that are looked at to see which sizes differ."""
 
 
 class Profile:
@@ -29,7 +31,7 @@ class Profile:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        self.layouts: OrderedDict[tuple[Layout, ...], int] = OrderedDict()
+        self.layouts: dict[tuple[Layout, ...], int] = {}
         self.misses: Counter[str] = Counter()
         self._since: Counter[tuple[Layout, ...]] = Counter()
 
@@ -48,10 +50,11 @@ class Profile:
         del self._since[layouts]
 
     def shapes_like(self, layouts: tuple[Layout, ...]) -> list[tuple[tuple[int, ...], ...]]:
-        """The shapes in all layouts that differ from these in sizes and strides only; theirs last.
+        """The shapes in the latest layouts that differ from these in sizes and strides only; theirs
+        last.
         """
-        form = tuple(map(without_sizes, layouts))
-        alike = [k for k in self.layouts if k != layouts and tuple(map(without_sizes, k)) == form]
+        form, latest = tuple(map(without_sizes, layouts)), list(self.layouts)[-MAX_ALIKE:]
+        alike = [k for k in latest if k != layouts and tuple(map(without_sizes, k)) == form]
         return [*map(shapes_in, alike), shapes_in(layouts)]
 
     def missed(self, reason: str) -> None:

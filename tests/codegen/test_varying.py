@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 import jitlang as jl
-from jitlang import Tensor, config
+from jitlang import Tensor, background, config
 from jitlang.codegen import MISS, compile_static, rows, varying_code
 from jitlang.codegen.amounts import Amount, Learner, value_for
 from jitlang.codegen.static import StaticFunction
@@ -490,3 +491,25 @@ def test_a_function_that_has_no_such_form_settles() -> None:
     assert script.explain().generic_calls == served + 1
     (executor,) = [version.executor for version in script._versions.values()]
     assert executor.settled is not None
+
+
+def test_threads_and_the_background_get_the_function_for_other_sizes() -> None:
+    def calls(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(400):
+            x = made(int(rng.integers(1, 50)), 5)
+            assert_alike(script(x, bias), (x + bias).relu())
+
+    bias = made(5)
+    script = jl.script(with_bias)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(calls, range(4)))
+    assert "x: Tensor float32 [s0, 5], contiguous" in str(script.explain())
+    script = jl.script(with_bias)
+    with config.override(executor="background"):
+        for seed in range(100):
+            calls(seed)
+            background.wait()
+            if "[s0, 5], contiguous" in str(script.explain()):
+                return
+    raise AssertionError(str(script.explain()))
