@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import config, dtypes, fft, jit, linalg, nn, special
+from . import config, dtypes, fft, jit, linalg, nn, random, special
 from .arrays import Device
 from .codegen import get_num_threads, set_num_threads
 from .config import (
@@ -48,6 +48,15 @@ from .dtypes import bool_ as bool
 from .dtypes import default_dtype as get_default_dtype
 from .dtypes import set_default_dtype as set_default_dtype
 from .errors import CompileError, FallbackWarning
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from .script import ScriptFunction, ignore, script
 from .tensor import (
     Size,
@@ -95,6 +104,7 @@ __all__ = [
     "DType",
     "Device",
     "FallbackWarning",
+    "Generator",
     "ScriptFunction",
     "Size",
     "Tensor",
@@ -106,6 +116,7 @@ __all__ = [
     "complex64",
     "complex128",
     "config",
+    "default_generator",
     "device",
     "double",
     "dtype",
@@ -121,9 +132,11 @@ __all__ = [
     "from_numpy",
     "get_default_dtype",
     "get_num_threads",
+    "get_rng_state",
     "half",
     "ignore",
     "iinfo",
+    "initial_seed",
     "int",
     "int8",
     "int16",
@@ -133,11 +146,14 @@ __all__ = [
     "jit",
     "linalg",
     "long",
+    "manual_seed",
     "nn",
     "no_grad",
     "optimized_execution",
     "promote_types",
+    "random",
     "script",
+    "seed",
     "set_default_dtype",
     "set_executor",
     "set_fusion_strategy",
@@ -145,6 +161,7 @@ __all__ = [
     "set_num_profiled_runs",
     "set_num_threads",
     "set_printoptions",
+    "set_rng_state",
     "short",
     "special",
     "tensor",

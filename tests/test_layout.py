@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ir",),
     ("ops",),
     ("tensor",),
+    ("random",),
     ("values",),
     ("module",),
     ("frontend", "passes"),

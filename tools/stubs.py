@@ -28,10 +28,13 @@ from typing import Any, TypeAlias, TypeVar, overload
 import numpy as np
 
 from . import config as config, dtypes as dtypes, fft as fft, jit as jit, linalg as linalg
-from . import nn as nn, special as special
+from . import nn as nn, random as random, special as special
 from .arrays import Device as Device, Size as Size
 from .dtypes import DType as DType, finfo as finfo, iinfo as iinfo
 from .errors import CompileError as CompileError, FallbackWarning as FallbackWarning
+from .random import Generator as Generator, default_generator as default_generator
+from .random import get_rng_state as get_rng_state, initial_seed as initial_seed
+from .random import manual_seed as manual_seed, seed as seed, set_rng_state as set_rng_state
 from .script import ScriptFunction as ScriptFunction
 from .tensor import enable_grad as enable_grad, is_grad_enabled as is_grad_enabled
 from .tensor import no_grad as no_grad, set_grad_enabled as set_grad_enabled
@@ -68,7 +71,7 @@ def stub() -> str:
     lines = [_HEAD, *(f"{name}: DType" for name in dtypes), "", *_tensor_class(), ""]
     named = {*dtypes, "Array", "dtype", "device", "Tensor", "DType", "Device", "CompileError",
              "FallbackWarning", "ScriptFunction", "Size", "config", "dtypes", "jit", "nn", "fft",
-             "linalg", "special", "finfo",
+             "linalg", "special", "finfo", *jitlang.random.__all__, "random",
              "iinfo", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"}  # fmt: skip
     given = {*named, *(line.split("(")[0].removeprefix("def ") for line in _FUNCTIONS)}
     lines += [*_FUNCTIONS, *(f"{name}: Any" for name in jitlang.__all__ if name not in given)]

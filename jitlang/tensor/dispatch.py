@@ -28,6 +28,7 @@ from ..ir.opdef import OPS, OpDef
 from ..ir.schema import Argument
 from ..ir.types import TensorType, Type
 from ..ops.broadcast import as_torch_error
+from ..ops.generator import Generator
 from ..ops.rows import kernel_of
 from .core import Tensor, box, bump_version, rebind
 from .recording import (
@@ -91,7 +92,8 @@ def without_readers() -> Iterator[None]:
 _PLAIN: dict[type, Type] = {
     bool: ty.BOOL, int: ty.INT, float: ty.FLOAT, complex: ty.COMPLEX, str: ty.STR,
     type(None): ty.NONE,
-    DType: ty.DTYPE, Device: ty.DEVICE, Tensor: ty.TENSOR, np.ndarray: ty.TENSOR,
+    DType: ty.DTYPE, Device: ty.DEVICE, Generator: ty.GENERATOR, Tensor: ty.TENSOR,
+    np.ndarray: ty.TENSOR,
 }  # fmt: skip
 
 
