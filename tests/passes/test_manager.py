@@ -16,7 +16,7 @@ from jitlang.passes.pipelines import PIPELINES
 
 VERBS = (
     "inline", "eliminate", "propagate", "simplify", "scalarize", "dissolve", "hoist", "unroll",
-    "functionalize", "settle", "decompose",
+    "functionalize", "settle", "decompose", "spell",
 )  # fmt: skip
 TEXT = """graph(%x : int):
   %a : int = aten::mul(%x, %x)
