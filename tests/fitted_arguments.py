@@ -569,7 +569,7 @@ def _integers(make: Maker) -> Named:
     return {"self": first, "other": second}
 
 
-@fits("polygamma")
+@fits("polygamma", "special_polygamma")
 def _orders(make: Maker) -> Named:
     return {"n": make.pick(0, 1, 2, 3, 4, 7, -1)}
 
@@ -785,3 +785,24 @@ def _spectra(make: Maker) -> Named:
         "window": None, "onesided": make.pick(None, halves), "length": make.pick(None, None, 9),
         "return_complex": make.pick(False, False, not halves),
     }  # fmt: skip
+
+
+# Bags ---------------------------------------------------------------------------------------------
+
+
+@fits("embedding_bag")
+def _bags(make: Maker) -> Named:
+    make.dtype = make.pick("float32", "float64")
+    indices = make.numpy.integers(0, 6, 5)
+    ends = sorted(make.pick(0, 2, 3, 5) for _ in range(2))
+    last = make.pick(True, False)
+    mode = make.pick(0, 1, 2)
+    given: Named = {
+        "weight": make.normal(6, 3), "indices": indices, "mode": mode, "sparse": False,
+        "offsets": np.array([0, *ends, *([5] if last else [])], "int64"),
+        "include_last_offset": last, "scale_grad_by_freq": False,
+        "per_sample_weights": make.pick(None, make.normal(5)) if mode == 0 else None,
+    }  # fmt: skip
+    if make.op.overload:
+        given["padding_idx"] = make.pick(None, 1, 3)
+    return given

@@ -11,7 +11,7 @@ FAMILIES = (
     "assembling", "repeat", "index", "scatter", "sort", "reduce", "softmax", "scan", "statistics",
     "linalg", "decompositions", "matrices", "search", "recurrent", "resample", "sampling",
     "patches", "contract", "creation", "convert", "random", "dropout", "distributions", "draws",
-    "special", "loss", "distances", "normalization", "padding", "attention", "transformer",
+    "special", "loss", "distances", "normalization", "padding", "bags", "attention", "transformer",
     "grad_state", "spectral", "dynamic", "arrays", "numpy_rows",
 )  # fmt: skip
 

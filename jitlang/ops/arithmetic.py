@@ -9,7 +9,7 @@ from .. import dtypes
 from ..dtypes import Category
 from ..ir.opdef import Result
 from .pointwise import is_floating, not_implemented
-from .rows import alias, op, pointwise
+from .rows import alias, inplace, op, pointwise
 from .rules import same_type
 
 FLOATING = Result.FLOATING
@@ -77,6 +77,27 @@ pointwise(
     result=FLOATING,
     rejects=not_implemented("xlogy_cpu", Category.COMPLEX),
 )
+pointwise(
+    "aten::xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor",
+    _xlogy,
+    result=FLOATING,
+    inplace=False,
+    method=None,
+    rejects=not_implemented("xlogy_cpu", Category.COMPLEX),
+)
+for _overload, _arguments in (
+    ("", "Tensor self, Tensor other"),
+    (".other_scalar", "Tensor self, Scalar other"),
+    (".self_scalar", "Scalar self, Tensor other"),
+):
+    pointwise(
+        f"aten::special_xlogy{_overload}({_arguments}) -> Tensor",
+        _xlogy,
+        result=FLOATING,
+        inplace=False,
+        method=None,
+        rejects=not_implemented("xlogy_cpu", Category.COMPLEX),
+    )
 pointwise(
     "aten::special_xlog1py(Tensor self, Tensor other) -> Tensor",
     _xlog1py,
@@ -152,11 +173,13 @@ def _nan_to_num(
     return xp.nan_to_num(x, nan=nan or 0.0, posinf=posinf, neginf=neginf)
 
 
-op(
-    "aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None)"
-    " -> Tensor",
-    impl=_nan_to_num,
-    infer=same_type,
+inplace(
+    op(
+        "aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None)"
+        " -> Tensor",
+        impl=_nan_to_num,
+        infer=same_type,
+    ),
 )
 for _name, _limit in (("isposinf", INF), ("isneginf", -INF)):
     pointwise(
@@ -186,7 +209,7 @@ ALIASES = {
     "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
     "arctanh": "atanh", "special_expit": "sigmoid", "special_erf": "erf", "special_erfc": "erfc",
     "special_exp2": "exp2", "special_expm1": "expm1", "special_log1p": "log1p",
-    "special_xlogy": "xlogy",
+    "special_logit": "logit",
 }  # fmt: skip
 for _new, _old in ALIASES.items():
     alias(f"aten::{_new}", f"aten::{_old}")

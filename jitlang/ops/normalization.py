@@ -12,10 +12,11 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import DType
+from ..ir.types import Type
 from .composite import Reading
 from .reduce import lacks_kernel
 from .rows import composite
-from .rules import made, same_type, tensor_at
+from .rules import made, retyped, same_type, tensor_at
 from .traits import execution_dtype
 
 
@@ -94,6 +95,18 @@ def _layer_norm(
     x = _wide(m, a)
     normalized = _normalized(m, x, *_mean_and_variance(m, x, dims), eps)
     return m.cast(_scaled(m, normalized, weight, bias), m.dtype(a))
+
+
+def _native_layer_norm(
+    m: Reading, a: Any, shape: Sequence[int], weight: Any, bias: Any, eps: float
+) -> tuple[Any, Any, Any]:
+    """What `layer_norm` gives, and the means and inverse deviations that it took."""
+    dims = _check_tail(m, a, shape, weight, bias)
+    found = _layer_norm(m, a, shape, weight, bias, eps, True)
+    mean, variance = _mean_and_variance(m, _wide(m, a), dims)
+    given = next((p for p in (weight, bias) if p is not None), a)
+    moments = (mean, m.rsqrt(m.add(variance, eps)))
+    return found, *(m.cast(each, m.dtype(given)) for each in moments)
 
 
 def _rms_norm(m: Reading, a: Any, shape: Sequence[int], weight: Any, eps: float | None) -> Any:
@@ -225,6 +238,12 @@ def _weight_norm(m: Reading, v: Any, g: Any, dim: int) -> Any:
     return m.cast(m.mul(x, m.div(m.cast(g, m.dtype(x)), norm)), m.dtype(v))
 
 
+def _with_moments(types: Sequence[Type], constants: Sequence[Any]) -> Sequence[Type]:
+    a = tensor_at(types)
+    moments = made(retyped(a, None), None)
+    return made(a, a.sizes), moments, moments
+
+
 _NAMED: dict[str, Any] = {"infer": same_type, "method": None}
 _STATISTICS = "Tensor? weight, Tensor? bias, Tensor(a!)? running_mean, Tensor(b!)? running_var"
 composite(
@@ -232,6 +251,13 @@ composite(
     "bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor",
     _layer_norm,
     **_NAMED,
+)
+composite(
+    "aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? "
+    "bias, float eps) -> (Tensor, Tensor, Tensor)",
+    _native_layer_norm,
+    infer=_with_moments,
+    method=None,
 )
 composite(
     "aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) "

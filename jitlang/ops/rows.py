@@ -179,11 +179,8 @@ def alias(new: str, old: str) -> None:
     """Offer the pointwise rows of an operator, with their in-place forms, under another name."""
     for name in (old, f"{old}_"):
         for row in tuple(OPS.overloads(name)):
-            if row.is_pointwise or row in _base_of:
+            if row.is_pointwise or row in _base_of or row.overload.endswith("_mode"):
                 _add_alias(row, new + name.removeprefix(old))
-    for row in tuple(OPS.overloads(old)):
-        if row.overload.endswith("_mode"):
-            _add_alias(row, new)
 
 
 def _add_alias(row: OpDef, name: str) -> None:

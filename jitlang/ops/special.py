@@ -76,6 +76,7 @@ pointwise(
     inplace=False,
     rejects=_no_complex("polygamma"),
 )
+alias("aten::special_polygamma", "aten::polygamma")
 
 
 def _log_gamma_of_matrices(m: Any, x: Any, p: int) -> Any:

@@ -56,7 +56,9 @@ SPECIAL = (
     1e-7, 88.8, -104.0, 1e30, -1e30, 0.49999997, 2.5,
 )  # fmt: skip
 # Torch reads it past its strides.
-_CONTIGUOUS = ("batch_sizes", "lengths", "targets", "input_lengths", "target_lengths")
+_CONTIGUOUS = (
+    "batch_sizes", "indices", "offsets", "lengths", "targets", "input_lengths", "target_lengths",
+)  # fmt: skip
 _INTEGERS = {"memory_format": (0,), "reduction": (0, 1, 2)}
 EXTREME_INTEGERS = (0, 1, -1, 2, 7, 63, 64, 127, -128, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 

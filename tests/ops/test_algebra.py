@@ -23,6 +23,7 @@ OPTIONS = {
     "aten::mvlgamma": {"p": 2},
     "aten::special_multigammaln": {"p": 2},
     "aten::polygamma": {"n": 2},
+    "aten::special_polygamma": {"n": 2},
 }
 REPRESENTATIVES = (
     dtypes.bool_,

@@ -65,3 +65,11 @@ def test_a_layer_is_its_parts():
     expected = jl.linear(each.transpose(1, 2).reshape(2, 3, 8), out, out_bias)
     assert np.allclose(found.numpy(), expected.numpy(), atol=1e-5)
     assert np.allclose(weights.sum(-1).numpy(), 1, atol=1e-6)
+
+
+def test_bags_are_sums_of_embeddings():
+    weight, indices = jl.randn(6, 3), jl.tensor([0, 5, 2, 2])
+    found, bags, sizes, _ = jl.embedding_bag(weight, indices, jl.tensor([0, 1, 1]))
+    assert jl.equal(found[0], weight[0]) and not found[1].any()
+    assert np.allclose(found[2].numpy(), (weight[5] + 2 * weight[2]).numpy())
+    assert bags.tolist() == [0, 2, 2, 2] and sizes.tolist() == [1, 0, 3]
