@@ -19,7 +19,7 @@ from .actions import TUPLE, Plan, Run
 from .cpython import I32, POINTER
 from .forms import Form
 from .guards import FlatGuard, Guard
-from .kernel import Access
+from .kernel_memory import Access
 from .launch import Call, flat_chunk
 from .native import LONG_WORK, Frame, NativeEmitter
 from .scalar import I64

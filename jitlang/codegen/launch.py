@@ -21,7 +21,8 @@ from ..dtypes import Category
 from ..fuser.plan import Apply, LoopPlan, Unsupported
 from ..fuser.stages import Places, Read, Stage, Target
 from ..fuser.tensors import Step, numbered
-from .kernel import Access, Layout, Shape, accesses_of, kernel_text
+from .kernel import kernel_text
+from .kernel_memory import Access, Layout, Shape, accesses_of
 from .llvm import Library, compile_module
 from .schedule import scratch_bytes
 from .target import host

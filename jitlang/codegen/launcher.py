@@ -24,7 +24,7 @@ import numpy as np
 
 from . import objects
 from .entry import builtin_function
-from .kernel import Access
+from .kernel_memory import Access
 from .launch import Call, Launch, flat_chunk
 from .llvm import Library, compile_module
 from .threads import CAPACITY, parallel_address

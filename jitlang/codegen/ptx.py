@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from ..fuser.plan import LoopPlan, Unsupported
 from .assembler import Lane, integer
-from .kernel import Access, KernelWriter, Layout, Shape
+from .kernel import KernelWriter
+from .kernel_memory import Access, Layout, Shape
 from .llvm import emit_device_assembly
 
 ARCHITECTURE = "sm_90"

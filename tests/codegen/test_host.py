@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from number_loops import collatz, mandelbrot
 
 import jitlang
 from jitlang.codegen import compile_host
@@ -69,30 +70,6 @@ def test_native_code_does_what_python_does(name: str) -> None:
 
 
 # Numbers ------------------------------------------------------------------------------------------
-
-
-def collatz(limit: int) -> int:
-    best = 0
-    for start in range(1, limit):
-        n, steps = start, 0
-        while n != 1:
-            n = n // 2 if n % 2 == 0 else 3 * n + 1
-            steps += 1
-        best = max(best, steps)
-    return best
-
-
-def mandelbrot(width: int, height: int, limit: int) -> int:
-    total = 0
-    for row in range(height):
-        for column in range(width):
-            x0, y0 = column * 3.5 / width - 2.5, row * 2.0 / height - 1.0
-            x, y, count = 0.0, 0.0, 0
-            while x * x + y * y <= 4.0 and count < limit:
-                x, y = x * x - y * y + x0, 2.0 * x * y + y0
-                count += 1
-            total += count
-    return total
 
 
 @pytest.mark.parametrize(("fn", "args"), [(collatz, (3000,)), (mandelbrot, (60, 40, 50))])

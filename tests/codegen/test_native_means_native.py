@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from number_loops import collatz, mandelbrot
 
 import jitlang as jl
 from demo import cells
@@ -28,32 +29,6 @@ def normalized(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     centred = x - x.mean(-1, keepdim=True)
     scale = (centred * centred).mean(-1, keepdim=True) + 1e-5
     return centred * scale.rsqrt() * weight + bias
-
-
-@jl.script
-def collatz(limit: int) -> int:
-    longest = 0
-    for start in range(1, limit):
-        n, steps = start, 0
-        while n != 1:
-            n = n // 2 if n % 2 == 0 else 3 * n + 1
-            steps += 1
-        longest = max(longest, steps)
-    return longest
-
-
-@jl.script
-def mandelbrot(width: int, height: int, limit: int) -> int:
-    total = 0
-    for row in range(height):
-        for column in range(width):
-            x0, y0 = column * 3.5 / width - 2.5, row * 2.0 / height - 1.0
-            x, y, count = 0.0, 0.0, 0
-            while x * x + y * y <= 4.0 and count < limit:
-                x, y = x * x - y * y + x0, 2.0 * x * y + y0
-                count += 1
-            total += count
-    return total
 
 
 @jl.script
@@ -79,8 +54,8 @@ WORKLOADS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int]] = {
     "softmax": (softmax, (jl.randn(50, 60),), 1),
     "layer_norm": (normalized, (jl.randn(50, 60), jl.randn(60), jl.randn(60)), 1),
     "newton": (newton, (jl.rand(100) + 1, 1e-3), 2),
-    "collatz": (collatz, (300,), 0),
-    "mandelbrot": (mandelbrot, (20, 20, 50), 0),
+    "collatz": (jl.script(collatz), (300,), 0),
+    "mandelbrot": (jl.script(mandelbrot), (20, 20, 50), 0),
 }
 """Function, arguments, and how many fusion groups there are: that they stay few is what makes them
 fast.
