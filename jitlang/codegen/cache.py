@@ -26,7 +26,7 @@ from .. import config
 MAGIC = b"JLOBJ\x00\x00\x01"
 _DIGEST = 32
 _HEADER = len(MAGIC) + _DIGEST + 8 + _DIGEST
-_SWEEP_EVERY = 64  # stores between two looks at the folder's size
+_SWEEP_EVERY = 64  # about how many stores there are between two looks at the folder's size
 _STALE_SECONDS = 3600.0  # a temporary file this old was left by a process that died
 
 
@@ -35,7 +35,6 @@ class ObjectCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._stores = 0
 
     def load(self, key: bytes) -> bytes | None:
         """The object stored under a key, or None. A damaged entry is removed."""
@@ -53,7 +52,9 @@ class ObjectCache:
         return found
 
     def store(self, key: bytes, image: bytes) -> None:
-        """Keep an object."""
+        """Keep an object. Looking at the whole folder takes long, so some keys do that for all: no
+        process needs to count, and none pays for it at its first object more than at others.
+        """
         with suppress(OSError):
             handle, name = tempfile.mkstemp(prefix="new-", dir=self.folder)
             try:
@@ -63,26 +64,27 @@ class ObjectCache:
             except OSError:
                 Path(name).unlink(missing_ok=True)
                 raise
-            if self._stores % _SWEEP_EVERY == 0:
+            if key[0] % _SWEEP_EVERY == 0:
                 self.sweep(config.current().max_cache_bytes)
-            self._stores += 1
 
     def sweep(self, limit: int) -> None:
         """Remove the least recently used entries until the rest fit in `limit` bytes."""
         entries = sorted(self._entries(), reverse=True)
         total = 0
-        for used, size, path in entries:
+        for used, size, name in entries:
             total += size
-            is_stale = path.name.startswith("new-") and used < time.time() - _STALE_SECONDS
+            is_stale = name.startswith("new-") and used < time.time() - _STALE_SECONDS
             if total > limit or is_stale:
                 with suppress(OSError):
-                    path.unlink()
+                    (self.folder / name).unlink()
 
-    def _entries(self) -> Iterator[tuple[float, int, Path]]:
-        for path in self.folder.iterdir():
-            with suppress(OSError):
-                status = path.lstat()
-                yield status.st_mtime, status.st_size, path
+    def _entries(self) -> Iterator[tuple[float, int, str]]:
+        """When each was used last, its size and its name."""
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield status.st_mtime, status.st_size, entry.name
 
     def _path(self, key: bytes) -> Path:
         return self.folder / f"{key.hex()}.o"

@@ -1,6 +1,7 @@
 """Modules become code, are found again by content, and damaged objects are never linked."""
 
 import ctypes
+import hashlib
 import multiprocessing
 import random
 
@@ -148,16 +149,23 @@ def test_no_cache():
         assert add()[1](1, 2) == 3
 
 
-def test_the_folder_stays_bounded(folder):
+def test_the_folder_stays_bounded(folder, monkeypatch):
+    """Though not every store looks at all of it, whoever stores."""
     folder.mkdir(mode=0o700)
-    store = cache.ObjectCache(folder)
-    with config.override(max_cache_bytes=10_000):
-        for n in range(200):
-            store.store(n.to_bytes(32, "big"), bytes(1000))
-        store.sweep(10_000)
+    looks, sweep = [], cache.ObjectCache.sweep
+    monkeypatch.setattr(
+        cache.ObjectCache, "sweep", lambda self, limit: looks.append(sweep(self, limit))
+    )
+    keys = [hashlib.sha256(n.to_bytes(2, "big")).digest() for n in range(1000)]
+    with config.override(cache_dir=str(folder), max_cache_bytes=10_000):
+        for number, key in enumerate(keys, 1):
+            cache.open_cache().store(key, bytes(1000))
+            assert number % 50 or len(list(folder.iterdir())) < 300
+    assert len(keys) / 128 < len(looks) < len(keys) / 32
+    cache.open_cache().sweep(10_000)
     kept = list(folder.iterdir())
     assert 1 <= len(kept) and sum(path.stat().st_size for path in kept) <= 10_000
-    assert store.load((199).to_bytes(32, "big")) == bytes(1000)
+    assert cache.ObjectCache(folder).load(keys[-1]) == bytes(1000)
 
 
 def _store_many(folder, seed):
