@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from differential import REAL, check, samples
 
-from jitlang import config, dtypes, ops
+from jitlang import dtypes, ops
 from jitlang.ir.opdef import OPS
 from jitlang.ops.traits import Role, roles_of
 
@@ -21,12 +21,6 @@ FALL_BACK = (
     "float as",
     "natural_power",
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_folder():
-    with config.override(cache_dir="off"):
-        yield
 
 
 def number_for(argument, dtype, seed):
