@@ -4,24 +4,34 @@
 
 Where only the rows of A and C vary, as a batch does that is multiplied with weights, a product is
 generated: as in `gemm.py`, but for tiles of whole heights, one after the other while there are rows
-for them, and smaller ones for the rest. `sizes` points to the number of rows. All other products go
+for them, and smaller ones for the rest. Few rows are not worth packing B and are computed each by
+itself. `sizes` points to the number of rows. All other products go
 to the BLAS that NumPy has loaded; `_by_blas` says what `sizes` are then. All sizes are positive.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ..dtypes import DType, float32
 from ..fuser.plan import Unsupported
 from .amounts import Amount
 from .assembler import WIDE, Lane, constant, integer
 from .blas import PLAIN, ROW_MAJOR, TRANSPOSED, find_gemm
-from .gemm import PANEL_BYTES, ROWS_BYTES, GemmWriter, Slab, Source, Tiling, depth_of
+from .gemm import FEW_ROWS, PANEL_BYTES, ROWS_BYTES, GemmWriter, Slab, Source, Tiling, depth_of
 from .llvm import compile_module
 from .matrix import MatrixAssembler, ProductSpec, Shape, Visit, module_of, shape_of
-from .product import LARGE, PARALLEL_FLOPS, PIECES, Product, packing_pays, product_for, symbol_of
+from .product import (
+    LARGE,
+    PARALLEL_FLOPS,
+    PIECES,
+    Product,
+    packing_pays,
+    product_for,
+    symbol_of,
+    writer_of,
+)
 from .target import host
 from .threads import parallel_address, thread_count
 
@@ -105,7 +115,7 @@ class RowsWriter(GemmWriter):
     def text(self, pieces: int) -> str:
         """The module of `product`, and of what belongs to it."""
         whole = self.whole_function()
-        functions = [whole, self.choice(pieces)]
+        functions = [whole, self.choice(pieces), *self.row_function]
         if pieces > 1:
             functions.append(self.piece_function(pieces))
         return module_of([*functions, *self.extra_functions()])
@@ -163,22 +173,49 @@ class RowsWriter(GemmWriter):
         units = a.mul(self.count_of_blocks(), integer(self.strips))
         return a.binary("udiv", a.add(units, integer(pieces - 1)), integer(pieces))
 
+    @cached_property
+    def row_function(self) -> list[str]:
+        """The product of one row, where B can be read as it lies."""
+        if self.tiling.source is Source.PACKED:
+            return []
+        writer = writer_of(replace(self.spec, m=1).normalized(), False, self.shape)
+        if isinstance(writer, GemmWriter) and writer.tiling.source is not Source.DIRECT:
+            return []
+        return [writer.function().replace("define void @product", "define internal void @row")]
+
     def choice(self, pieces: int) -> str:
-        """`product`: on one thread, or where there are rows enough on all."""
+        """`product`: row by row, on one thread, or where there are rows enough on all."""
+        a = self.a
+        self.read_rows()
+        if not self.row_function:
+            self.all_rows(pieces)
+            return self.finished(PRODUCT, "void")
+        are_few = a.compare("ule", self.rows, integer(FEW_ROWS))
+        with a.when(are_few), a.loop(integer(0), self.rows) as row:
+            x = a.moved(Lane("%a", "ptr"), (row, self.spec.a_strides[0]))
+            z = a.moved(Lane("%c", "ptr"), (row, self.spec.c_strides[0]))
+            a.write(f"call void @row({x}, ptr %b, {z}, ptr %scratch)")
+        with a.when(self.opposite(are_few)):
+            self.all_rows(pieces)
+        return self.finished(PRODUCT, "void")
+
+    def opposite(self, condition: Lane) -> Lane:
+        return self.a.binary("xor", condition, Lane("true", "i1", 1, True))
+
+    def all_rows(self, pieces: int) -> None:
+        """The product of more than a few rows."""
         a, spec = self.a, self.spec
         operands = [Lane(name, "ptr") for name in ("%a", "%b", "%c", "%scratch", "%sizes")]
         whole = f"call void @whole({', '.join(map(str, operands))})"
         if pieces == 1:
             a.write(whole)
-            return self.finished(PRODUCT, "void")
-        self.read_rows()
+            return
         flops_of_row = 2 * spec.n * spec.k * spec.dtype.itemsize // float32.itemsize
         is_long = a.compare("uge", self.rows, integer(-(-PARALLEL_FLOPS // flops_of_row)))
-        with a.when(a.binary("xor", is_long, Lane("true", "i1", 1, True))):
+        with a.when(self.opposite(is_long)):
             a.write(whole)
         with a.when(is_long):
             self.call_pool(pieces, operands)
-        return self.finished(PRODUCT, "void")
 
     def call_pool(self, pieces: int, operands: list[Lane]) -> None:
         a = self.a

@@ -194,7 +194,7 @@ CASES: dict[str, Case] = {
 def test_one_function_serves_all_sizes(name: str) -> None:
     function, arguments = CASES[name]
     version, exact = varying(function, arguments(5, 9), arguments(8, 12))
-    for n, m in [(5, 9), (8, 12), (1, 1), (1, 40), (33, 1), (2, 2), (60, 130), (17, 17)]:
+    for n, m in [(5, 9), (8, 12), (1, 1), (1, 40), (33, 1), (2, 2), (60, 130), (4, 4)]:
         given = arguments(n, m)
         assert_alike(version.function(*given), exact(*given))
 
