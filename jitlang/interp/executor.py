@@ -39,6 +39,7 @@ from .layout import (
     first_difference,
     is_plain,
     layouts_of,
+    wants_gradients,
     without_sizes,
 )
 from .machine import Routine, assemble
@@ -145,6 +146,7 @@ class Executor:
         self._compiler = compiler
         self._generic: GenericForm | None = None
         self._not_specialized = ""
+        self._not_recorded: dict[tuple[Layout, ...], str] = {}  # layouts without version, and why
         self._not_for_any_size = ""
         self._failures: list[str] = []
         self._attempts = 0  # to make a version that takes other sizes
@@ -227,7 +229,11 @@ class Executor:
             self._on(Event.PROFILED)
         else:
             self.profile.missed(self._refusal(layouts))
-        is_due = seen > settings.num_profiled_runs and all(map(is_plain, layouts))
+        is_due = (
+            seen > settings.num_profiled_runs
+            and all(map(is_plain, layouts))
+            and layouts not in self._not_recorded
+        )
         if self._is_open(settings) and is_due:
             self._request_version(layouts, arguments, settings)
             result = self._by_version(arguments)
@@ -382,7 +388,11 @@ class Executor:
             if self._not_specialized or self._is_retired:
                 return
             compile = partial(self._compiler, self.graph, arguments, callback_of)
-            made, self._not_specialized = self._attempt(compile)
+            made, reason = self._attempt(compile)
+            if made is None and any(map(wants_gradients, layouts)):
+                self._not_recorded[layouts] = reason  # without gradients there may be one
+                return
+            self._not_specialized = reason
             if made is None:
                 self._misses_left = 0  # other sizes make nothing better
                 self._on(Event.UNSUPPORTED)
@@ -502,7 +512,7 @@ class Executor:
             groups=groups_of(generic.graph) if generic is not None else [],
             callbacks=[describe_callback(n) for n in generic.callbacks] if generic else [],
             bailouts=generic.bailouts if generic is not None else {},
-            not_specialized=self._not_specialized,
+            not_specialized=self._not_specialized or next(iter(self._not_recorded.values()), ""),
             not_for_any_size=self._not_for_any_size,
             misses=dict(self.profile.misses),
             failures=list(self._failures),

@@ -96,7 +96,7 @@ def shapes_in(layouts: Sequence[Layout]) -> tuple[tuple[int, ...], ...]:
 def without_sizes(layout: Layout) -> Hashable:
     """What is left of a layout when sizes and strides do not count."""
     if isinstance(layout, ArrayLayout):
-        return layout.owner, layout.dtype, len(layout.shape)
+        return layout.owner, layout.dtype, len(layout.shape), layout.requires_grad
     if isinstance(layout, GroupLayout):
         return layout.owner, layout.keys, tuple(map(without_sizes, layout.parts))
     return layout.owner
@@ -124,6 +124,13 @@ def is_plain(layout: Layout) -> bool:
         return True
     is_known = layout.owner in (Tensor, np.ndarray) and layout.device == "cpu"
     return is_known and layout.aligned and layout.dtype.isnative
+
+
+def wants_gradients(layout: Layout) -> bool:
+    """Whether the argument, or a part of it, requires a gradient."""
+    if isinstance(layout, GroupLayout):
+        return any(map(wants_gradients, layout.parts))
+    return isinstance(layout, ArrayLayout) and layout.requires_grad
 
 
 def _array_layout(owner: type, array: Any, requires_grad: bool) -> ArrayLayout:

@@ -109,6 +109,25 @@ def test_leaves_are_not_written_in_any_phase():
     assert leaf.tolist() == [2, 2]
 
 
+def test_what_gradients_keep_from_native_code_is_native_without_them():
+    @jl.script
+    def either(x: Tensor, y: Tensor):
+        z = y
+        if x.sum() > 0:
+            z = y * x
+        return z * 2 + 1
+
+    x, y = jl.ones(4), jl.ones(4)
+    leaf = jl.ones(4).requires_grad_()
+    for _ in range(CALLS):
+        assert either(leaf, y).requires_grad
+        assert not either(leaf.detach().neg().requires_grad_(), y).requires_grad
+    assert "is not known" in str(either.explain())
+    for _ in range(CALLS):
+        assert not either(x, y).requires_grad
+    assert either.explain().versions[0].calls >= 3
+
+
 def test_arrays_stay_arrays():
     for _ in range(CALLS):
         made = scaled(np.ones(4, "f"), np.ones(4, "f"))
