@@ -93,6 +93,7 @@ op(
     "-> Tensor(a)",
     impl=_to_dtype,
     infer=_dtype_rule(1),
+    grad=lambda m, g, r, a, *how: (m.type_as(g, a),),
     function=None,
 )
 op(

@@ -554,7 +554,20 @@ op(
     infer=_selected_by_index,
     grad=lambda m, g, r, a, dim, index: (m.index_add(m.zeros_like(a), dim, index, g), None),
 )
-op("aten::take(Tensor self, Tensor index) -> Tensor", impl=_take, infer=_like_index)
+
+
+def _put_back(m: Any, g: Any, a: Any, index: Any) -> Any:
+    """Elements added up where they were taken from."""
+    places = [m.flatten(index)]
+    return m.reshape_as(m.index_put(m.flatten(m.zeros_like(a)), places, m.flatten(g), True), a)
+
+
+op(
+    "aten::take(Tensor self, Tensor index) -> Tensor",
+    impl=_take,
+    infer=_like_index,
+    grad=lambda m, g, r, a, index: (_put_back(m, g, a, index), None),
+)
 op(
     "aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
     impl=_take_along_dim,

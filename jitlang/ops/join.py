@@ -262,10 +262,18 @@ def _narrowed_sizes(tensor: TensorType, constants: Sequence[Any]) -> Sizes | Non
     return replaced(tensor.sizes, at, length if isinstance(length, int) else None)
 
 
+def _end_of(start: int, length: int) -> int | None:
+    """Where a slice ends; None for the end of a dimension, from which `start` is counted."""
+    return None if start < 0 and start + length == 0 else start + length
+
+
 op(
     "aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)",
     impl=_narrow,
     infer=sizes_rule(_narrowed_sizes),
+    grad=lambda m, g, r, a, dim, start, length: (
+        m.slice_scatter(m.zeros_like(a), g, dim, start, _end_of(start, length)),
+    ),
 )
 op(
     "aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)",

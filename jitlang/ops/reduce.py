@@ -223,6 +223,16 @@ def pair_rule(dim: int, keep: int | None, second: DType | None = dtypes.int64) -
     return infer
 
 
+def _kept(m: Any, g: Any, a: Any, dim: Dims, keepdim: bool) -> Any:
+    """The gradient of a result of a reduction, with the reduced dimensions as ones."""
+    if keepdim or dim is None:
+        return g
+    rank = m.dim(a)
+    for each in sorted(d % rank for d in ([dim] if isinstance(dim, int) else dim)):
+        g = m.unsqueeze(g, each)
+    return g
+
+
 op(
     "aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     impl=lambda xp, a, dtype: _sum(xp, a, None, False, dtype),
@@ -234,6 +244,7 @@ op(
     "dtype=None) -> Tensor",
     impl=_sum,
     infer=reduction_rule(1, 2, 3, summed),
+    grad=lambda m, g, r, a, dim, keepdim, dtype: (m.expand_as(_kept(m, g, a, dim, keepdim), a),),
 )
 op(
     "aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
@@ -257,6 +268,9 @@ op(
     "Tensor",
     impl=_mean,
     infer=reduction_rule(1, 2, 3),
+    grad=lambda m, g, r, a, dim, keepdim, dtype: (
+        m.expand_as(_kept(m, g, a, dim, keepdim), a) * m.numel(r) / m.numel(a),
+    ),
 )
 op(
     "aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "

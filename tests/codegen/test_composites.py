@@ -8,6 +8,7 @@ import pytest
 
 import jitlang as jl
 from jitlang.codegen import MISS, compile_static
+from jitlang.codegen.guards import guard_inputs
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
@@ -15,7 +16,10 @@ from jitlang.ir import types as ty
 from jitlang.ir.builder import Builder
 from jitlang.ir.graph import Graph
 from jitlang.ir.opdef import OPS
+from jitlang.passes.gradients import takes_gradient
+from jitlang.passes.manager import run_passes
 from jitlang.tensor import box
+from jitlang.tensor.recording import is_differentiable
 
 RNG = np.random.default_rng(0)
 NONE, MEAN, SUM = 0, 1, 2
@@ -134,6 +138,28 @@ ELSEWHERE = {
 def test_every_loss_and_normalisation_is_tried():
     names = {op.name.removeprefix("aten::") for op in OPS if op.composite is not None}
     assert names - ELSEWHERE <= {*POINTWISE, *OTHERS} <= names
+
+
+WITHOUT_GRADIENT = {"aten::matmul", "aten::norm.ScalarOpt_dim", "aten::linalg_vector_norm"}
+"""Parts whose gradients are no single expressions."""
+
+
+def test_parts_have_gradients():
+    missing = set()
+    for name, args in {**POINTWISE, **OTHERS}.items():
+        graph = graph_of(name, args)
+        guard_inputs(graph, tensors_of(args, np.float32))
+        run_passes(graph, ["sizes", "composites", "sizes"])
+        parts = [node for node in graph.walk() if node.op is not None and node.outputs]
+        missing |= {
+            node.op.full_name
+            for node in parts
+            if takes_gradient(node.output)
+            and isinstance(node.output.type, ty.TensorType)
+            and is_differentiable(node.op)
+            and node.op.grad is None
+        }
+    assert missing == WITHOUT_GRADIENT
 
 
 @jl.script

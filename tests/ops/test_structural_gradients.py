@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from calling import call, complete
 
+from jitlang import dtypes
 from jitlang.ir.opdef import OPS
 from jitlang.ops.rows import kernel_of
 
@@ -43,6 +44,11 @@ SAMPLES = {
     "aten::ger": [(V3, V3[:2])],
     "aten::sum": [(A234,)],
     "aten::mean": [(A234,)],
+    "aten::sum.dim_IntList": [(A234, [1]), (A234, [0, -1]), (A234, [-1], True), (A234, None)],
+    "aten::mean.dim": [(A234, [2, 0]), (A234, [1], True)],
+    "aten::narrow": [(A234, 1, 1, 2), (A234, -1, -2, 2), (A23, 0, 0, 0)],
+    "aten::to.dtype": [(A23, dtypes.float64)],
+    "aten::take": [(A23, np.array([[0, 5], [-1, 0]]))],
     "aten::softmax.int": [(A234, 1), (A23, -1)],
     "aten::log_softmax.int": [(A234, 1)],
     "aten::cumsum": [(A234, 1)],
