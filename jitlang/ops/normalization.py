@@ -52,8 +52,12 @@ def _mean_and_variance(m: Reading, x: Any, dims: Sequence[int]) -> tuple[Any, An
     return mean, m.mean(m.square(m.sub(x, mean)), dims, True)
 
 
-def _normalized(m: Reading, x: Any, mean: Any, variance: Any, eps: float) -> Any:
-    return m.div(m.sub(x, mean), m.sqrt(m.add(variance, eps)))
+def _normalized(
+    m: Reading, x: Any, mean: Any, variance: Any, eps: float, weight: Any = None
+) -> Any:
+    """(x - mean) (weight / root of the variance); a weight here is one for many elements."""
+    scale = m.rsqrt(m.add(variance, eps))
+    return m.mul(m.sub(x, mean), _scaled(m, scale, weight, None))
 
 
 def _scaled(m: Reading, x: Any, weight: Any, bias: Any) -> Any:
@@ -116,7 +120,7 @@ def _rms_norm(m: Reading, a: Any, shape: Sequence[int], weight: Any, eps: float 
     if eps is None:
         eps = dtypes.finfo(m.dtype(x)).eps
     squares = m.mean(m.square(x), dims, True)
-    found = m.div(x, m.sqrt(m.add(squares, eps)))
+    found = m.mul(x, m.rsqrt(m.add(squares, eps)))
     return m.cast(_scaled(m, found, weight, None), m.dtype(a))
 
 
@@ -166,8 +170,8 @@ def _normalized_by_channel(
             unbiased = m.mul(variance, count / max(count - 1, 1))
             _move(m, running_mean, m.mean(mean, others), momentum)
             _move(m, running_var, m.mean(unbiased, others), momentum)
-    normalized = _normalized(m, x, mean, variance, eps)
-    return m.cast(_scaled(m, normalized, weight, bias), m.dtype(a))
+    normalized = _normalized(m, x, mean, variance, eps, weight)
+    return m.cast(_scaled(m, normalized, None, bias), m.dtype(a))
 
 
 def _move(m: Reading, running: Any, measured: Any, momentum: float) -> None:
@@ -223,9 +227,9 @@ def _group_norm(
         )
     share = channels // groups
     x = _wide(m, m.reshape(a, [items, groups, share, math.prod(rest)]))
-    normalized = _normalized(m, x, *_mean_and_variance(m, x, [2, 3]), eps)
     weight, bias = (p if p is None else m.reshape(p, [groups, share, 1]) for p in (weight, bias))
-    found = m.cast(_scaled(m, normalized, weight, bias), m.dtype(a))
+    normalized = _normalized(m, x, *_mean_and_variance(m, x, [2, 3]), eps, weight)
+    found = m.cast(_scaled(m, normalized, None, bias), m.dtype(a))
     return m.reshape(found, m.shape(a))
 
 
