@@ -128,18 +128,6 @@ def test_others_are_equal_but_for_the_order_of_sums(name):
     assert np.allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-ELSEWHERE = {
-    "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "_native_multi_head_attention",
-    "_transformer_encoder_layer_fwd",
-}  # fmt: skip
-"""Composites of whole layers, which have tests of their own."""
-
-
-def test_every_loss_and_normalisation_is_tried():
-    names = {op.name.removeprefix("aten::") for op in OPS if op.composite is not None}
-    assert names - ELSEWHERE <= {*POINTWISE, *OTHERS} <= names
-
-
 WITHOUT_GRADIENT = {"aten::matmul", "aten::norm.ScalarOpt_dim", "aten::linalg_vector_norm"}
 """Parts whose gradients are no single expressions."""
 
