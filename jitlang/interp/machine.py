@@ -147,9 +147,7 @@ class Routine:
         """An error of this routine as its surface raises it, with the script's own stack."""
         failed = self._failed_node(error.__traceback__)
         raised = _as_its_surface_says(error, failed)
-        if failed is not None and failed.kind == FUSION_GROUP:
-            raised.__notes__ = getattr(error, "__notes__", [])  # the group has found its node
-        elif failed is not None:
+        if failed is not None and failed.kind != FUSION_GROUP:  # which has found its node
             attach_script_stack(raised, script_stack(failed))
         return raised
 
@@ -196,7 +194,12 @@ def _as_its_surface_says(error: Exception, node: Node | None) -> Exception:
         return error
     if not any(map(holds_tensor, [value.type for value in node.inputs])):
         return error
-    return as_torch_error(error) or error
+    raised = as_torch_error(error)
+    if raised is None:
+        return error
+    for note in getattr(error, "__notes__", ()):
+        raised.add_note(note)
+    return raised
 
 
 def script_stack(node: Node) -> Iterator[SourceSpan | None]:

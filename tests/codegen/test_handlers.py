@@ -21,6 +21,7 @@ from failing import Failing
 import jitlang as jl
 from jitlang.codegen import MISS, compile_host, compile_static, host, objects
 from jitlang.codegen.cpython import addresses_of
+from jitlang.fuser.partition import fuse_nodes
 from jitlang.fuser.plan import Unsupported
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
@@ -374,6 +375,7 @@ def tiers(fn: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     graph = parsed(CASES[fn][0])
     return {
         "interpreter": assemble(graph),
+        "interpreter, called directly": assemble(graph).direct,
         "native": native(graph),
         "interpreter, optimized": assemble(optimized(graph)),
         "native, optimized": native(optimized(graph)),
@@ -417,6 +419,43 @@ def test_the_place_of_an_error_that_is_raised_again_is_the_first_one() -> None:
         (note,) = caught.value.__notes__
         assert "first.py" in note
         assert "again.py" not in note
+
+
+def test_an_error_of_a_group_keeps_its_place() -> None:
+    text = FITTING.replace("(%x, %y, %1)", "(%x, %y, %1) # first.py:1:0").replace(
+        "%t : Tensor = aten::tanh(%x)", " = jit::reraise(%e)\n      %t : Tensor = aten::neg(%x)"
+    )
+    graph = parsed(text)
+    assert fuse_nodes(graph)
+    with pytest.raises(RuntimeError) as caught:
+        assemble(graph)(jl.ones(2), jl.ones(3))
+    (note,) = caught.value.__notes__
+    assert "first.py" in note
+
+
+def nest(depth: int, level: int = 0, indent: str = "  ") -> tuple[str, str]:
+    """The text of nested handlers, of which the second handles what the innermost raises."""
+    if level == depth:
+        return f"{indent}%q : int = aten::floordiv(%a, %b)\n", "%q"
+    inner, result = nest(depth, level + 1, indent + "      ")
+    cls = "ZeroDivisionError" if level == 1 else "KeyError"
+    return (
+        f"{indent}%r{level} : int = prim::Try[catches=[[<{cls}>]]]()\n"
+        f"{indent}  block0():\n{inner}{indent}    -> ({result})\n"
+        f"{indent}  block1(%e{level} : Any):\n"
+        f"{indent}    %s{level} : str = aten::str(%e{level})\n"
+        f"{indent}    %n{level} : int = aten::len(%s{level})\n"
+        f"{indent}    -> (%n{level})\n"
+    ), f"%r{level}"
+
+
+@pytest.mark.parametrize("depth", [3, 12, 30])
+def test_handlers_nested_deeper_than_python_allows(depth: int) -> None:
+    body, result = nest(depth)
+    graph = parse_graph(f"graph(%a : int, %b : int):\n{body}  return ({result})\n")
+    for run in (assemble(graph), assemble(graph).direct, native(graph)):
+        assert run(7, 2) == 3
+        assert run(7, 0) == len("integer division or modulo by zero")
 
 
 # What is handled ----------------------------------------------------------------------------------
