@@ -1,13 +1,13 @@
 """What the arguments of a native function must be: found from the arguments it is compiled for.
 
 Tuples, and lists and dicts that are only read, are taken apart at entry: their elements become
-inputs of the graph. Strings become constants of the graph, for they decide branches; ints and
-bools do where something depends on them that must be known.
+inputs of the graph. Strings become constants of the graph, for they decide branches; numbers do
+where something depends on them that must be known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +34,9 @@ READERS = frozenset((
 """What cannot tell a list or dict from another one with the same elements."""
 MAX_ELEMENTS = 1024
 """Each element of a list or dict is a guard of its own."""
-FIXED = (int, bool)
-"""Classes whose values may become constants of a graph. Floats vary too much."""
+FIXED = ((), (int, bool), (int, bool, float))
+"""Classes whose values become constants of a graph, where less does not do. Floats come last: they
+vary most."""
 _IMMUTABLE = frozenset((ty.INT, ty.FLOAT, ty.BOOL, ty.STR))
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
@@ -98,10 +99,10 @@ class NumberGuard:
 
 @dataclass(frozen=True, slots=True)
 class ConstantGuard:
-    """None, or an int, bool or string of this value, which is a constant in the graph."""
+    """None, or a number or string of this value, which is a constant in the graph."""
 
     name: str
-    constant: int | str | None
+    constant: float | str | None
 
     def __str__(self) -> str:
         return f"{self.name} == {self.constant!r}"
@@ -148,13 +149,15 @@ AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
 Guard = AnyTensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
-def guard_inputs(graph: Graph, inputs: Sequence[Any], *, fixed: bool = False) -> list[Guard]:
+def guard_inputs(
+    graph: Graph, inputs: Sequence[Any], *, fixed: Collection[type] = ()
+) -> list[Guard]:
     """The guards of a graph's inputs; the graph's types are refined to what was given.
 
     Args:
         graph: changed in place.
         inputs: one argument per graph input.
-        fixed: ints and bools become constants.
+        fixed: numbers of these classes become constants.
 
     Raises:
         Unsupported: an input is something that native code does not take.
@@ -226,11 +229,11 @@ def tensor_guards(guards: Sequence[Guard]) -> Iterator[AnyTensorGuard]:
 @dataclass(frozen=True)
 class _Guarding:
     graph: Graph
-    fixed: bool
+    fixed: Collection[type]
 
     def guard(self, value: Value, given: Any) -> Guard:
         """The guard of one input or part of it."""
-        if given is None or type(given) is str or (self.fixed and type(given) in FIXED):
+        if given is None or type(given) in (str, *self.fixed):
             return self.constant(value, given)
         wanted = ty.without_none(value.type)
         if isinstance(wanted, TensorType):
@@ -246,7 +249,7 @@ class _Guarding:
             return self.guard_dict(value, wanted, given)
         raise Unsupported(f"an argument '{value.name}' of type {wanted}")
 
-    def constant(self, value: Value, given: int | str | None) -> Guard:
+    def constant(self, value: Value, given: float | str | None) -> Guard:
         value.replace_all_uses_with(self.inserted(given))
         return ConstantGuard(value.name, given)
 
@@ -283,7 +286,7 @@ class _Guarding:
         elements = self.elements(parts, list(given.values()))
         return SequenceGuard(dict, elements, tuple(given))
 
-    def inserted(self, constant: int | str | None) -> Value:
+    def inserted(self, constant: float | str | None) -> Value:
         """A constant at the beginning of the graph."""
         node = create_node(CONSTANT, (), [type_of(constant)])
         if constant is not None:
@@ -319,11 +322,13 @@ def _only_looks(use: Use) -> bool:
     return use.index < len(arguments) and arguments[use.index].alias is None
 
 
-def holds_fixed(given: Any) -> bool:
-    """Whether there is anything in an argument that may become a constant."""
+def classes_in(given: Any) -> set[type]:
+    """The classes of arguments, and of what sequences and dicts among them hold."""
     if isinstance(given, dict):
         given = list(given.values())
-    return any(map(holds_fixed, given)) if type(given) in (list, tuple) else type(given) in FIXED
+    if type(given) in (list, tuple):
+        return set().union(*map(classes_in, given))
+    return {type(given)}
 
 
 def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:

@@ -169,7 +169,7 @@ class NativeEmitter(TensorEmitter):
             self.test_constant(self.b.load(key), expected)
             self.test(inner, self.b.load(element))
 
-    def test_constant(self, given: ll.Value, constant: int | str | None) -> None:
+    def test_constant(self, given: ll.Value, constant: float | str | None) -> None:
         """None by its address; other objects also by their values."""
         expected = self.object(constant)
         is_same = self.b.icmp_unsigned("==", given, expected)

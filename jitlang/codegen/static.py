@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,13 @@ from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
 from .forms import Form
 from .guards import (
+    FIXED,
     Guard,
     VaryingGuard,
     WrittenGuard,
+    classes_in,
     flat_guards,
     guard_inputs,
-    holds_fixed,
     tensor_guards,
     varying_guards,
 )
@@ -115,16 +117,16 @@ def compile_static(
 
 
 def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
-    """A graph's frame; where ints or bools must be known, for just these."""
-    try:
-        return _frame(graph.copy(), inputs)
-    except Unsupported:
-        if not any(map(holds_fixed, inputs)):
-            raise
-    return _frame(graph.copy(), inputs, fixed=True)
+    """A graph's frame; where numbers must be known, for just these."""
+    present = classes_in(list(inputs))
+    *first, last = dict.fromkeys(frozenset(present.intersection(fixed)) for fixed in FIXED)
+    for fixed in first:
+        with suppress(Unsupported):
+            return _frame(graph.copy(), inputs, fixed)
+    return _frame(graph.copy(), inputs, last)
 
 
-def _frame(graph: Graph, inputs: Sequence[Any], *, fixed: bool = False) -> Frame:
+def _frame(graph: Graph, inputs: Sequence[Any], fixed: Collection[type] = ()) -> Frame:
     """Specialise a graph for these arguments, and plan it."""
     return _planned(graph, guard_inputs(graph, inputs, fixed=fixed))
 

@@ -42,7 +42,7 @@ from ..ir.graph import (
 )
 from ..ir.graph import tensor_data as data_of
 from ..ir.matching import conversion, result_types
-from ..ir.opdef import NOT_CONSTANT, OpDef
+from ..ir.opdef import NOT_CONSTANT, OPS, OpDef
 from ..ir.types import TensorType, TupleType, Type
 from ..ops.rows import KERNEL_ERRORS, kernel_of
 from .alias import AliasAnalysis
@@ -53,7 +53,7 @@ MAX_ROUNDS = 32
 """Trips over a loop's body after which its carried values keep no facts. A fact is lost for good in
 each round, so this bounds graphs with very many carried values only."""
 
-LIST = "prim::ListConstruct"
+LIST, UNPACK = "prim::ListConstruct", "prim::ListUnpack"
 SCALARS = (ty.INT, ty.FLOAT, ty.BOOL, ty.STR, ty.DTYPE, ty.DEVICE)
 
 
@@ -104,13 +104,13 @@ class _Facts:
 
     def note(self, node: Node) -> None:
         """Record what a node computes where all that it needs is known."""
-        if len(node.outputs) != 1 or node.kind == CONSTANT:
+        if node.kind == CONSTANT:
             return
-        found = _value(node, self)
-        if found is NOT_CONSTANT:
-            self.known.pop(node.output, None)
-        else:
-            self.known[node.output] = found
+        found = _values(node, self)
+        for value, each in zip(node.outputs, found or (), strict=False):
+            self.known[value] = each
+        for value in node.outputs if found is None else ():
+            self.known.pop(value, None)
 
     def branch(self, node: Node) -> None:
         """Walk the blocks that may run, and join them."""
@@ -254,6 +254,16 @@ QUERIES = frozenset({
 """Rows whose result depends on sizes, dtypes and their other arguments only."""
 
 
+def _values(node: Node, facts: _Facts) -> Sequence[Any] | None:
+    """What a node computes, for each of its outputs, or None."""
+    if node.kind == UNPACK:
+        parts = facts.value_of(node.inputs[0])
+        is_known = parts is not NOT_CONSTANT and len(parts) == len(node.outputs)
+        return list(parts) if is_known else None
+    found = _value(node, facts) if len(node.outputs) == 1 else NOT_CONSTANT
+    return None if found is NOT_CONSTANT else [found]
+
+
 def _value(node: Node, facts: _Facts) -> Any:
     """What a node computes, or NOT_CONSTANT. What would raise is left to raise."""
     if node.kind == LIST and facts.analysis.may_change(node.output):
@@ -372,17 +382,36 @@ def _decide(graph: Graph, facts: _Facts) -> bool:
 
 
 def _fold(node: Node, facts: _Facts) -> bool:
-    """Replace a scalar that is known by a constant, and a known shape by its elements."""
-    if node.kind in (CONSTANT, LIST) or len(node.outputs) != 1:
+    """Replace scalars that are known by constants, and a known shape by its elements."""
+    if node.kind in (CONSTANT, LIST) or not node.outputs:
         return False
-    found = facts.known.get(node.output, NOT_CONSTANT)
-    if found is NOT_CONSTANT:
-        return False
-    if node.output.type in SCALARS and fits(found, node.output.type):
-        node.output.replace_all_uses_with(materialize(found, node.output.type, node))
+    found = [facts.known.get(value, NOT_CONSTANT) for value in node.outputs]
+    if NOT_CONSTANT in found:
+        return node.kind == UNPACK and _ask_for_sizes(node, facts)
+    pairs = list(zip(node.outputs, found, strict=True))
+    if all(value.type in SCALARS and fits(each, value.type) for value, each in pairs):
+        for value, each in pairs:
+            value.replace_all_uses_with(materialize(each, value.type, node))
         node.destroy()
         return True
-    return node.output.type is ty.SIZE and _spell_out(node, found)
+    return node.outputs[0].type is ty.SIZE and _spell_out(node, found[0])
+
+
+def _ask_for_sizes(node: Node, facts: _Facts) -> bool:
+    """Take a shape apart by asking for each size, where there are as many as names."""
+    shape = node.inputs[0].node
+    if shape.op is None or shape.op.full_name != "aten::size":
+        return False
+    type_ = facts.type_of(shape.inputs[0])
+    if not isinstance(type_, TensorType) or type_.rank != len(node.outputs):
+        return False
+    op = OPS.find("aten::size.int")
+    for dim, value in enumerate(node.outputs):
+        given = [shape.inputs[0], materialize(dim, ty.INT, node)]
+        asked = create_node("aten::size", given, [ty.INT], op=op, span=node.span)
+        value.replace_all_uses_with(asked.insert_before(node).output)
+    node.destroy()
+    return True
 
 
 def _spell_out(node: Node, sizes: Sequence[int]) -> bool:

@@ -101,6 +101,21 @@ def test_whether_to_drop_is_part_of_the_version() -> None:
     check_draws(on_request, x, False)
 
 
+def test_how_much_to_drop_is_part_of_the_version() -> None:
+    def by_argument(x: Tensor, p: float, scale: float) -> Tensor:
+        return jl.dropout(x.relu(), p, True) * scale
+
+    x = jl.randn(4, 5)
+    version = check_draws(by_argument, x, 0.25, 3.0)
+    assert version.function(x, 0.5, 3.0) is MISS
+
+    def scaled(x: Tensor, scale: float) -> Tensor:
+        return jl.dropout(x, 0.25, True) * scale
+
+    version = check_draws(scaled, x, 3.0)
+    assert version.function(x, 4.0) is not MISS
+
+
 def test_draws_of_sizes_that_vary() -> None:
     sizes = [((3, 5), (5,)), ((4, 5), (5,)), ((7, 9), (9,))]
     calls = [tuple(jl.randn(*shape) for shape in shapes) for shapes in sizes]
