@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from ..fuser.partition import SUBGRAPH
 from ..ir.graph import CONSTANT, Graph
 from .launch import Array, Call, Launch, chunk_of
 from .schedule import row_unit
@@ -306,8 +307,10 @@ def _is_prime(number: int) -> bool:
 
 
 def numbers_in(graph: Graph) -> Iterator[int]:
-    """All ints that are written in a graph."""
+    """All ints that are written in a graph and its groups."""
     for node in graph.walk():
+        if SUBGRAPH in node.attributes:
+            yield from numbers_in(node.attributes[SUBGRAPH])
         found = node.output.constant() if node.kind == CONSTANT else None
         for number in found if isinstance(found, list | tuple) else [found]:
             if type(number) is int:

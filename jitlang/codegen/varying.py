@@ -4,7 +4,7 @@ Some dimensions of the arguments have a size of their own in each call, the *var
 is as in a static version. The types in the graph leave these sizes open, so no pass decides
 anything by them. The planner needs numbers, so it plans several *examples* of sizes, and what its
 plans have in common, with numbers learned as amounts (`amounts.py`), is the plan for all sizes from
-`Varying.smallest` on.
+small ones on (`smallest_sizes`).
 
 That the examples stand for all sizes is as in `sizes.py`: the first has its sizes in increasing
 order, the second in decreasing order and beyond all numbers of the graph, a third is as small as
@@ -25,7 +25,18 @@ from ..ir import types as ty
 from ..ir.graph import Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..passes.propagate_constants import computed, materialize
-from .actions import Action, Fill, Length, OpenMultiply, Plan, Run, Select, View
+from .actions import (
+    LIST,
+    Action,
+    Fill,
+    Length,
+    OpenMultiply,
+    Plan,
+    Run,
+    Select,
+    View,
+    touches_tensors,
+)
 from .amounts import Amount, Learner, value_for
 from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
@@ -51,6 +62,9 @@ _FILLED = frozenset((
     "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
     "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
 ))  # fmt: skip
+_SHAPING = _FILLED | {
+    "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
+}  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
 
 
@@ -101,20 +115,40 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
 
 
 def _compared(graph: Graph, first: Sequence[int], plan: Plan) -> list[int]:
-    """What sizes may be compared with: all numbers of a graph, and where it reads sizes, those that
-    do not vary in the plan of the first example.
+    """What sizes may be compared with: all numbers of a graph, and where sizes that it reads reach
+    rows that may cut by them, those that do not vary in the plan of the first example. A group may
+    see a tensor in other shapes, so numbers of elements count too.
 
     Raises:
         Unsupported: the second example could not be larger.
     """
     found = [n for n in numbers_in(graph) if abs(n) < ENDLESS]
-    if any(isinstance(action, Length) for action in plan.actions.values()):
-        sizes = {size for form in plan.forms.values() for size in form.shape}
-        found += [size for size in sizes if all(size % prime for prime in first)]
+    if _cuts_by_sizes(graph):
+        for form in plan.forms.values():
+            fixed = [size for size in form.shape if all(size % prime for prime in first)]
+            found += [*fixed, prod(fixed)]
     largest = max(map(abs, found), default=0)
     if largest > LARGEST_NUMBER:
         raise Unsupported(f"the number {largest}, which may be compared with a size")
     return found
+
+
+def _cuts_by_sizes(graph: Graph) -> bool:
+    """Whether ints that are not written in a graph reach rows that do more than shape by them."""
+    for node in graph.walk():
+        if SUBGRAPH in node.attributes and _cuts_by_sizes(node.attributes[SUBGRAPH]):
+            return True
+        if node.op is None or node.op.body is not None or node.op.name in _SHAPING:
+            continue
+        if touches_tensors(node) and any(map(_is_open, node.inputs)):
+            return True
+    return False
+
+
+def _is_open(value: Value) -> bool:
+    """Whether a value is, or is a list with, an int that is not written in the graph."""
+    parts = value.node.inputs if value.node.kind == LIST else [value]
+    return any(part.type is ty.INT and not part.is_constant for part in parts)
 
 
 # Planning -----------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ class Executor:
         self._not_for_any_size = ""
         self._failures: list[str] = []
         self._attempts = 0  # to make a version that takes other sizes
-        self._varying: dict[Any, frozenset[tuple[int, int]]] = {}  # what differed then, by form
+        self._varying: dict[Any, frozenset[Any]] = {}  # what differed then, by form
         self._misses_left = MAX_MISSES
         self._pause = 0  # calls that ask for no such version, since one is being made
         self._is_retired = False

@@ -102,15 +102,27 @@ def without_sizes(layout: Layout) -> Hashable:
     return layout.owner
 
 
-def differing_sizes(seen: Sequence[Sequence[tuple[int, ...]]]) -> frozenset[tuple[int, int]]:
-    """Which dimensions of which arrays have not always the same size: (array, dimension)."""
-    first = seen[0]
-    return frozenset(
-        (array, dim)
-        for shapes in seen[1:]
-        for array, (shape, other) in enumerate(zip(shapes, first, strict=True))
+Dimension = tuple[int, int]
+"""The number of an array, and of one of its dimensions."""
+
+
+def differing_sizes(
+    seen: Sequence[Sequence[tuple[int, ...]]],
+) -> frozenset[tuple[Dimension, Dimension]]:
+    """Which dimensions have not always the same size, each with itself, and which two of these have
+    not always the same as each other.
+    """
+    sizes = {
+        (array, dim): tuple(shapes[array][dim] for shapes in seen)
+        for array, shape in enumerate(seen[0])
         for dim in range(len(shape))
-        if shape[dim] != other[dim]
+    }
+    differing = [place for place, found in sizes.items() if len(set(found)) > 1]
+    return frozenset(
+        (one, other)
+        for one in differing
+        for other in differing
+        if one == other or sizes[one] != sizes[other]
     )
 
 

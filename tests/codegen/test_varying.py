@@ -513,3 +513,35 @@ def test_threads_and_the_background_get_the_function_for_other_sizes() -> None:
             if "[s0, 5], contiguous" in str(script.explain()):
                 return
     raise AssertionError(str(script.explain()))
+
+
+def test_sizes_that_were_the_same_by_chance_are_learned_again() -> None:
+    script = jl.script(softmax)
+    for n in (3, 5, 7, *range(8, 50)):
+        script(made(n, n))
+    assert "x: Tensor float32 [s0, s0], contiguous" in str(script.explain())
+    for n in range(2, 9):
+        script(made(n, 9))
+    found = script.explain()
+    assert "x: Tensor float32 [s0, s1], contiguous" in str(found) and len(found.versions) == 1
+
+
+def cut_flat(x: Tensor, table: Tensor) -> Tensor:
+    return (x.exp() + table.reshape(-1)[: x.size(0)]).softmax(0)
+
+
+def test_a_size_within_a_group_is_compared_too() -> None:
+    table = made(20, 10)
+    with pytest.raises(Unsupported):
+        varying(cut_flat, (made(15), table), (made(17), table))
+
+
+def shaped(x: Tensor, table: Tensor) -> Tensor:
+    return (x.view(x.size(0), -1) @ table.reshape(-1, 4)).sum(1)
+
+
+def test_large_sizes_that_do_not_vary_are_no_obstacle() -> None:
+    table = made(300, 300)
+    version, exact = varying(shaped, *((made(n, 150, 150), table) for n in (2, 3)))
+    given = (made(5, 150, 150), table)
+    assert_alike(version.function(*given), exact(*given))
