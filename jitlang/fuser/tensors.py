@@ -320,7 +320,11 @@ class Views:
         return Applied(shape, tensor.dtype, tensor.row, operands, tensor.execute)
 
     def _view_gathered(self, tensor: Gathered, step: Step) -> Tensor:
-        """The same array at a view of the places."""
+        """The same array at a view of the places. One that leaves out some is a view of the stored
+        value: all indices must be looked at.
+        """
+        if prod(self._shape(tensor.shape, step)) < prod(tensor.shape):
+            return self.view(self.stored(tensor), step)
         base = self.view(tensor.reach.base, step)
         indices = tuple(self.view(index, step) for index in tensor.reach.indices)
         reach = replace(tensor.reach, base=base, indices=indices)

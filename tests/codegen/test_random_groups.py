@@ -64,11 +64,40 @@ def random_group(rng):
     return graph, arguments
 
 
+def random_places(rng):
+    """A group of rows on values of one shape, some of which read or write at computed places."""
+    graph = Graph()
+    builder = Builder(graph)
+    dtype = DTYPES[rng.integers(len(DTYPES))]
+    given = [np.resize(samples(dtype, seed, 60), (6, 35)) for seed in (1, 2)]
+    given = [np.asfortranarray(each) if rng.random() < 0.4 else each for each in given]
+    index = rng.integers(0, 6, (6, 35))
+    index[5, 34] = 6 if rng.random() < 0.2 else 0
+    arguments = [*given, index, index[:, 0].copy()]
+    *values, each, row = [graph.add_input(ty.TENSOR) for _ in arguments]
+    for _ in range(rng.integers(2, 9)):
+        x, y = (values[rng.integers(len(values))] for _ in range(2))
+        ways = [
+            lambda x, y: builder.op("aten::gather", x, builder.constant(0), each),
+            lambda x, y: builder.op("aten::index_select", x, builder.constant(0), row),
+            lambda x, y: builder.op("aten::take", x, each),
+            lambda x, y: builder.op("aten::scatter_add", x, builder.constant(0), each, x),
+            lambda x, y: builder.op("aten::index_copy", x, builder.constant(0), row, x),
+            lambda x, y: builder.op("aten::maximum", x, y),
+            lambda x, y: builder.op("aten::mul", x, y),
+            lambda x, y: builder.op("aten::abs", x),
+        ]
+        values.append(ways[rng.integers(len(ways))](x, y))
+    for value in [value for value in values[2:] if not value.uses]:
+        graph.add_output(value)
+    return graph, arguments
+
+
 def reference(graph, arguments):
     token = arrays.ignore_float_errors()
     try:
         return run_reference(graph, arguments)
-    except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
+    except (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError) as error:
         return error
     finally:
         arrays.restore_float_errors(token)
@@ -76,7 +105,16 @@ def reference(graph, arguments):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_group(seed):
-    graph, arguments = random_group(np.random.default_rng(seed))
+    agree(*random_group(np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_places(seed):
+    agree(*random_places(np.random.default_rng(seed)))
+
+
+def agree(graph, arguments):
+    """The kernels of a group give what the reference kernels give."""
     wanted = reference(graph, arguments)
     kernel = FusedKernel(graph)
     if isinstance(wanted, Exception):

@@ -414,6 +414,17 @@ def test_the_error_names_the_line():
     assert len(list(script.graph_for(x, jl.tensor([0, 1])).find(FUSION_GROUP))) == 1
 
 
+def test_indices_that_nobody_needs_are_checked():
+    def first(x: Tensor, i: Tensor):
+        return (x[i] * 2.0)[0] + 1.0
+
+    script, x = jl.script(first), jl.ones(3, 2)
+    script.compile(x, jl.tensor([0, 1]))
+    assert script(x, jl.tensor([2, 0])).tolist() == [3, 3]
+    with pytest.raises(IndexError):
+        script(x, jl.tensor([2, 3]))
+
+
 def refused(x: Tensor, i: Tensor, y: Tensor):
     return x[i] * 2.0, (y * 2.0).exp()
 
