@@ -190,6 +190,7 @@ op(
     "aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
     impl=_diag_embed,
     infer=_one_more,
+    grad=lambda m, g, r, a, offset, dim1, dim2: (m.diagonal(g, offset, dim1, dim2),),
 )
 op(
     "aten::diagflat(Tensor self, int offset=0) -> Tensor",

@@ -424,6 +424,11 @@ def _shorter(rows: int | None, columns: int | None) -> int | None:
     return None if rows is None or columns is None else min(rows, columns)
 
 
+def _for_each_entry(m: Any, numbers: Any) -> Any:
+    """One number per matrix, as it broadcasts over the entries of the matrices."""
+    return m.unsqueeze(m.unsqueeze(numbers, -1), -1)
+
+
 # Rows ---------------------------------------------------------------------------------------------
 
 for _name, _argument in (("inverse", "self"), ("linalg_inv", "A")):
@@ -439,6 +444,7 @@ for _name, _argument in (("det", "self"), ("linalg_det", "A")):
         f"aten::{_name}(Tensor {_argument}) -> Tensor",
         impl=_det,
         infer=determinant_type,
+        grad=lambda m, g, r, a: (m.mul(_for_each_entry(m, m.mul(g, r)), m.mH(m.inverse(a))),),
         method="det" if _name == "det" else None,
     )
 for _name, _argument in (("slogdet", "self"), ("linalg_slogdet", "A")):
@@ -448,7 +454,12 @@ for _name, _argument in (("slogdet", "self"), ("linalg_slogdet", "A")):
         infer=_slogdet_type,
         method="slogdet" if _name == "slogdet" else None,
     )
-op("aten::logdet(Tensor self) -> Tensor", impl=_logdet, infer=determinant_type)
+op(
+    "aten::logdet(Tensor self) -> Tensor",
+    impl=_logdet,
+    infer=determinant_type,
+    grad=lambda m, g, r, a: (m.mul(_for_each_entry(m, g), m.mH(m.inverse(a))),),
+)
 op(
     "aten::linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
     impl=_solve,

@@ -83,12 +83,14 @@ op(
     "aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor",
     impl=_pixel_shuffle,
     infer=_rank_of_first,
+    grad=lambda m, g, r, a, factor: (m.pixel_unshuffle(g, factor),),
     method=None,
 )
 op(
     "aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
     impl=_pixel_unshuffle,
     infer=_rank_of_first,
+    grad=lambda m, g, r, a, factor: (m.pixel_shuffle(g, factor),),
     method=None,
 )
 for _name in ("channel_shuffle", "native_channel_shuffle"):

@@ -55,6 +55,12 @@ SAMPLES = {
     "aten::flip": [(A234, [0, 2])],
     "aten::inverse": [(SQUARES,)],
     "aten::linalg_inv": [(SQUARES,)],
+    "aten::det": [(SQUARES,)],
+    "aten::linalg_det": [(SQUARES,)],
+    "aten::logdet": [(SQUARES @ SQUARES.swapaxes(1, 2),)],
+    "aten::pixel_shuffle": [(RNG.standard_normal((2, 8, 1, 3)), 2)],
+    "aten::pixel_unshuffle": [(RNG.standard_normal((2, 4, 6)), 2)],
+    "aten::diag_embed": [(A23, 1), (A234, 0, 0, 2)],
     "aten::gather": [(A23, 1, np.array([[0, 0], [2, 1]]))],
     "aten::index_select": [(A23, 1, np.array([0, 0, 2]))],
 }
