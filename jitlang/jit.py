@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any, Final, TypeVar
 
 from .config import optimized_execution, set_fusion_strategy
 from .errors import CompileError, ErrorKind, ScriptError
 from .frontend.annotate import type_of_annotation
 from .frontend.binding import annotation_namespace
+from .frontend.builtins import SyntaxForm
 from .frontend.emitter import Emitter
 from .frontend.statements import declared_value
 from .frontend.sugar import Arguments, Constant, Sugar
+from .ir.types import Type
 from .script import ScriptFunction, ignore, script
 
 T = TypeVar("T")
@@ -48,18 +51,25 @@ def _tracing(e: Emitter, args: Arguments) -> Sugar:
     return Constant(False)
 
 
-def _annotate(e: Emitter, args: Arguments) -> Sugar:
-    node = args.node_of(0)
-    if node is None or len(args.positional) != 2:
-        raise e.error(ErrorKind.ARITY, "annotate takes a type and a value")
-    declared = type_of_annotation(node, annotation_namespace(e.source), e.span(node))
-    value = args.positional[1]
-    return value if declared is None else declared_value(e, value, declared, args.nodes[1])
+def _annotate(e: Emitter, node: ast.Call, expected: Type | None) -> Sugar:
+    """The type is read as annotations are, so it is not evaluated."""
+    if len(node.args) != 2 or node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        return _not_two(e, Arguments())
+    written, given = node.args
+    declared = type_of_annotation(written, annotation_namespace(e.source), e.span(written))
+    value = e.expression(given, declared)
+    return value if declared is None else declared_value(e, value, declared, given)
+
+
+def _not_two(e: Emitter, args: Arguments) -> Sugar:
+    raise e.error(ErrorKind.ARITY, "annotate takes a type and a value")
 
 
 is_scripting.__jitlang_special__ = _scripting  # type: ignore[attr-defined]
 is_tracing.__jitlang_special__ = _tracing  # type: ignore[attr-defined]
-annotate.__jitlang_special__ = _annotate  # type: ignore[attr-defined]
+annotate.__jitlang_special__ = SyntaxForm(  # type: ignore[attr-defined]
+    "annotate", _not_two, _annotate
+)
 
 __all__ = [
     "CompileError", "Error", "Final", "ScriptFunction", "annotate", "ignore", "is_scripting",

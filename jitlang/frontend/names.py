@@ -63,6 +63,8 @@ def meaning_of(e: Emitter, found: object, label: str) -> Sugar:
 
 def _special(found: object) -> Special | None:
     expansion = getattr(found, "__jitlang_special__", None)
+    if isinstance(expansion, Special):
+        return expansion
     if expansion is not None:
         return Special(getattr(found, "__name__", "?"), expansion)
     try:
