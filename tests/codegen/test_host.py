@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
@@ -25,18 +24,7 @@ from jitlang.interp.machine import assemble
 from jitlang.ir.graph import Graph
 from programs import harness
 from programs.harness import Fate
-
-PROGRAMS = harness.load(jitlang)
-NAMES = [
-    pytest.param(name, marks=pytest.mark.fallback if each.fallback else ())
-    for name, each in PROGRAMS.items()
-]
-
-
-@cache
-def scripted(name: str) -> Any:
-    each = PROGRAMS[name]
-    return jitlang.script(each.fn, strict=not each.fallback)
+from programs.test_programs_plain import NAMES, PROGRAMS, script
 
 
 class Native:
@@ -59,7 +47,7 @@ class Native:
 @pytest.mark.parametrize("name", NAMES)
 def test_native_code_does_what_python_does(name: str) -> None:
     each = PROGRAMS[name]
-    native = Native(scripted(name))
+    native = Native(script(name))
     for arguments, fate in each.cases:
         expected = harness.run(each.fn, arguments, jitlang)
         actual = harness.run(native, arguments, jitlang)
