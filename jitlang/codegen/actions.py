@@ -19,7 +19,7 @@ from .matrix import ProductSpec
 from .product import Product
 
 TUPLE = "prim::TupleConstruct"
-LIST = "prim::ListConstruct"
+LIST, DICT = "prim::ListConstruct", "prim::DictConstruct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class Plan:
         forms: of every tensor.
         actions: of every node that touches tensors.
         constants: the tensors whose elements are known, as arrays.
-        displays: the elements of lists and tuples that hold tensors.
+        displays: the elements of lists and tuples that hold tensors, the values of such dicts.
         there: results of kernels that lie in the memory of the tensor that they would be copied to.
     """
 

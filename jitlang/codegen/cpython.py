@@ -47,6 +47,8 @@ PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyList_GetItem": (POINTER, [POINTER, I64]),
     "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
     "PyList_Append": (I32, [POINTER, POINTER]),
+    "PyDict_New": (POINTER, []),
+    "PyDict_SetItem": (I32, [POINTER, POINTER, POINTER]),
     "PyDict_Next": (I32, [POINTER, POINTER, POINTERS, POINTERS]),
     "PyObject_Type": (POINTER, [POINTER]),
     "PyObject_Size": (I64, [POINTER]),

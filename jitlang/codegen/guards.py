@@ -21,12 +21,11 @@ from ..ir.graph import CONSTANT, Graph, Use, Value, create_node
 from ..ir.types import DictType, ListType, TensorType, TupleType, Type
 from ..tensor import Tensor
 from ..values import type_of
+from .actions import DICT, LIST
 from .forms import Form, contiguous, form_of
 
 EXAMPLE_SIZE = 64
 UNPACK = "prim::TupleUnpack"
-LIST = "prim::ListConstruct"
-DICT = "prim::DictConstruct"
 READERS = frozenset((
     "aten::__getitem__", "aten::len", "prim::ListUnpack", "aten::stack", "aten::cat",
     "aten::__contains__", "aten::keys", "aten::values", "aten::items",

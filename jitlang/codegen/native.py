@@ -28,7 +28,7 @@ from ..passes.gradients import constant_tensors
 from ..tensor import Tensor, box
 from ..tensor.recording import record
 from ..values import make_tuple
-from .actions import LIST, Plan
+from .actions import DICT, LIST, Plan
 from .cpython import I32, POINTER, VOID
 from .forms import Form
 from .guards import (
@@ -386,7 +386,9 @@ class NativeEmitter(TensorEmitter):
         return slot
 
     def leaving_display(self, value: Value) -> ll.Value:
-        """A tuple or list of results."""
+        """A tuple, list or dict of results."""
+        if value.node.kind == DICT:
+            return self.leaving_dict(value)
         is_list = value.node.kind == LIST
         elements = self.plan.displays[value]
         slot = self.owned_slot()
@@ -398,6 +400,18 @@ class NativeEmitter(TensorEmitter):
             self.python("PyList_SetItem" if is_list else "PyTuple_SetItem", made, I64(index), item)
         if isinstance(value.type, ty.TupleType) and value.type.field_names:
             return self.named_tuple(value.type, made)
+        self.b.store(POINTER(None), slot)
+        return made
+
+    def leaving_dict(self, value: Value) -> ll.Value:
+        slot = self.owned_slot()
+        made = self.checked_object(self.python("PyDict_New"))
+        self.b.store(made, slot)
+        for key, element in zip(value.node.inputs[::2], self.plan.displays[value], strict=True):
+            item = self.leaving(element)
+            failed = self.python("PyDict_SetItem", made, self.object(key.constant()), item)
+            self.python("Py_DecRef", item)
+            self.fail_if(self.b.icmp_signed("!=", failed, I32(0)))
         self.b.store(POINTER(None), slot)
         return made
 

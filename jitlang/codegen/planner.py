@@ -26,6 +26,7 @@ from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..tensor import Tensor
 from .actions import (
+    DICT,
     LIST,
     TUPLE,
     Action,
@@ -342,6 +343,14 @@ class Planner:
         self.found.displays[node.output] = list(node.inputs)
         return Nothing()
 
+    def dict_display(self, node: Node) -> Action:
+        """A dict of tensors that is returned; what reads or changes one has no action."""
+        keys = [key.constant() for key in node.inputs[::2]]
+        if not all(isinstance(key, int | str) for key in keys):
+            raise Unsupported(f"a dict whose keys are computed ({node.span})")
+        self.found.displays[node.output] = list(node.inputs[1::2])
+        return Nothing()
+
     def item(self, node: Node) -> Action:
         form = self.form(node.inputs[0])
         kind = node.output.type
@@ -537,6 +546,7 @@ _BY_KIND: dict[str, Callable[[Planner, Node], Action]] = {
     UNINITIALIZED: lambda planner, node: Nothing(),
     FUSION_GROUP: lambda planner, node: planner.group(node),
     LIST: Planner.display,
+    DICT: Planner.dict_display,
     TUPLE: Planner.display,
     "prim::ListUnpack": Planner.unpack,
     CAST: Planner.cast,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from failing import Failing
-from static_calls import assert_same, check, compiled, refused
+from static_calls import assert_no_leak, assert_same, check, compiled, refused
 
 import jitlang as jl
 from jitlang import Tensor
@@ -363,6 +363,38 @@ def last_columns(xs: Tensor, w: Tensor) -> Tensor:
         h = (xs[-1 - t] + h @ w).tanh()
         rows.append(h)
     return jl.cat(rows, 1)
+
+
+def statistics(x: Tensor, name: str) -> dict[str, Tensor]:
+    mean = x.mean(-1, keepdim=True)
+    return {"mean": mean, "name": x - mean, "mean again": mean}
+
+
+def numbered(x: Tensor, name: str) -> tuple[dict[int, tuple[Tensor, int]], Tensor]:
+    y = x * 2
+    return {1: (y, 3), -7: (x.relu(), 4), 1: (y + 1, 5)}, y  # noqa: F601 - the last one counts
+
+
+def changed(x: Tensor, name: str) -> dict[str, Tensor]:
+    found = {"x": x * 2}
+    found["y"] = x * 3
+    return found
+
+
+def named_by_argument(x: Tensor, name: str) -> dict[str, Tensor]:
+    return {name: x.relu() + 1}
+
+
+@pytest.mark.parametrize("function", [statistics, numbered, named_by_argument])
+def test_dicts_of_results(function: Callable[..., Any]) -> None:
+    x = jl.randn(3, 4)
+    version = check(function, x, "it", exact=function is not statistics)
+    assert_no_leak(lambda: version.function(x, "it"))
+
+
+def test_one_dict_has_one_tensor_for_two_names() -> None:
+    found = check(statistics, jl.randn(3, 4), "", exact=False).function(jl.randn(3, 4), "")
+    assert found["mean"] is found["mean again"]
 
 
 def test_lists_over_time_are_buffers() -> None:
