@@ -37,6 +37,9 @@ FIXED = ((), (int, bool), (int, bool, float))
 """Classes whose values become constants of a graph, where less does not do. Floats come last: they
 vary most."""
 _IMMUTABLE = frozenset((ty.INT, ty.FLOAT, ty.BOOL, ty.STR))
+_SCALARS = frozenset(
+    dtype.numpy.type for dtype in dtypes.ALL if issubclass(dtype.numpy.type, np.generic)
+)
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
 
@@ -83,6 +86,19 @@ class VaryingGuard:
         kind, note = "array" if self.is_raw else "Tensor", _gradient_note(self.value)
         sizes = ", ".join(f"s{-1 - n}" if n < 0 else str(n) for n in self.shape)
         return f"{self.value.name}: {kind} {self.dtype.name} [{sizes}], contiguous{note}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarGuard:
+    """One of NumPy's scalars, of exactly this class: a tensor without dimensions."""
+
+    value: Value
+    form: Form
+    cls: type
+    is_raw = True
+
+    def __str__(self) -> str:
+        return f"{self.value.name}: {self.cls.__name__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +160,7 @@ class WrittenGuard:
         return f"{self.name}: writable, shares no memory with others"
 
 
-AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard
+AnyTensorGuard = TensorGuard | FlatGuard | VaryingGuard | ScalarGuard
 Guard = AnyTensorGuard | NumberGuard | ConstantGuard | SequenceGuard
 
 
@@ -166,12 +182,18 @@ def guard_inputs(
     return [guarding.guard(value, given) for value, given in zip(values, inputs, strict=True)]
 
 
+def _refuse_scalars(guards: Sequence[Guard]) -> None:
+    if any(isinstance(guard, ScalarGuard) for guard in tensor_guards(guards)):
+        raise Unsupported("a scalar of NumPy's beside tensors of any sizes")
+
+
 def flat_guards(guards: Sequence[Guard]) -> list[Guard]:
     """The same guards for tensors of any sizes.
 
     Raises:
         Unsupported: the tensors are of different sizes, strided, or without dimensions.
     """
+    _refuse_scalars(guards)
     tensors = [guard for guard in tensor_guards(guards) if isinstance(guard, TensorGuard)]
     if len({guard.form.shape for guard in tensors}) != 1:
         raise Unsupported("tensors of different sizes")
@@ -196,8 +218,9 @@ def varying_guards(guards: Sequence[Guard], shapes: Sequence[tuple[int, ...]]) -
     """The same guards for tensors of these shapes, in which numbers below 0 are sizes that vary.
 
     Raises:
-        Unsupported: a tensor is strided.
+        Unsupported: a tensor is strided, or a scalar of NumPy's.
     """
+    _refuse_scalars(guards)
     left = iter(shapes)
     return [_varying(guard, left) for guard in guards]
 
@@ -235,6 +258,8 @@ class _Guarding:
         if given is None or type(given) in (str, *self.fixed):
             return self.constant(value, given)
         wanted = ty.without_none(value.type)
+        if wanted is not None and ty.is_array(wanted) and type(given) in _SCALARS:
+            return _guard_scalar(value, given)
         if isinstance(wanted, TensorType):
             return _guard_tensor(value, wanted, given)
         if wanted in _NUMBERS and type(given) is _NUMBERS[wanted]:
@@ -328,6 +353,13 @@ def classes_in(given: Any) -> set[type]:
     if type(given) in (list, tuple):
         return set().union(*map(classes_in, given))
     return {type(given)}
+
+
+def _guard_scalar(value: Value, given: Any) -> ScalarGuard:
+    assert isinstance(value.type, TensorType)
+    form = form_of(given)
+    value.type = value.type.refined(dtype=form.dtype, sizes=(), strides=())
+    return ScalarGuard(value, form, type(given))
 
 
 def _guard_tensor(value: Value, wanted: TensorType, given: Any) -> Guard:

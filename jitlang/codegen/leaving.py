@@ -3,7 +3,8 @@
 A tensor that the function computes is written into an array of its own and returned; a view of one,
 or of an argument, is a view of that array. What a loop or a branch left in the function's memory is
 copied into a new array, which nobody can tell from it as long as no other result lies in the same
-memory. An argument is returned itself.
+memory. An argument is returned itself. Where NumPy gives scalars, what has no dimensions leaves as
+one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Way(Enum):
     ARRAY = "array"
     VIEW = "view"
     COPY = "copy"
+    SCALAR = "scalar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,11 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
     exits = {value: _exit(value, graph, plan, storage) for value in leaving}
     copied = [value for value in leaving if exits[value].way is Way.COPY]
     for value in copied:
-        others = (storage.roots[other] for other in leaving if other is not value)
+        others = (
+            storage.roots[other]
+            for other in leaving
+            if other is not value and exits[other].way is not Way.SCALAR
+        )
         if any(storage.roots[value] & roots for roots in others):
             raise Unsupported("two results share memory")
         if not plan.forms[value].is_dense:
@@ -112,10 +118,13 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     if roots is None:
         raise Unsupported("a result that is never computed")
     arguments = [v for v in graph.inputs if storage.roots.get(v, frozenset()) & roots]
+    form = plan.forms[value]
+    # A row that had nothing to do gives its argument itself, others a view that looks like it.
+    may_be_same = any(plan.forms[argument] == form for argument in arguments)
+    if ty.is_array(value.type) and not form.shape and not may_be_same:
+        return Exit(Way.SCALAR)
     if arguments:
         (argument, *others) = arguments
-        # A row that had nothing to do gives its argument itself, others a view that looks like it.
-        may_be_same = plan.forms[value] == plan.forms[argument]
         if others or len(roots) != 1 or may_be_same:
             raise Unsupported("a result may be an argument")
         return Exit(Way.VIEW, argument)

@@ -22,12 +22,14 @@ from typing import Any
 
 from llvmlite import ir as ll
 
+from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import LOOP, Block, Graph, Node, Value
 from ..passes.gradients import constant_tensors
 from ..tensor import Tensor, box
 from ..tensor.recording import record
 from ..values import make_tuple
+from . import objects
 from .actions import DICT, LIST, Plan
 from .cpython import I32, POINTER, VOID
 from .forms import Form
@@ -36,6 +38,7 @@ from .guards import (
     ConstantGuard,
     Guard,
     NumberGuard,
+    ScalarGuard,
     SequenceGuard,
     TensorGuard,
     requires_grad,
@@ -106,7 +109,8 @@ class NativeEmitter(TensorEmitter):
         super().__init__(frame.graph, callback_of, frame.plan, frame.storage)
         self.frame = frame
         self.block_memory = Memory()
-        self.given: dict[Value, tuple[ll.Value, ll.Value]] = {}  # tensor arguments and their arrays
+        # Tensor arguments and their arrays; scalars of NumPy's have none.
+        self.given: dict[Value, tuple[ll.Value, ll.Value | None]] = {}
         self.raw: set[Value] = set()  # those that are arrays themselves
         self.results: dict[Value, ll.AllocaInstr] = {}  # the arrays of results
         self.left: dict[Value, ll.AllocaInstr] = {}  # results as they leave
@@ -143,6 +147,10 @@ class NativeEmitter(TensorEmitter):
         """Test an argument, and take what is in it."""
         if isinstance(guard, TensorGuard):
             self.test_tensor(guard, given)
+        elif isinstance(guard, ScalarGuard):
+            self.test_class(given, guard.cls)
+            self.b.store(self.advanced(given, objects.SCALAR_PLACE), self.slot(guard.value))
+            self.given[guard.value] = (given, None)
         elif isinstance(guard, NumberGuard):
             self.test_number(guard, given)
         elif isinstance(guard, ConstantGuard):
@@ -213,6 +221,8 @@ class NativeEmitter(TensorEmitter):
     def test_written(self, value: Value) -> None:
         """Test that an argument may be written, and that nobody else among them would see it."""
         given, array = self.given[value]
+        if array is None:
+            raise Unsupported("a scalar of NumPy's is written")
         writable = self.b.call(self.helper("jitlang_is_writable", I32, [POINTER]), [array])
         self.unless(self.b.icmp_signed("!=", writable, I32(0)), self.miss)
         for other in self.given:
@@ -324,6 +334,8 @@ class NativeEmitter(TensorEmitter):
     def hold_arguments(self) -> None:
         """While other threads run, nobody may take the arrays away."""
         for _, array in self.given.values():
+            if array is None:
+                continue
             self.python("Py_IncRef", array)
             self.b.store(array, self.owned_slot())
 
@@ -429,6 +441,10 @@ class NativeEmitter(TensorEmitter):
             given, _ = self.given[value]
             self.python("Py_IncRef", given)
             return given
+        if found.way is Way.SCALAR:
+            make = self.helper("PyArray_Scalar", POINTER, [POINTER] * 3)
+            dtype = self.object(self.plan.forms[value].dtype.numpy)
+            return self.b.call(make, [self.load(value), dtype, POINTER(None)])
         if found.way is Way.VIEW and found.owner is not None:
             return self.leaving_view(value, found.owner)
         array = self.b.load(self.results[value])
@@ -440,6 +456,8 @@ class NativeEmitter(TensorEmitter):
         form = self.plan.forms[value]
         is_given = owner in self.given
         array = self.given[owner][1] if is_given else self.b.load(self.results[owner])
+        if array is None:
+            raise Unsupported("a result is a view of a scalar")
         first = self.load(owner) if is_given else self.arrays[owner]
         start, end = (self.b.ptrtoint(pointer, I64) for pointer in (first, self.load(value)))
         make = self.helper(
@@ -476,10 +494,7 @@ class NativeEmitter(TensorEmitter):
             return self.b.call(
                 self.helper("jitlang_new_tensor", POINTER, [POINTER] * 2), [array, base]
             )
-        if self.plan.forms[value].shape or not ty.is_array(value.type):
-            return array
-        # NumPy's own functions give scalars, not arrays without dimensions.
-        return self.b.call(self.helper("jitlang_scalar_of", POINTER, [POINTER]), [array])
+        return array
 
 
 def _view_of(source: Tensor, array: Any) -> Tensor:

@@ -8,7 +8,6 @@ declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i32 @PyArray_SetBaseObject(ptr, ptr)
 declare ptr @PyDataMem_SetHandler(ptr)
-declare ptr @PyArray_Return(ptr)
 @PyArray_Type = external global i8
 @Tensor_Type = external global i8
 @Py_None = external global i8
@@ -331,11 +330,6 @@ drop:
   br label %failed
 failed:
   ret ptr null
-}
-
-define ptr @jitlang_scalar_of(ptr %array) {
-  %made = call ptr @PyArray_Return(ptr %array)
-  ret ptr %made
 }
 
 define internal void @fill(ptr %tensor, i64 %number, ptr %value) alwaysinline {

@@ -1,8 +1,9 @@
 """Arrays and tensors as generated code sees them: reading, comparing and making them without the
 Python interpreter.
 
-`imports()` gives the addresses of the functions in `objects.ll`, and of those in `memory.py`. All
-of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
+`imports()` gives the addresses of the functions in `objects.ll`, of those in `memory.py`, and of
+NumPy's own `PyArray_Scalar`, which makes a scalar of what lies at an address. All of them need the
+GIL; objects are `PyObject *`, sizes are 64 bits, strides and offsets count bytes.
 
     ptr jitlang_array_of(ptr object)        the array of a Tensor, or an array itself; borrowed
     ptr jitlang_tensor_array(ptr object)    the array of a Tensor without gradient; borrowed
@@ -35,15 +36,13 @@ of them need the GIL; objects are `PyObject *`, sizes are 64 bits, strides and o
     ptr jitlang_new_tensor(ptr array, ptr base)
         A new Tensor as `tensor.core.box` makes it. Takes over the reference to the array; where
         that is NULL, so is the result. `base` is the Tensor whose memory a view shares, or NULL.
-    ptr jitlang_scalar_of(ptr array)
-        The scalar in an array without dimensions; takes over the reference to the array.
         Those that make something give a new reference, or NULL with an exception set.
 
 Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
 8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, dtypes
-their byte order at 26, number at 28 and size at 40, floats their value at 16, a Tensor its slots
-where their member descriptors say. They are looked at once (`is_available`) before anything
-relies on them.
+their byte order at 26, number at 28 and size at 40, floats and NumPy's scalars their value at 16, a
+Tensor its slots where their member descriptors say. They are looked at once (`is_available`) before
+anything relies on them.
 """
 
 from __future__ import annotations
@@ -66,28 +65,30 @@ _EXPORTS = (
     "jitlang_array_of", "jitlang_tensor_array", "jitlang_raw_array", "jitlang_array_is",
     "jitlang_recorded_array", "jitlang_is_recorded", "jitlang_data", "jitlang_new_array",
     "jitlang_new_view", "jitlang_new_tensor", "jitlang_wrap", "jitlang_flat_size",
-    "jitlang_new_like", "jitlang_sizes", "jitlang_scalar_of", "jitlang_is_writable",
-    "jitlang_count_writes",
+    "jitlang_new_like", "jitlang_sizes", "jitlang_is_writable", "jitlang_count_writes",
 )  # fmt: skip
 _PYTHON = (
     "PyType_GenericAlloc", "Py_IncRef", "Py_DecRef", "PyLong_AsLongLong", "PyLong_FromLongLong",
 )  # fmt: skip
 _ARRAY_FUNCTIONS = {
-    "PyArray_Return": 76,
     "PyArray_NewFromDescr": 94,
     "PyArray_SetBaseObject": 282,
     "PyDataMem_SetHandler": 304,
 }
+_ALSO_IMPORTED = {"PyArray_Scalar": 60}
 """Places in NumPy's table of functions."""
 _SLOTS = ("_array", "_base", "_version", "grad", "grad_fn", "requires_grad")  # as in objects.ll
 OBJECT_MEMBER = 16
 """The kind of slots in their member descriptors, `T_OBJECT_EX`."""
+SCALAR_PLACE = 16
+"""Where the value of one of NumPy's scalars lies in it, in bytes."""
 _TEXT = Path(__file__).with_suffix(".ll")
 
 
+@cache
 def imports() -> Mapping[str, int]:
     """The functions by name; they live for ever."""
-    return {**library().addresses, **memory.imports()}
+    return {**library().addresses, **memory.imports(), **array_functions(_ALSO_IMPORTED)}
 
 
 @cache
@@ -140,7 +141,12 @@ def is_available() -> bool:
     """Whether this interpreter's objects lie in memory as generated code takes for granted."""
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return False
-    return _arrays_lie_as_expected() and _floats_lie_as_expected() and _slots_lie_as_expected()
+    return (
+        _arrays_lie_as_expected()
+        and _floats_lie_as_expected()
+        and _scalars_lie_as_expected()
+        and _slots_lie_as_expected()
+    )
 
 
 def _arrays_lie_as_expected() -> bool:
@@ -163,6 +169,14 @@ def _arrays_lie_as_expected() -> bool:
 def _floats_lie_as_expected() -> bool:
     number = 1.5
     return ctypes.c_double.from_address(id(number) + 16).value == number
+
+
+def _scalars_lie_as_expected() -> bool:
+    for scalar in (np.float32(1.5), np.int64(7), np.bool_(True), np.complex128(1 + 2j)):
+        found = ctypes.string_at(id(scalar) + SCALAR_PLACE, scalar.itemsize)
+        if found != scalar.tobytes():
+            return False
+    return True
 
 
 def _slots_lie_as_expected() -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import builtins
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from .iterables import (
     reversed_iterable,
     zip_iterable,
 )
+from .numpy_agreed import agreed_function
 from .operator_calls import apply_rows
 from .operators import rows_named
 from .sugar import (
@@ -186,10 +187,20 @@ def dynamic(name: str, expansion: Expansion) -> Expansion:
             return expansion(e, args)
         names = e.builder.constant(",".join(args.keywords))
         values = [m.value(e) for m in (*args.positional, *args.keywords.values())]
+        absolute = _absolute_array(e, name, values)
+        if absolute is not None:
+            return Plain(absolute)
         row = "jit::dynamic_builtin"
         return Plain(e.builder.op(row, e.builder.constant(name), names, *values))
 
     return expand
+
+
+def _absolute_array(e: Emitter, name: str, values: Sequence[Value]) -> Value | None:
+    """`abs(x)` of an array of which enough is known for a row of torch's; else None."""
+    if name != "abs" or len(values) != 1:
+        return None
+    return agreed_function(e, "abs", values, {})
 
 
 def _is_dynamic(meaning: Sugar) -> bool:

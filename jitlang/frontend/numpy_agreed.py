@@ -49,6 +49,8 @@ OPERATORS: Mapping[str, str] = {
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
 }  # fmt: skip
 
+_ROW_MAJOR = 0  # torch's contiguous_format
+
 Keywords = Mapping[str, Value]
 
 
@@ -68,6 +70,10 @@ def agreed_function(
         return _elementwise(e, name, values[0])
     if name in OPERATORS and len(values) == 2 and all(_is_operand(v.type) for v in values):
         return surface.binary(e, OPERATORS[name], *values)
+    if name == "dot" and len(values) == 2:
+        return _dot(e, *values)
+    if name in ("transpose", "reshape", "swapaxes"):
+        return _moved(e, name, values[0], values[1:])
     if name in ("maximum", "minimum") and len(values) == 2:
         return _chosen(e, name, [], values)
     if name == "where" and len(values) == 3 and _is_mask(values[0].type):
@@ -84,9 +90,23 @@ def agreed_method(
     """A call of a method of an array as a row of torch's, where one agrees; else None."""
     if name in REDUCTIONS:
         return _reduction(e, name, [self, *values], keywords)
-    if name == "astype" and len(values) == 1 and not keywords:
+    if keywords:
+        return None
+    if name == "astype" and len(values) == 1:
         return _cast(e, self, values[0])
-    return None
+    if name == "dot" and len(values) == 1:
+        return _dot(e, self, values[0])
+    return _moved(e, name, self, values)
+
+
+def agreed_attribute(e: Emitter, name: str, self: Value) -> Value | None:
+    """An attribute of an array as a row of torch's, where one agrees; else None."""
+    rank = rank_of(self.type)
+    if name == "ndim" and rank is not None:
+        return e.builder.constant(rank)
+    if name == "size" and _dtype_of(self) is not None:
+        return e.builder.op("aten::numel", self)
+    return _moved(e, "transpose", self, []) if name == "T" else None
 
 
 def _is_operand(type_: Type) -> bool:
@@ -106,11 +126,11 @@ def _dtype_of(value: Value) -> DType | None:
 
 
 def _elementwise(e: Emitter, name: str, operand: Value) -> Value | None:
-    dtype = _dtype_of(operand)
+    dtype = operand.type.dtype if isinstance(operand.type, ty.TensorType) else None
     is_integer = dtype is not None and dtype.category is Category.INTEGRAL
-    if is_integer and name in _OF_FLOATS and dtype in _WIDE_INTEGERS:
+    if rank_of(operand.type) != 0 and dtype in _WIDE_INTEGERS and name in _OF_FLOATS:
         operand = surface.cast_to(e, operand, dtypes.float64)
-    elif not surface.is_float(operand.type) and not (is_integer and name in _OF_INTEGERS):
+    elif dtype not in surface.REAL_FLOATS and not (is_integer and name in _OF_INTEGERS):
         return None
     return e.builder.op(f"aten::{ELEMENTWISE[name]}", operand)
 
@@ -142,6 +162,48 @@ def _wanted_dtype(value: Value) -> DType | None:
         return _dtype_of(value.node.inputs[0])
     found = value.constant()
     return found if isinstance(found, DType) else None
+
+
+def _dot(e: Emitter, a: Value, b: Value) -> Value | None:
+    """The product of vectors and matrices, which for these is that of `@`."""
+    if not all(rank_of(value.type) in (1, 2) for value in (a, b)):
+        return None
+    return surface.binary(e, "matmul", a, b)
+
+
+# Views --------------------------------------------------------------------------------------------
+
+
+def _moved(e: Emitter, name: str, x: Value, values: Sequence[Value]) -> Value | None:
+    """The elements of an array in another order or shape: a view where that can be, else a copy."""
+    dtype, rank = _dtype_of(x), rank_of(x.type)
+    if dtype is None or not rank:
+        return None
+    if name == "copy":
+        order = e.builder.constant(_ROW_MAJOR)
+        return None if values else e.builder.op("aten::clone", x, memory_format=order)
+    if name == "transpose" and not values:
+        return e.builder.op("aten::numpy_T", x)
+    ints = _ints(e, values)
+    if not ints:
+        return None
+    if name == "swapaxes" and len(ints) == 2:
+        return e.builder.op("aten::transpose", x, *ints)
+    if name == "transpose" and len(ints) == rank:
+        return e.builder.op("aten::permute", x, e.builder.list(ints, ty.INT))
+    if name != "reshape":
+        return None
+    made = e.builder.op("aten::reshape", x, e.builder.list(ints, ty.INT))
+    if rank_of(made.type) is None:
+        made.type = array_type(dtype, len(ints))
+    return made
+
+
+def _ints(e: Emitter, values: Sequence[Value]) -> Sequence[Value]:
+    """Ints given one by one or as a tuple; none where it is something else."""
+    if len(values) == 1 and isinstance(values[0].type, ty.TupleType):
+        values = e.builder.unpack(values[0])
+    return values if all(value.type is ty.INT for value in values) else ()
 
 
 # Reductions ---------------------------------------------------------------------------------------

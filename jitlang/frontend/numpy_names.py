@@ -21,7 +21,7 @@ from ..ir.graph import Value
 from ..ir.types import Type
 from .builtins import SyntaxForm
 from .emitter import Emitter
-from .numpy_agreed import ELEMENTWISE, EXTREMA, agreed_function, agreed_method
+from .numpy_agreed import ELEMENTWISE, EXTREMA, agreed_attribute, agreed_function, agreed_method
 from .sugar import Arguments, ClassName, Operator, Plain, Special, Starred, Sugar
 
 Expansion = Callable[[Emitter, Arguments], Sugar]
@@ -184,6 +184,9 @@ def array_attribute(e: Emitter, value: Value, name: str) -> Sugar | None:
         return Plain(e.builder.op("jit::shape", value))
     if name == "dtype" and ty.is_array(value.type):
         return Plain(e.builder.op("prim::dtype", value))
+    agreed = agreed_attribute(e, name, value)
+    if agreed is not None:
+        return Plain(agreed)
     if name in _READ or name == "shape":
         return Plain(e.builder.op("jit::numpy_attribute", value, e.builder.constant(name)))
     if name in _PLAIN or name == "dtype":

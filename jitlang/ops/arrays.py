@@ -457,30 +457,31 @@ def _axis(dim: Any) -> Any:
 
 def _summed(name: str) -> Callable[..., Any]:
     def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-        return getattr(xp, name)(x, axis=_axis(dim), keepdims=keepdim, dtype=plain(dtype))
+        return getattr(x, name)(_axis(dim), plain(dtype), keepdims=keepdim)
 
     return run
 
 
 def _reduced(name: str) -> Callable[..., Any]:
     def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        return getattr(xp, name)(x, axis=_axis(dim), keepdims=keepdim)
+        return getattr(x, name)(_axis(dim), keepdims=keepdim)
 
     return run
 
 
 def _spread(name: str) -> Callable[..., Any]:
     def run(xp: Any, x: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-        return getattr(xp, name)(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+        return getattr(x, name)(_axis(dim), ddof=correction, keepdims=keepdim)
 
     return run
 
 
+# Methods are quicker than functions, which look for the methods of other classes first.
 READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::matmul": lambda xp, a, b: xp.matmul(a, b),
-    "aten::sum": lambda xp, x, dtype=None: xp.sum(x, dtype=plain(dtype)),
+    "aten::sum": lambda xp, x, dtype=None: x.sum(dtype=plain(dtype)),
     "aten::sum.dim_IntList": _summed("sum"),
-    "aten::mean": lambda xp, x, dtype=None: xp.mean(x, dtype=plain(dtype)),
+    "aten::mean": lambda xp, x, dtype=None: x.mean(dtype=plain(dtype)),
     "aten::mean.dim": _summed("mean"),
     "aten::amax": _reduced("max"),
     "aten::amin": _reduced("min"),
@@ -488,6 +489,9 @@ READINGS: Mapping[str, Callable[..., Any]] = {
         "", ".dim", ".dims")},
     "aten::std.correction": _spread("std"),
     "aten::var.correction": _spread("var"),
+    "aten::reshape": lambda xp, x, shape: x.reshape(shape),
+    "aten::permute": lambda xp, x, axes: x.transpose(axes),
+    "aten::transpose.int": lambda xp, x, first, second: x.swapaxes(first, second),
     "aten::to.dtype": lambda xp, x, dtype, *others: x.astype(plain(dtype)),
     "aten::stack": lambda xp, arrays, axis=0: xp.stack(arrays, axis),
     "aten::cat": lambda xp, arrays, axis=0: xp.concatenate(arrays, axis),

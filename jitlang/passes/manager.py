@@ -35,6 +35,7 @@ from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
 from .settle_dtypes import settle_dtypes
+from .settle_scalars import settle_scalars
 from .spell_out_writes import spell_out_writes
 from .unroll_loops import unroll_loops
 
@@ -53,6 +54,7 @@ PASSES: dict[str, Pass] = {
     "functionalize": functionalize_writes,
     "writes": spell_out_writes,
     "lists": dissolve_lists,
+    "scalars": settle_scalars,
     "unroll": unroll_loops,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,

@@ -121,3 +121,108 @@ def test_bad_reductions_raise_what_numpy_raises() -> None:
     assert_same(wrong_axis, np.ones((2, 3)))
     assert_same(nothing, np.ones((0,), np.int64))
     assert_same(nothing, np.ones((0,)))
+
+
+# Scalars ------------------------------------------------------------------------------------------
+
+
+def of_reductions(x, y):
+    return (
+        x.sum() * 2, 1 / y.max(), (x - x.mean()) / (x.std() + 1e-5), x.sum() / x.size,
+        -x.min() + abs(y.max()), x.max() - y.max(), np.exp(y.min()), x.sum() > 0.5,
+        2.5 < y.mean(), 3 - y.sum(),
+    )  # fmt: skip
+
+
+def by_sign(x, y):
+    return x + 1 if x.sum() > y.max() else x - 1
+
+
+@pytest.mark.parametrize("function", [of_reductions, by_sign], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("kinds", [(np.float64, np.float32), (np.float32, np.float32)])
+def test_scalars_are_computed_with_natively(function: Callable[..., Any], kinds: Any) -> None:
+    x, y = (RNG.normal(0, 5, (5, 7)).astype(kind) for kind in kinds)
+    scripted = jl.script(function)
+    scripted.compile(x, y)
+    (version,) = scripted.explain().versions
+    assert not version.callbacks
+    assert kind_of(scripted(x, y)) == kind_of(function(x, y))
+    assert_close(scripted(x, y), function(x, y))
+
+
+def scaled(x, k):
+    return x * k + k, k + 1.5, k
+
+
+@pytest.mark.parametrize("k", [np.float64(2), np.float32(0.5), np.int64(3), np.int8(-3)])
+def test_scalars_are_arguments_of_native_code(k: Any) -> None:
+    x = np.linspace(0, 1, 5, dtype=np.float32)
+    scripted = jl.script(scaled)
+    scripted.compile(x, k)
+    got, wanted = scripted(x, k), scaled(x, k)
+    assert kind_of(got) == kind_of(wanted) and got[2] is k
+    assert_close(got, wanted)
+    assert scripted.explain().versions[0].calls == 1
+
+
+def stretched(k):
+    return k.reshape(1), k * 2.0
+
+
+def test_views_of_scalars_and_arrays_without_dimensions_stay_what_they_are() -> None:
+    for value in (np.float64(3), np.array(3.0), np.array([3.0])[0:1].reshape(())):
+        scripted = jl.script(stretched)
+        for _ in range(4):
+            assert kind_of(scripted(value)) == kind_of(stretched(value))
+            assert scripted(value)[1] == 6
+
+
+# Views --------------------------------------------------------------------------------------------
+
+
+def moved(x):
+    return x.T, x.reshape(-1)[1:], x.transpose(1, 0), np.swapaxes(x, 0, 1), np.transpose(x, (1, 0))
+
+
+def reshaped(x):
+    n, m = x.shape
+    return x.reshape(n, m, 1) + x.reshape((n, 1, m)), x.T.reshape(2, -1) * 2, x.ndim * x.size
+
+
+def copied(x):
+    return x.copy(), x.T.copy(), np.dot(x, x.T), x[0].dot(x[1])
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "rows": np.ascontiguousarray, "columns": np.asfortranarray,
+    "every-second": lambda x: np.repeat(x, 2, 1)[:, ::2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("function", [moved, reshaped, copied], ids=lambda f: f.__name__)
+def test_views_are_native_and_share_what_numpys_share(
+    function: Callable[..., Any], layout: str
+) -> None:
+    x = LAYOUTS[layout](RNG.normal(0, 5, (4, 6)))
+    scripted = jl.script(function)
+    scripted.compile(x)
+    assert not scripted.explain().versions[0].callbacks
+    for got, wanted in zip(scripted(x), function(x), strict=True):
+        assert kind_of(got) == kind_of(wanted)
+        assert_close(got, wanted)
+        assert np.shares_memory(got, x) == np.shares_memory(wanted, x)
+        assert getattr(got, "strides", None) == getattr(wanted, "strides", None)
+
+
+def to_no_shape(x):
+    return x.reshape(5, 5)
+
+
+def wrong_order(x):
+    return x.transpose(0, 2)
+
+
+def test_bad_shapes_raise_what_numpy_raises() -> None:
+    for function in (to_no_shape, wrong_order):
+        assert_same(function, np.ones((2, 3)))
