@@ -47,6 +47,7 @@ PYTHON: dict[str, tuple[ll.Type, list[ll.Type]]] = {
     "PyList_GetItem": (POINTER, [POINTER, I64]),
     "PyList_SetItem": (I32, [POINTER, I64, POINTER]),
     "PyList_Append": (I32, [POINTER, POINTER]),
+    "PySequence_Repeat": (POINTER, [POINTER, I64]),
     "PyDict_New": (POINTER, []),
     "PyDict_SetItem": (I32, [POINTER, POINTER, POINTER]),
     "PyDict_Next": (I32, [POINTER, POINTER, POINTERS, POINTERS]),

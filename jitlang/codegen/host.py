@@ -146,7 +146,7 @@ class HostEmitter(SlotEmitter):
         elif node.kind == TRY:
             self.attempt(node)
         else:
-            _LOWERINGS.get(node.kind, HostEmitter.operator)(self, node)
+            (lowering_of(node) or HostEmitter.operator)(self, node)
         for value in self.liveness.at.get(node, ()):
             self.clear(value)
 
@@ -429,7 +429,11 @@ class HostEmitter(SlotEmitter):
         self.python("Py_DecRef", result)
 
     def take_item(self, value: Value, container: ll.Value, index: int) -> None:
-        item = self.checked_object(self.python("PyTuple_GetItem", container, I64(index)))
+        self.take_borrowed(value, self.python("PyTuple_GetItem", container, I64(index)))
+
+    def take_borrowed(self, value: Value, found: ll.Value) -> None:
+        """Set a value from an object that its container owns, or NULL for an error."""
+        item = self.checked_object(found)
         if value.type in SCALAR_TYPES:
             self.store(value, self.unboxed(item, value.type))
             return
@@ -480,6 +484,46 @@ class HostEmitter(SlotEmitter):
         if node.outputs and node.output.uses:
             self.copy(node.output, container)
 
+    def list_item(self, node: Node) -> None:
+        """`xs[i]`."""
+        with self.in_list(node) as place:
+            found = self.python("PyList_GetItem", self.load(node.inputs[0]), place)
+            self.take_borrowed(node.output, found)
+
+    def set_list_item(self, node: Node) -> None:
+        """`xs[i] = x`."""
+        container, _, element = node.inputs
+        with self.in_list(node) as place:
+            made = self.boxed(element)
+            failed = self.python("PyList_SetItem", self.load(container), place, made)
+            self.fail_if(self.b.icmp_signed("<", failed, I32(0)))
+            if node.outputs and node.output.uses:
+                self.copy(node.output, container)
+
+    @contextmanager
+    def in_list(self, node: Node) -> Iterator[ll.Value]:
+        """What is written inside is done with a place that the list has, counted from its
+        beginning; the rest is done in Python: places that it has not, and other sequences.
+        """
+        container, given = map(self.load, node.inputs[:2])
+        type_ = self.b.load(self.b.bitcast(self.b.gep(container, [I64(8)]), POINTER.as_pointer()))
+        is_other = self.b.icmp_unsigned("!=", type_, self.object(list))
+        size = self.python("PyObject_Size", container)
+        is_negative = self.b.icmp_signed("<", given, I64(0))
+        place = self.b.select(is_negative, self.b.add(given, size), given)
+        is_outside = self.b.icmp_unsigned(">=", place, size)
+        with self.b.if_else(self.b.or_(is_other, is_outside), likely=False) as (rare, usual):
+            with rare:
+                self.call_back(node)
+            with usual:
+                yield place
+
+    def repeated(self, node: Node) -> None:
+        """`xs * n` of a list."""
+        container, count = node.inputs
+        made = self.python("PySequence_Repeat", self.load(container), self.load(count))
+        self.store(node.output, self.checked_object(made))
+
     def length(self, node: Node) -> None:
         if node.inputs[0].type in SCALAR_TYPES or isinstance(node.inputs[0].type, ty.TensorType):
             self.give_up(node)
@@ -498,8 +542,28 @@ _LOWERINGS: dict[str, Callable[[HostEmitter, Node], None]] = {
     "aten::__is__": HostEmitter.is_none,
     "aten::__isnot__": HostEmitter.is_none,
     "aten::append": HostEmitter.append,
+    "jit::append": HostEmitter.append,
     "aten::len": HostEmitter.length,
 }
+_ON_LISTS: dict[str, Callable[[HostEmitter, Node], None]] = {
+    "aten::__getitem__.t": HostEmitter.list_item,
+    "aten::_set_item.t": HostEmitter.set_list_item,
+    "aten::mul.left_t": HostEmitter.repeated,
+}
+"""Rows on lists of what is no tensor; other lists hold more than CPython's objects."""
+
+
+def lowering_of(node: Node) -> Callable[[HostEmitter, Node], None] | None:
+    """What writes a node that is neither a block nor arithmetic."""
+    name = node.op.full_name if node.op is not None else ""
+    if name in _ON_LISTS and not any(map(holds_tensors, node.inputs)):
+        return _ON_LISTS[name]
+    return _LOWERINGS.get(node.kind)
+
+
+def holds_tensors(value: Value) -> bool:
+    """Whether there are tensors in a value."""
+    return any(isinstance(part, ty.TensorType) for part in ty.walk(value.type))
 
 
 def is_machine_code(node: Node) -> bool:
@@ -513,4 +577,4 @@ def is_machine_code(node: Node) -> bool:
         return not isinstance(node.inputs[0].type, ty.TensorType)
     if node.kind == "prim::TupleConstruct":
         return not getattr(node.output.type, "field_names", ())
-    return node.kind in _LOWERINGS or reads_as_machine_code(node)
+    return lowering_of(node) is not None or reads_as_machine_code(node)

@@ -342,9 +342,7 @@ class TensorEmitter(HostEmitter):
         self.b.store(number, place)
         target = self.advanced(self.load(action.target), action.offset)
         source, still = self.b.bitcast(place, POINTER), [0] * len(form.shape)
-        emit_copy(
-            self.b, target, form.strides, source, still, form.shape, itemsize, self.number
-        )
+        emit_copy(self.b, target, form.strides, source, still, form.shape, itemsize, self.number)
 
     def element(self, number: ll.Value, dtype: DType) -> ll.Value:
         """A number as an element of a dtype that holds it."""

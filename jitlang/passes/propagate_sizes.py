@@ -266,7 +266,8 @@ def _values(node: Node, facts: _Facts) -> Sequence[Any] | None:
 
 def _value(node: Node, facts: _Facts) -> Any:
     """What a node computes, or NOT_CONSTANT. What would raise is left to raise."""
-    if node.kind == LIST and facts.analysis.may_change(node.output):
+    is_mutable = isinstance(node.output.type, ty.ListType | ty.DictType)
+    if is_mutable and facts.analysis.may_change(node.output):
         return NOT_CONSTANT
     if node.kind in (LIST, "prim::TupleConstruct"):
         parts = [facts.value_of(value) for value in node.inputs]
