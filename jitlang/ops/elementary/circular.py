@@ -147,7 +147,8 @@ def _turned(m: Algebra, x: Operand, turn: int) -> Operand:
     """sin(x + turn pi/2)."""
 
     def ending(q: Operand, r: Operand, low: Operand) -> Operand:
-        return _in_quadrant(m, q + turn, *_sine_and_cosine(m, r, low))
+        both = _sine_and_cosine(m, r, low)
+        return _in_quadrant(m, q + turn, *both)
 
     return _by_quadrant(m, x, ending)
 
