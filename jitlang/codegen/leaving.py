@@ -15,9 +15,9 @@ from enum import Enum
 
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import LOOP, Graph, Node, Value
+from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
 from ..ir.types import TensorType
-from .actions import Call, Plan, is_tensor
+from .actions import Call, Plan, Select, View, is_tensor
 from .storage import Storage
 
 
@@ -73,6 +73,7 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
             raise Unsupported("two results share memory")
         if not plan.forms[value].is_dense:
             raise Unsupported("a result is a view of what a loop or a branch has left")
+    _refuse_passed(copied, graph, plan, storage)
     for found in exits.values():
         if found.owner in storage.buffers:
             storage.keep(found.owner)
@@ -133,6 +134,32 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
         return Exit(Way.COPY)
     (owner,) = owners
     return Exit(Way.ARRAY if owner is value else Way.VIEW, owner)
+
+
+def _refuse_passed(values: list[Value], graph: Graph, plan: Plan, storage: Storage) -> None:
+    """Refuse copies of what a loop carries where that may still be, or lie in, an argument."""
+    arguments = frozenset().union(*(storage.roots.get(v, frozenset()) for v in graph.inputs))
+    roots = frozenset().union(*(storage.roots[value] for value in values))
+    for parameter, pair in storage.carried.items():
+        body = parameter.node.block
+        assert body.owner is not None
+        start = storage.roots.get(body.owner.inputs[parameter.offset + 1], frozenset())
+        is_copied = bool(roots & frozenset(pair)) and bool(start & arguments)
+        if is_copied and _may_be(body.outputs[parameter.offset], parameter, plan):
+            raise Unsupported("a result may be an argument")
+
+
+def _may_be(value: Value, parameter: Value, plan: Plan) -> bool:
+    """Whether a value at the end of a loop's body may be, or lie in, what it began with."""
+    if value is parameter:
+        return True
+    node = value.node
+    if node.kind in CHOICES:
+        return any(_may_be(each.outputs[value.offset], parameter, plan) for each in node.blocks)
+    if node.kind == LOOP:
+        return _may_be(node.inputs[value.offset + 2], parameter, plan)
+    action = plan.actions.get(node)
+    return isinstance(action, View | Select) and _may_be(action.source, parameter, plan)
 
 
 def _loops_of(values: list[Value], graph: Graph, storage: Storage) -> Iterator[Node]:

@@ -365,6 +365,32 @@ def last_columns(xs: Tensor, w: Tensor) -> Tensor:
     return jl.cat(rows, 1)
 
 
+def perhaps_doubled(x: Tensor, n: int) -> Tensor:
+    for i in range(3):
+        if i > n:
+            x = x * 2
+    return x
+
+
+def perhaps_turned(x: Tensor, n: int) -> Tensor:
+    while n > 0:
+        x = x.t() if n % 2 == 0 else x + 1
+        n -= 2
+    return x
+
+
+@pytest.mark.parametrize("function", [perhaps_doubled, perhaps_turned])
+def test_what_a_loop_may_leave_as_it_was_is_left_to_the_general_code(
+    function: Callable[..., Any],
+) -> None:
+    x = jl.randn(3, 3)
+    assert refused(function, x, 7) == "a result may be an argument"
+    scripted = jl.script(function)
+    for _ in range(5):
+        for n in (0, 7):
+            assert (scripted(x, n) is x) == (function(x, n) is x)
+
+
 def statistics(x: Tensor, name: str) -> dict[str, Tensor]:
     mean = x.mean(-1, keepdim=True)
     return {"mean": mean, "name": x - mean, "mean again": mean}
