@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-SLICE = 0.002
+SLICE = 0.0014
 """Seconds of Python after which the worker sleeps."""
 PAUSE = 0.010
 """Seconds that it sleeps."""
