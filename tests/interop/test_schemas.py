@@ -5,8 +5,13 @@ import torch
 from jitlang.ir.schema import parse_schema
 
 
+def schemas():
+    """Those of operators; what torch registers in `cuda` while it compiles spells types as C++."""
+    return [each for each in torch._C._jit_get_all_schemas() if not each.name.startswith("cuda::")]
+
+
 def test_every_schema_of_torch():
-    texts = sorted({str(schema) for schema in torch._C._jit_get_all_schemas()})
+    texts = sorted({str(schema) for schema in schemas()})
     assert len(texts) > 3000
     for text in texts:
         schema = parse_schema(text)
@@ -15,7 +20,7 @@ def test_every_schema_of_torch():
 
 
 def test_parts_agree_with_torch():
-    for theirs in torch._C._jit_get_all_schemas():
+    for theirs in schemas():
         ours = parse_schema(str(theirs))
         assert ours.name == theirs.name
         assert ours.overload == theirs.overload_name
