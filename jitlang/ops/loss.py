@@ -313,7 +313,11 @@ def _cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {smoothing}")
     if not m.dtype(a).is_floating_point:
         raise lacks_kernel("log_softmax_lastdim_kernel_impl", m.dtype(a))
-    if m.dtype(target).numpy.kind != "i" and m.shape(target) == m.shape(a):
+    if m.shape(target) == m.shape(a):
+        if not m.dtype(target).is_floating_point:
+            raise RuntimeError(
+                f"targets of the input's shape are probabilities, not {m.dtype(target).name}"
+            )
         certain = m.log_softmax(a, at)
         return _soft_targets(m, certain, target, weight, reduction, smoothing)
     # Targets are checked before anything is computed, so that all of that can be one kernel.
