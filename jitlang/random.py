@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .ops import generator
 from .ops.generator import Generator, default_generator
 from .tensor import Tensor
 
@@ -21,7 +20,7 @@ def manual_seed(seed: int) -> Generator:
 
     Scripts may call it too.
     """
-    return generator.manual_seed(seed)
+    return default_generator.manual_seed(seed)
 
 
 manual_seed.__jitlang_operator__ = "aten::manual_seed"  # type: ignore[attr-defined]

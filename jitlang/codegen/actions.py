@@ -232,5 +232,4 @@ def is_tensor(value: Value) -> bool:
 
 def touches_tensors(node: Node) -> bool:
     """Whether a node reads or makes tensors, themselves or inside of something."""
-    values = (*node.inputs, *node.outputs)
-    return any(isinstance(part, TensorType) for value in values for part in ty.walk(value.type))
+    return any(ty.has_tensors(value.type) for value in (*node.inputs, *node.outputs))

@@ -506,8 +506,7 @@ class HostEmitter(SlotEmitter):
         beginning; the rest is done in Python: places that it has not, and other sequences.
         """
         container, given = map(self.load, node.inputs[:2])
-        type_ = self.b.load(self.b.bitcast(self.b.gep(container, [I64(8)]), POINTER.as_pointer()))
-        is_other = self.b.icmp_unsigned("!=", type_, self.object(list))
+        is_other = self.b.not_(self.is_of(container, list))
         size = self.python("PyObject_Size", container)
         is_negative = self.b.icmp_signed("<", given, I64(0))
         place = self.b.select(is_negative, self.b.add(given, size), given)
@@ -556,14 +555,9 @@ _ON_LISTS: dict[str, Callable[[HostEmitter, Node], None]] = {
 def lowering_of(node: Node) -> Callable[[HostEmitter, Node], None] | None:
     """What writes a node that is neither a block nor arithmetic."""
     name = node.op.full_name if node.op is not None else ""
-    if name in _ON_LISTS and not any(map(holds_tensors, node.inputs)):
+    if name in _ON_LISTS and not any(ty.has_tensors(value.type) for value in node.inputs):
         return _ON_LISTS[name]
     return _LOWERINGS.get(node.kind)
-
-
-def holds_tensors(value: Value) -> bool:
-    """Whether there are tensors in a value."""
-    return any(isinstance(part, ty.TensorType) for part in ty.walk(value.type))
 
 
 def is_machine_code(node: Node) -> bool:

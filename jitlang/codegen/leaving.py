@@ -16,7 +16,6 @@ from enum import Enum
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
-from ..ir.types import TensorType
 from .actions import Call, Plan, Select, View, is_tensor
 from .storage import Storage
 
@@ -108,7 +107,7 @@ def _tensors(value: Value, plan: Plan) -> Iterator[Value]:
             yield from _tensors(element, plan)
     elif is_tensor(value):
         yield value
-    elif any(isinstance(part, TensorType) for part in ty.walk(value.type)):
+    elif ty.has_tensors(value.type):
         raise Unsupported("a list of views is returned")
 
 

@@ -55,8 +55,7 @@ hundred.
 MAX_KEPT = 64 << 20
 """Bytes of a block that are kept from call to call."""
 UNKNOWN_TRIPS = 16
-TYPE_PLACE = 8
-"""Where an object's type is, in bytes."""
+"""Trips that a loop is taken to make where nobody knows."""
 EQUAL = 2  # Py_EQ
 
 
@@ -188,8 +187,7 @@ class NativeEmitter(TensorEmitter):
         self.unless(is_same, self.miss)
 
     def test_class(self, given: ll.Value, cls: type) -> None:
-        place = self.b.bitcast(self.advanced(given, TYPE_PLACE), POINTER.as_pointer())
-        self.unless(self.b.icmp_unsigned("==", self.b.load(place), self.object(cls)), self.miss)
+        self.unless(self.is_of(given, cls), self.miss)
 
     def test_tensor(self, guard: TensorGuard, given: ll.Value) -> None:
         array = self.array_in(guard, given)

@@ -537,7 +537,7 @@ def _no_form(node: Node) -> str:
 
 
 def _refuse_sequences(value: Value) -> None:
-    if any(isinstance(part, TensorType) for part in ty.walk(value.type)):
+    if ty.has_tensors(value.type):
         raise Unsupported(f"a {value.type} is joined or carried")
 
 

@@ -25,6 +25,8 @@ from .scalar import DOUBLE, I1, I64, SCALAR_TYPES
 
 ENTRY = "jitlang_entry"
 TABLE = "jitlang_table"
+TYPE_PLACE = 8
+"""Where in an object its class lies, in bytes."""
 
 
 class SlotEmitter:
@@ -170,6 +172,11 @@ class SlotEmitter:
         if index == len(self.table):
             self.table.append(value)
         return self.b.load(self.b.gep(self.table_global, [I64(index)]))
+
+    def is_of(self, given: ll.Value, cls: type) -> ll.Value:
+        """Whether an object is of exactly this class."""
+        place = self.b.bitcast(self.b.gep(given, [I64(TYPE_PLACE)]), POINTER.as_pointer())
+        return self.b.icmp_unsigned("==", self.b.load(place), self.object(cls))
 
     # Values -------------------------------------------------------------------------------------
 

@@ -644,3 +644,8 @@ def walk(ty: Type) -> Iterator[Type]:
     yield ty
     for child in ty.children:
         yield from walk(child)
+
+
+def has_tensors(ty: Type) -> bool:
+    """Whether values of a type are tensors or hold some."""
+    return any(isinstance(part, TensorType) for part in walk(ty))

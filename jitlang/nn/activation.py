@@ -49,14 +49,9 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """Leaky ReLU with slopes drawn from [lower, upper] while training, else their mean."""
-    if lower > upper:
-        raise RuntimeError(f"rrelu: lower bound {lower} is above the upper bound {upper}")
-    if training:
-        slopes = operators.empty_like(input).uniform_(lower, upper)
-        found = operators.where(operators.gt(input, 0), input, input * slopes)
-    else:
-        found = operators.leaky_relu(input, (lower + upper) / 2)
-    return input.copy_(found) if inplace else found
+    if inplace:
+        return operators.rrelu_(input, lower, upper, training)
+    return operators.rrelu(input, lower, upper, training)
 
 
 def hardtanh(

@@ -41,7 +41,7 @@ from .dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
-from .embedding import embedding
+from .embedding import embedding, embedding_bag
 from .loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -78,7 +78,7 @@ from .vision import affine_grid, fold, grid_sample, interpolate, pad, unfold
 OPERATORS = (
     "bilinear", "celu_", "channel_shuffle", "cosine_similarity", "elu_", "gelu", "hardshrink",
     "hardtanh_", "leaky_relu_", "linear", "logsigmoid", "native_channel_shuffle", "one_hot",
-    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rrelu_",
     "scaled_dot_product_attention", "selu_", "sigmoid", "softplus", "softshrink", "tanh",
     "threshold_",
 )  # fmt: skip
@@ -113,6 +113,7 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",

@@ -104,7 +104,8 @@ def interpolate(
     antialias: bool = False,
 ) -> Tensor:
     """Images [N, C, ...] with one to three dimensions of space, resized. Modes: 'nearest',
-    'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear'.
+    'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear'; `antialias` goes with 'bilinear'
+    and 'bicubic'.
 
     Raises:
         ValueError: not one of size and scale is given, or they do not go with the input.
@@ -113,22 +114,33 @@ def interpolate(
     space = input.dim() - 2
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate needs one of size and scale_factor")
-    is_nearest = mode == "nearest" or mode == "nearest-exact"
-    if is_nearest and align_corners is not None:
+    if (mode == "nearest" or mode == "nearest-exact") and align_corners is not None:
         raise ValueError("align_corners goes with linear, bilinear, bicubic and trilinear only")
+    if antialias and not (space == 2 and (mode == "bilinear" or mode == "bicubic")):
+        raise ValueError("antialias goes with bilinear and bicubic images only")
+    sizes = _sizes(size, space)
+    factors = _factors(scale_factor, space)
+    if factors is not None and recompute_scale_factor is not None and recompute_scale_factor:
+        sizes = [int(input.size(2 + d) * factors[d]) for d in range(space)]
+        factors = None
+    corners = align_corners is not None and align_corners
     if antialias:
-        raise NotImplementedError("interpolate without aliasing is not there yet: antialias=False")
-    scales = _scales(scale_factor, space)
-    sizes = _resized(input, size, scales)
-    if recompute_scale_factor is not None and recompute_scale_factor:
-        scales = None
-    if is_nearest:
-        return _nearest(input, sizes, scales, mode == "nearest-exact")
-    corners = False if align_corners is None else align_corners
-    return _smooth(input, sizes, scales, mode, corners)
+        if mode == "bilinear":
+            return operators._upsample_bilinear2d_aa(input, sizes, corners, factors)
+        return operators._upsample_bicubic2d_aa(input, sizes, corners, factors)
+    return _resampled(input, sizes, factors, mode, corners)
 
 
-def _scales(factor: float | list[float] | None, space: int) -> list[float] | None:
+def _sizes(size: int | list[int] | None, space: int) -> list[int] | None:
+    if size is None:
+        return None
+    found = [size for _ in range(space)] if isinstance(size, int) else size
+    if len(found) != space:
+        raise ValueError(f"size must have {space} numbers, found {len(found)}")
+    return found
+
+
+def _factors(factor: float | list[float] | None, space: int) -> list[float] | None:
     if factor is None:
         return None
     found = [factor for _ in range(space)] if isinstance(factor, float) else factor
@@ -137,50 +149,29 @@ def _scales(factor: float | list[float] | None, space: int) -> list[float] | Non
     return found
 
 
-def _resized(input: Tensor, size: int | list[int] | None, scales: list[float] | None) -> list[int]:
-    space = input.dim() - 2
-    if scales is not None:
-        return [int(input.size(2 + d) * scales[d]) for d in range(space)]
-    assert size is not None
-    found = [size for _ in range(space)] if isinstance(size, int) else size
-    if len(found) != space:
-        raise ValueError(f"size must have {space} numbers, found {len(found)}")
-    return found
-
-
-def _nearest(input: Tensor, sizes: list[int], scales: list[float] | None, exact: bool) -> Tensor:
-    space = len(sizes)
-    first = None if scales is None else scales[0]
-    second = None if scales is None or space < 2 else scales[1]
-    third = None if scales is None or space < 3 else scales[2]
-    if space == 1:
-        if exact:
-            return operators._upsample_nearest_exact1d(input, sizes, first)
-        return operators.upsample_nearest1d(input, sizes, first)
-    if space == 2:
-        if exact:
-            return operators._upsample_nearest_exact2d(input, sizes, first, second)
-        return operators.upsample_nearest2d(input, sizes, first, second)
-    if space == 3:
-        if exact:
-            return operators._upsample_nearest_exact3d(input, sizes, first, second, third)
-        return operators.upsample_nearest3d(input, sizes, first, second, third)
-    raise NotImplementedError(f"interpolate takes one to three dimensions of space, found {space}")
-
-
-def _smooth(
-    input: Tensor, sizes: list[int], scales: list[float] | None, mode: str, corners: bool
+def _resampled(
+    input: Tensor, sizes: list[int] | None, factors: list[float] | None, mode: str, corners: bool
 ) -> Tensor:
-    space = len(sizes)
-    first = None if scales is None else scales[0]
-    second = None if scales is None or space < 2 else scales[1]
-    third = None if scales is None or space < 3 else scales[2]
+    """To sizes, or by factors."""
+    space = input.dim() - 2
+    if space == 1 and mode == "nearest":
+        return operators.upsample_nearest1d(input, sizes, factors)
+    if space == 2 and mode == "nearest":
+        return operators.upsample_nearest2d(input, sizes, factors)
+    if space == 3 and mode == "nearest":
+        return operators.upsample_nearest3d(input, sizes, factors)
+    if space == 1 and mode == "nearest-exact":
+        return operators._upsample_nearest_exact1d(input, sizes, factors)
+    if space == 2 and mode == "nearest-exact":
+        return operators._upsample_nearest_exact2d(input, sizes, factors)
+    if space == 3 and mode == "nearest-exact":
+        return operators._upsample_nearest_exact3d(input, sizes, factors)
     if space == 1 and mode == "linear":
-        return operators.upsample_linear1d(input, sizes, corners, first)
+        return operators.upsample_linear1d(input, sizes, corners, factors)
     if space == 2 and mode == "bilinear":
-        return operators.upsample_bilinear2d(input, sizes, corners, first, second)
+        return operators.upsample_bilinear2d(input, sizes, corners, factors)
     if space == 2 and mode == "bicubic":
-        return operators.upsample_bicubic2d(input, sizes, corners, first, second)
+        return operators.upsample_bicubic2d(input, sizes, corners, factors)
     if space == 3 and mode == "trilinear":
-        return operators.upsample_trilinear3d(input, sizes, corners, first, second, third)
+        return operators.upsample_trilinear3d(input, sizes, corners, factors)
     raise NotImplementedError(f"there is no mode '{mode}' for {space} dimensions of space")

@@ -178,11 +178,6 @@ def _restored(device: str, seed: int, offset: int) -> Generator:
 default_generator = Generator(seed=secrets.randbits(63))
 
 
-def manual_seed(seed: int) -> Generator:
-    """Start the default generator anew."""
-    return default_generator.manual_seed(seed)
-
-
 def uniform(xp: Any, shape: Sequence[int], generator: Generator | None) -> Any:
     """float32 in [0, 1): the upper 24 bits of a word each."""
     count = math.prod(shape)

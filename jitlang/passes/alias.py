@@ -370,7 +370,7 @@ def written_argument(op: OpDef) -> int | None:
 
 def is_declared_raw(argument: Argument) -> bool:
     """Whether a kernel takes or gives this argument as arrays."""
-    return any(isinstance(part, ty.TensorType) for part in ty.walk(argument.type))
+    return ty.has_tensors(argument.type)
 
 
 def viewed(node: Node, index: int) -> Value | None:

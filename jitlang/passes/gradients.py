@@ -157,7 +157,7 @@ class _Marking:
         return {parameter for parameter, last in pairs if last in self.found}
 
     def gather(self, node: Node) -> None:
-        wanted = {value in self.found for value in node.inputs if _has_tensors(value)}
+        wanted = {value in self.found for value in node.inputs if ty.has_tensors(value.type)}
         if len(wanted) > 1 or not self.mixed.isdisjoint(node.inputs):
             self.mixed.add(node.output)
         self.found |= {node.output} if True in wanted else set()
@@ -174,15 +174,11 @@ class _Marking:
             raise UndecidedGradient("a list of tensors is taken apart")
         for index, output in enumerate(node.outputs):
             sources = [node.inputs[place] for place in gradient_sources(node, index)]
-            if takes_gradient(output) and _has_tensors(output):
+            if takes_gradient(output) and ty.has_tensors(output.type):
                 self.found |= set() if self.found.isdisjoint(sources) else {output}
-
-
-def _has_tensors(value: Value) -> bool:
-    return any(isinstance(part, TensorType) for part in ty.walk(value.type))
 
 
 def _gives_new(node: Node) -> bool:
     """Whether a row makes its results, other than one that moves the elements of a list."""
     assert node.op is not None
-    return any(isinstance(p, TensorType) for r in node.op.schema.returns for p in ty.walk(r.type))
+    return any(ty.has_tensors(returned.type) for returned in node.op.schema.returns)

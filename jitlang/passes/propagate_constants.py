@@ -219,9 +219,9 @@ def _is_affordable(op: OpDef, arguments: Sequence[Any]) -> bool:
     tensors = [a for a in arguments if isinstance(a, Tensor | np.ndarray)]
     declared = [a.type for a in op.schema.arguments]
     taken = [t for t, a in zip(declared, arguments, strict=False) if _is_tensor(a)]
-    if not arguments or len(taken) < len(tensors) or not all(map(_names_tensor, taken)):
+    if not arguments or len(taken) < len(tensors) or not all(map(ty.has_tensors, taken)):
         return False
-    if any(_names_tensor(r.type) for r in op.schema.returns) and not (op.is_pointwise and tensors):
+    if any(ty.has_tensors(r.type) for r in op.schema.returns) and not (op.is_pointwise and tensors):
         return False
     if any(_size(tensor) > config.current().max_constant_elements for tensor in tensors):
         return False
@@ -244,8 +244,6 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor | np.ndarray)
 
 
-def _names_tensor(type_: Type) -> bool:
-    return any(isinstance(part, TensorType) for part in ty.walk(type_))
 
 
 def _size(tensor: Any) -> int:

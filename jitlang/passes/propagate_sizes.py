@@ -279,7 +279,7 @@ def _value(node: Node, facts: _Facts) -> Any:
         return _BY_TYPE[node.op.full_name](node, facts)
     if node.op.full_name in QUERIES:
         return _answer(node.op, [_argument(value, facts) for value in node.inputs])
-    if any(isinstance(part, TensorType) for value in node.inputs for part in ty.walk(value.type)):
+    if any(ty.has_tensors(value.type) for value in node.inputs):
         return NOT_CONSTANT
     arguments = [facts.value_of(value) for value in node.inputs]
     if not node.outputs or NOT_CONSTANT in arguments or node.op.python is None:

@@ -42,7 +42,7 @@ def is_differentiable(op: OpDef) -> bool:
     """Whether results of a row can require gradients, their dtype permitting."""
     names = {name.partition("::")[2] for name in (op.name, op.full_name)}
     return names.isdisjoint(CONSTANT_ROWS) and any(
-        isinstance(part, ty.TensorType) for a in op.schema.returns for part in ty.walk(a.type)
+        ty.has_tensors(returned.type) for returned in op.schema.returns
     )
 
 

@@ -31,12 +31,11 @@ LATER = {
         ),
         *(f"max_pool{rank}d{rest}" for rank in (1, 2, 3) for rest in ("", "_with_indices")),
     },
-    "modules": {"multi_head_attention_forward", "embedding_bag"},
+    "modules": {"multi_head_attention_forward"},
     "deprecated": {"upsample", "upsample_bilinear", "upsample_nearest"},
     "takes a function": {"triplet_margin_with_distance_loss"},
     "low precision": {"grouped_mm", "scaled_grouped_mm", "scaled_mm"},
     "new": {"linear_cross_entropy"},
-    "in place of a random one": {"rrelu_"},
     "no function": {
         "assert_int_or_pair", "boolean_dispatch", "handle_torch_function", "has_torch_function",
         "has_torch_function_unary", "has_torch_function_variadic", "overload",
@@ -259,6 +258,17 @@ CASES = [
     ("embedding", (i(4, 2, 3), X), {"padding_idx": 9}),
     ("embedding", (i(4, 6), X), {"max_norm": 0.5}),
     ("embedding", (i(4, 2) + 9, X), {}),
+    *(("embedding_bag", (i(4, 3, 2), X), {"mode": mode}) for mode in ("sum", "mean", "max", "min")),
+    ("embedding_bag", (i(4, 6), X, np.array([0, 2, 2])), {"padding_idx": 1}),
+    ("embedding_bag", (i(4, 6), X, np.array([0, 2, 6])), {"include_last_offset": True}),
+    ("embedding_bag", (i(4, 3, 2), X), {"mode": "sum", "per_sample_weights": f(3, 2)}),
+    ("embedding_bag", (i(4, 3, 2), X), {"mode": "mean", "per_sample_weights": f(3, 2)}),
+    ("embedding_bag", (i(4, 3, 2), X), {"mode": "sum", "per_sample_weights": f(3)}),
+    ("embedding_bag", (i(4, 6), X, np.array([0, 3])), {"max_norm": 0.5}),
+    ("embedding_bag", (i(4, 3, 2), X, np.array([0, 3])), {}),
+    ("embedding_bag", (i(4, 6), X), {}),
+    ("embedding_bag", (i(4, 3, 2), X), {"mode": "max", "sparse": True}),
+    ("embedding_bag", (i(4, 3, 2), X[0]), {}),
     *(
         ("pad", (f(1, 2, 4, 5), [1, 2, 0, 1]), {"mode": m})
         for m in ("constant", "reflect", "replicate", "circular")
@@ -310,6 +320,13 @@ CASES = [
         (f(1, 2, 4, 5), None, 1.7),
         {"mode": "bilinear", "recompute_scale_factor": True},
     ),
+    *(
+        ("interpolate", (f(1, 2, 9, 8), size, factor), {"mode": mode, "antialias": True})
+        for mode in ("bilinear", "bicubic", "nearest")
+        for size, factor in (([4, 3], None), (None, 0.6))
+    ),
+    ("interpolate", (f(1, 2, 4, 5), None, 1.7), {"recompute_scale_factor": True}),
+    ("interpolate", (f(1, 2, 4, 5, 2, 3), 3), {}),
     ("interpolate", (f(1, 2, 4, 5),), {}),
     ("interpolate", (f(1, 2, 4, 5), 3, 2.0), {}),
     ("interpolate", (f(1, 2, 4, 5), [3]), {}),
