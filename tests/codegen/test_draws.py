@@ -11,7 +11,7 @@ from jitlang import Tensor, config, dtypes
 from jitlang.codegen.fused import FusedKernel
 from jitlang.fuser.partition import FUSION_GROUP
 from jitlang.ops.algebra import NumpyAlgebra
-from jitlang.ops.generator import Generator, default_generator, manual_seed, random_bits
+from jitlang.ops.generator import Generator, default_generator, random_bits
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,7 +57,7 @@ SHAPES = [((7, 33), (33,)), ((130,), (130,)), ((1, 1), (1,)), ((6, 5, 4), (5, 1)
 
 
 def run(function, arguments, seed, exact):
-    manual_seed(seed)
+    jl.manual_seed(seed)
     with config.override(exact=exact):
         made = function(*arguments)
     parts = made if isinstance(made, tuple) else (made,)
@@ -106,7 +106,7 @@ def test_tensors_that_do_not_broadcast_advance_nothing():
     scripted = jl.script(dropped)
     good, bad = jl.zeros(4, 3), jl.zeros(5)
     scripted.compile(good, jl.zeros(3))
-    manual_seed(1)
+    jl.manual_seed(1)
     with pytest.raises(RuntimeError):
         scripted(good, bad)
     assert default_generator.get_state() == (1, 0)
