@@ -4,8 +4,8 @@
   throttled machine slows all of them alike; only ratios within one run are worth comparing.
 - A turn is one call, or so many that they take a millisecond or two; each call has inputs of its
   own, passed as arguments, from a pool larger than the last-level cache (`benchmarks.pool`).
-- Before a turn of several calls comes one that is not timed, since the turn before may have been
-  somebody else's and left the instruction cache and sleeping threads behind.
+- Before a turn comes a call that is not timed, since the turn before may have been somebody else's
+  and left the instruction cache and sleeping threads behind.
 - Converting inputs and outputs is not timed. The last output of a turn is compared with that of the
   first variant for the same inputs. Memory for outputs that the caller owns is filled with NaN.
 - A ratio is one of medians, with a 95% interval (`benchmarks.statistics`). It meets its target only
@@ -222,13 +222,11 @@ class Process:
     def _turn(self, name: str, check: bool) -> float:
         """Seconds per call."""
         variant = self.workload.variants[name]
-        primers = int(self.calls > 1)
-        batch = [self.workload.inputs(self.pool) for _ in range(primers + self.calls)]
-        prepared = [variant.prepare(arguments) for arguments in batch]
+        batch = [self.workload.inputs(self.pool) for _ in range(1 + self.calls)]
+        primer, *prepared = [variant.prepare(arguments) for arguments in batch]
         time.sleep(PAUSE_SECONDS)
-        if primers:
-            timed(variant, prepared[:primers])
-        seconds, result = timed(variant, prepared[primers:])
+        timed(variant, [primer])
+        seconds, result = timed(variant, prepared)
         if check and not variant.is_yardstick:
             self._check(name, variant.result(result), batch[-1])
         return seconds * variant.scale / self.calls

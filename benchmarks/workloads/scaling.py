@@ -5,10 +5,11 @@ Nobody else takes part: the threads of other libraries keep a core busy for a wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jitlang as jl
-from benchmarks.harness import Variant, Workload, close
+from benchmarks.harness import Arguments, Variant, Workload, close
 from benchmarks.models import gelu
 from benchmarks.peers import Function, on_tensors
 from benchmarks.pool import Pool
@@ -21,13 +22,13 @@ SPEED_UP = 1.7
 
 
 def with_threads(function: Function, threads: int) -> Variant:
-    scripted = jl.script(function)
+    scripted = on_tensors(jl.script(function))
 
-    def call(x: jl.Tensor) -> Any:
+    def prepare(arguments: Arguments) -> Arguments:
         jl.set_num_threads(threads)
-        return scripted(x)
+        return scripted.prepare(arguments)
 
-    return on_tensors(call)
+    return replace(scripted, prepare=prepare)
 
 
 def workload(name: str, function: Function, shape: tuple[int, ...]) -> Workload:

@@ -106,9 +106,6 @@ class FlatEmitter(NativeEmitter):
         return self.b.load(status)
 
     def start_long(self, call: Call, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
-        parallel = self.parallel()
-        if parallel is None:
-            return self.b.call(kernel, [I64(0), self.size, *tables])
         chunk = I64(flat_chunk(call.kernel))
         start = self.b.bitcast(kernel, POINTER)
-        return self.b.call(parallel, [start, self.size, chunk, *tables, I64(0)])
+        return self.b.call(self.parallel(), [start, self.size, chunk, *tables, I64(0)])

@@ -38,6 +38,12 @@ PARALLEL_NANOSECONDS = 150_000
 """Kernels whose estimate is at least this are split over threads. Waking a worker takes about 5 us,
 but between products it competes with the threads of a BLAS, which spin for a while after each.
 """
+AWAKE_NANOSECONDS = 12_000
+"""Those whose estimate is at least this are split if a worker is awake, as between the products of
+a loop: handing it a piece takes less than a microsecond.
+"""
+PIECE_NANOSECONDS = 5_000
+"""What a piece should take at least."""
 
 
 @dataclass(slots=True)
@@ -130,11 +136,14 @@ class Call:
         return CAPACITY if self.chunk < self.count else 1
 
     @property
+    def wakes(self) -> bool:
+        """Whether the call is worth waking threads for."""
+        return self.nanoseconds >= PARALLEL_NANOSECONDS
+
+    @property
     def nanoseconds(self) -> float:
         """What the call may take on one thread, roughly."""
-        lanes = self.kernel.shape.lanes
-        line = max(self.grain, lanes) if self.grain > 1 else 1
-        return nanoseconds_of(self.kernel) * self.count * line
+        return nanoseconds_of(self.kernel) * line_of(self.kernel, self.grain) * self.count
 
 
 @dataclass(slots=True)
@@ -198,7 +207,7 @@ def _run(call: Call, groups: dict[str, Sequence[Any]]) -> None:
         scalars,
         None if scratch is None else scratch.ctypes.data,
     )
-    parallel = parallel_function() if threads > 1 and thread_count() > 1 else None
+    parallel = parallel_function(call.wakes) if threads > 1 and thread_count() > 1 else None
     if parallel is None:
         status = call.kernel.function(0, call.count, *rest)
     else:
@@ -414,13 +423,18 @@ def _across(plan: LoopPlan, lanes: int, width: int) -> int:
 
 def chunk_of(kernel: Kernel, count: int, grain: int) -> int:
     """How much of its range a thread takes at a time; all of it where splitting does not pay."""
-    each = nanoseconds_of(kernel) * (max(grain, kernel.shape.lanes) if grain > 1 else 1)
-    if each * count < PARALLEL_NANOSECONDS or kernel.plan.is_ordered:
+    nanoseconds = nanoseconds_of(kernel) * line_of(kernel, grain) * count
+    if nanoseconds < AWAKE_NANOSECONDS or kernel.plan.is_ordered:
         return count
-    pieces = max(min(4 * thread_count(), int(each * count / 10_000)), 1)
+    pieces = max(min(4 * thread_count(), int(nanoseconds / PIECE_NANOSECONDS)), 1)
     size = -(-count // pieces)
     unit = 1024 if grain == 1 else max(kernel.layout.across, 1)
     return -(-size // unit) * unit
+
+
+def line_of(kernel: Kernel, grain: int) -> int:
+    """What one step of a call's range counts as, in elements."""
+    return max(grain, kernel.shape.lanes) if grain > 1 else 1
 
 
 def flat_chunk(kernel: Kernel) -> int:

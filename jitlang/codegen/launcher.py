@@ -92,7 +92,7 @@ class NativeCall:
         results = [self._result(array.make()) for array in launch.results]
         reads = [(place.index, place.offset) for place in call.places]
         threads = CAPACITY if flat else call.threads
-        parallel = parallel_address() if threads > 1 else 0
+        parallel = parallel_address(flat or call.wakes) if threads > 1 else 0
         chunk = flat_chunk(call.kernel) if flat else call.chunk
         first = next(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray))
         record = self._words([

@@ -520,20 +520,17 @@ class TensorEmitter(HostEmitter):
 
     def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
         """Run a kernel, in parallel where that pays; returns its status."""
-        parallel = self.parallel() if call.threads > 1 else None
-        if parallel is None:
+        if call.threads == 1:
             return self.b.call(kernel, [I64(0), I64(call.count), *tables])
         start = self.b.bitcast(kernel, POINTER)
         given = [start, I64(call.count), I64(call.chunk), *tables, I64(call.scratch)]
-        return self.b.call(parallel, given)
+        return self.b.call(self.parallel(call.wakes), given)
 
-    def parallel(self) -> ll.Function | None:
-        """What runs a kernel on all threads, or None where there is one only."""
-        address = parallel_address()
-        if not address:
-            return None
+    def parallel(self, wakes: bool = True) -> ll.Function:
+        """What runs a kernel on all threads, or on those that are awake."""
+        name = "jitlang_parallel" if wakes else "jitlang_parallel_if_awake"
         parameters = [POINTER, I64, I64, *[POINTER] * 5, I64]
-        found: ll.Function = self.imported("jitlang_parallel", address, I32, parameters)
+        found: ll.Function = self.imported(name, parallel_address(wakes), I32, parameters)
         return found
 
     def pointer(self, action: Run, place: Place, temporaries: Sequence[Buffer]) -> ll.Value:

@@ -168,6 +168,28 @@ leave:
 
 define i32 @parallel(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes) {
 entry:
+  %status = call i32 @share(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes, i1 true)
+  ret i32 %status
+}
+
+define i32 @parallel_if_awake(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes) {
+entry:
+  %pworkers = getelementptr i64, ptr @pool, i64 5
+  %started = load i64, ptr %pworkers
+  %psleepers = getelementptr i64, ptr @pool, i64 25
+  %sleepers = load atomic i64, ptr %psleepers monotonic, align 8
+  %all_sleep = icmp sge i64 %sleepers, %started
+  br i1 %all_sleep, label %alone, label %together
+alone:
+  %status0 = call i32 %kernel(i64 0, i64 %range, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch)
+  ret i32 %status0
+together:
+  %status1 = call i32 @share(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes, i1 false)
+  ret i32 %status1
+}
+
+define internal i32 @share(ptr %kernel, i64 %range, i64 %chunk, ptr %arrays, ptr %sizes, ptr %strides, ptr %scalars, ptr %scratch, i64 %bytes, i1 %wakes) {
+entry:
   %start = getelementptr i64, ptr @pool, i64 15
   %finished = getelementptr i64, ptr @pool, i64 19
   %pstate = getelementptr i64, ptr @pool, i64 1
@@ -222,7 +244,8 @@ publish:
   %published = atomicrmw add ptr %pserial, i64 1 seq_cst, align 8
   %psleepers = getelementptr i64, ptr @pool, i64 25
   %sleepers = load atomic i64, ptr %psleepers seq_cst, align 8
-  %woken = call i64 @llvm.smin.i64(i64 %sleepers, i64 %workers)
+  %wanted = select i1 %wakes, i64 %workers, i64 0
+  %woken = call i64 @llvm.smin.i64(i64 %sleepers, i64 %wanted)
   %nobody_sleeps = icmp eq i64 %woken, 0
   br i1 %nobody_sleeps, label %join, label %part
 part:

@@ -1,7 +1,8 @@
 """Kernels on several threads: a pool of Python threads parked in native code.
 
 `parallel(kernel, range, chunk, arrays, sizes, strides, scalars, scratch, scratch_bytes)` runs a
-kernel over [0, range) in pieces that it and the workers take in turn. Workers wait on a semaphore
+kernel over [0, range) in pieces that it and the workers take in turn; `parallel_if_awake`, of the
+same form, only if that wakes nobody. Workers wait on a semaphore
 without the GIL, so waking one costs a few microseconds; they are kept off the CPU of their waker.
 One that has just worked looks for the next job for a few times as long before it sleeps. A call
 that finds the pool busy runs alone, and no call waits for a worker that has not started: the job
@@ -41,9 +42,9 @@ CAPACITY = max(8, os.cpu_count() or 1)
 """The most threads that ever work on one call. Who runs a kernel on several threads gives it
 scratch memory for so many: the number of threads may change at any time.
 """
-SPINS = 500
-"""How often a thread looks for what it waits for before it sleeps: about 20 us where a pause takes
-40 ns. Sleeping and waking takes 5 us on each side, which shows between the products of a loop.
+SPINS = 2000
+"""How often a thread looks for what it waits for before it sleeps: about 80 us where a pause takes
+40 ns. Waking takes 5 to 30 us, which shows between the products of a loop and between short calls.
 """
 _RELAX = {"x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()")}
 
@@ -105,6 +106,8 @@ def set_thread_count(count: int) -> None:
     """
     if not isinstance(count, int) or count < 1:
         raise RuntimeError(f"the number of threads must be a positive integer, found {count!r}")
+    global _limit
+    _limit = CAPACITY  # the last word counts: a limit that was lifted leaves its number behind
     config.set(num_threads=count)
     if _loaded:
         parallel_address()  # starts the workers that are missing
@@ -133,8 +136,10 @@ class KernelThreads(threadpoolctl.LibController):  # type: ignore[misc]
         """None is known of a library that has no file."""
 
 
-def parallel_address() -> int:
-    """The address of `parallel`, with as many workers started as the settings allow now."""
+def parallel_address(wakes: bool = True) -> int:
+    """The address of `parallel`, or of `parallel_if_awake`, with as many workers started as the
+    settings allow now.
+    """
     wanted = thread_count() - 1
     with _lock:
         if not _loaded:
@@ -146,20 +151,24 @@ def parallel_address() -> int:
             name = f"jitlang-{number + 1}"
             threading.Thread(target=worker, args=(number,), name=name, daemon=True).start()
             _pool[_WORKERS] += 1
-    return _loaded[0].addresses["parallel"]
+    return _loaded[0].addresses[_name(wakes)]
 
 
-def parallel_function() -> Any:
-    """`parallel` as a ctypes function."""
+def parallel_function(wakes: bool = True) -> Any:
+    """The same as a ctypes function."""
     parallel_address()
-    return _parallel()
+    return _parallel(wakes)
+
+
+def _name(wakes: bool) -> str:
+    return "parallel" if wakes else "parallel_if_awake"
 
 
 @cache
-def _parallel() -> Any:
+def _parallel(wakes: bool) -> Any:
     pointer, word = ctypes.c_void_p, ctypes.c_int64
     parameters = (pointer, word, word, *(pointer,) * 5, word)
-    return _loaded[0].function("parallel", ctypes.c_int32, *parameters)
+    return _loaded[0].function(_name(wakes), ctypes.c_int32, *parameters)
 
 
 def _library() -> Library:
@@ -171,4 +180,4 @@ def _library() -> Library:
     declaration, pause = _RELAX.get(host().triple.partition("-")[0], ("", ""))
     relax = f"{declaration}\ndefine internal void @relax() {{\n  {pause}\n  ret void\n}}\n"
     text = relax + _TEXT.read_text().replace("SPINS", str(SPINS))
-    return compile_module(text, ["worker", "parallel"], imports)
+    return compile_module(text, ["worker", _name(True), _name(False)], imports)

@@ -225,15 +225,15 @@ class VaryingEmitter(NativeEmitter):
         self, call: Call, count: ll.Value, line: ll.Value, kernel: ll.Function,
         tables: list[ll.Value],
     ) -> ll.Value:  # fmt: skip
-        parallel = None if call.kernel.plan.is_ordered else self.parallel()
-        if parallel is None:
+        if call.kernel.plan.is_ordered:
             return self.b.call(kernel, [I64(0), count, *tables])
         unit = 1024 if call.grain == 1 else max(call.kernel.layout.across, 1)
         elements = int(PARALLEL_NANOSECONDS / 2 / nanoseconds_of(call.kernel))
         units = self.b.udiv(self.b.udiv(I64(elements), line), I64(unit))
         chunk = self.b.mul(self.b.add(units, I64(1)), I64(unit))
         start = self.b.bitcast(kernel, POINTER)
-        return self.b.call(parallel, [start, count, chunk, *tables, self.number(call.scratch)])
+        given = [start, count, chunk, *tables, self.number(call.scratch)]
+        return self.b.call(self.parallel(), given)
 
     @contextmanager
     def without_gil(self) -> Iterator[None]:

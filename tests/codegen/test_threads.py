@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import os
 import subprocess
 import sys
@@ -135,3 +136,46 @@ def test_a_sleeping_worker_is_not_woken_on_the_callers_cpu():
     mine = os.sched_getaffinity(0)
     assert avoided in mine
     assert os.sched_getaffinity(thread) == mine - {avoided}
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 5)
+def noted(begin, end, *tables):
+    """A kernel that notes its pieces."""
+    pieces.append((begin, end))
+    return 0
+
+
+pieces: list[tuple[int, int]] = []
+
+
+def pieces_of(parallel) -> list[tuple[int, int]]:
+    pieces.clear()
+    kernel = ctypes.cast(noted, ctypes.c_void_p)
+    assert parallel(kernel, 4, 1, *[None] * 5, 0) == 0
+    return sorted(pieces)
+
+
+def test_a_short_kernel_is_split_only_while_a_worker_is_awake():
+    """Workers look for the next job for a while after one."""
+    jl.set_num_threads(2)
+    split = [(0, 1), (1, 2), (2, 3), (3, 4)]
+    always, if_awake = threads.parallel_function(), threads.parallel_function(wakes=False)
+    deadline = time.monotonic() + 10
+    while pieces_of(if_awake) != [(0, 4)]:
+        assert time.monotonic() < deadline, "workers never sleep"
+        time.sleep(0.01)
+    found = []
+    while found != split:
+        assert time.monotonic() < deadline, "a kernel is never split after another one"
+        assert pieces_of(always) == split
+        found = pieces_of(if_awake)
+        assert found in (split, [(0, 4)])
+
+
+def test_the_number_of_threads_may_be_raised_after_a_limit():
+    """threadpoolctl restores what it found, also in pools that it was not asked to limit."""
+    jl.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        pass
+    jl.set_num_threads(2)
+    assert jl.get_num_threads() == 2
