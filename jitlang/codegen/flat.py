@@ -14,7 +14,7 @@ from llvmlite import ir as ll
 from ..fuser.lower import CASTS
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..fuser.plan import Unsupported
-from ..ir.graph import CONSTANT, Graph, Node
+from ..ir.graph import CONSTANT, Graph, Node, Value
 from .actions import TUPLE, Plan, Run
 from .cpython import I32, POINTER
 from .forms import Form
@@ -84,6 +84,9 @@ class FlatEmitter(NativeEmitter):
     def new_array(self, form: Form) -> ll.Value:
         make = self.helper("jitlang_new_like", POINTER, [POINTER] * 2)
         return self.b.call(make, [self.object(form.dtype.numpy), self.first])
+
+    def is_reused(self, value: Value) -> bool:
+        return False
 
     def is_long(self) -> bool:
         return False

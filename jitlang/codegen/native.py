@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from llvmlite import ir as ll
@@ -26,13 +25,9 @@ from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import LOOP, Block, Graph, Node, Value
 from ..passes.gradients import constant_tensors
-from ..tensor import Tensor, box
-from ..tensor.recording import record
-from ..values import make_tuple
 from . import objects
-from .actions import DICT, LIST, Plan
+from .actions import Plan
 from .cpython import I32, POINTER, VOID
-from .forms import Form
 from .guards import (
     AnyTensorGuard,
     ConstantGuard,
@@ -43,10 +38,11 @@ from .guards import (
     TensorGuard,
     requires_grad,
 )
-from .leaving import Leaving, Way
+from .leaving import Leaving
+from .results import ResultEmitter
 from .scalar import I64
 from .storage import ALIGNMENT, Storage
-from .tensor_code import TensorEmitter, nanoseconds
+from .tensor_code import nanoseconds
 
 LONG_WORK = 20_000
 """Nanoseconds of work from which on a function runs without the GIL; taking it again costs a few
@@ -101,19 +97,16 @@ class _Writes:
     through_views: ll.AllocaInstr
 
 
-class NativeEmitter(TensorEmitter):
+class NativeEmitter(ResultEmitter):
     """Emits the whole function."""
 
     def __init__(self, frame: Frame, callback_of: Callable[[Node], Callable[..., Any]]) -> None:
-        super().__init__(frame.graph, callback_of, frame.plan, frame.storage)
+        super().__init__(
+            frame.graph, callback_of, frame.plan, frame.storage, frame.leaving, frame.gives_arrays
+        )
         self.frame = frame
         self.block_memory = Memory()
-        # Tensor arguments and their arrays; scalars of NumPy's have none.
-        self.given: dict[Value, tuple[ll.Value, ll.Value | None]] = {}
-        self.raw: set[Value] = set()  # those that are arrays themselves
-        self.results: dict[Value, ll.AllocaInstr] = {}  # the arrays of results
-        self.left: dict[Value, ll.AllocaInstr] = {}  # results as they leave
-        self.copies: dict[Value, ll.Value] = {}  # where results are copied to
+        self.raw: set[Value] = set()  # arguments that are arrays themselves
         self.taken: ll.AllocaInstr | None = None
         self.counted: dict[Value, _Writes] = {}
 
@@ -292,28 +285,6 @@ class NativeEmitter(TensorEmitter):
         found = self.module.globals.get("memory")
         return ll.GlobalVariable(self.module, I64, "memory") if found is None else found
 
-    def allocate_results(self) -> None:
-        """An array for each result that is computed in place or copied."""
-        exits = self.frame.leaving.exits
-        owners = [e.owner if e.way is not Way.COPY else v for v, e in exits.items()]
-        for value in dict.fromkeys(v for v in owners if v is not None and v not in self.given):
-            slot = self.results[value] = self.owned_slot()
-            array = self.checked_object(self.new_array(self.plan.forms[value]))
-            self.b.store(array, slot)
-            data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
-            if value in self.storage.buffers:
-                self.arrays[value] = data
-            else:
-                self.copies[value] = data
-
-    def new_array(self, form: Form) -> ll.Value:
-        make = self.helper("jitlang_new_array", POINTER, [POINTER, I64, POINTER, POINTER])
-        strides = POINTER(None) if form.is_contiguous else self.words(form.strides)
-        rank = I64(len(form.shape))
-        return self.b.call(
-            make, [self.object(form.dtype.numpy), rank, self.words(form.shape), strides]
-        )
-
     def is_long(self) -> bool:
         """Whether there is enough to do to give the GIL away."""
         return self.work(self.graph.block) > LONG_WORK
@@ -365,135 +336,7 @@ class NativeEmitter(TensorEmitter):
             self.unless(did_run, self.missing(releases=True))
 
     def leave(self) -> ll.Value:
-        for value, data in self.copies.items():
-            self.write(value, data, value)
+        self.copy_results()
         self.take_gil()
         self.released = None
         return self.leaving(self.graph.outputs[0])
-
-    def leaving(self, value: Value) -> ll.Value:
-        """A new reference to a result as an object."""
-        if value in self.plan.displays:
-            return self.leaving_display(value)
-        if value not in self.plan.forms:
-            return self.boxed(value)
-        if value not in self.left:
-            self.left[value] = self.left_as(value, self.leaving_tensor(value))
-        made = self.b.load(self.left[value])
-        self.python("Py_IncRef", made)
-        return made
-
-    def left_as(self, value: Value, made: ll.Value) -> ll.AllocaInstr:
-        """Keep what a tensor leaves as, a new reference; it says that it requires a gradient."""
-        slot = self.owned_slot()
-        self.b.store(self.checked_object(made), slot)
-        if requires_grad(value) and value not in self.given and not self.gives_array(value):
-            vector = self.b.bitcast(self.vector([self.b.load(slot)]), POINTER.as_pointer())
-            noted = self.python(
-                "PyObject_Vectorcall", self.object(record), vector, I64(1), POINTER(None)
-            )
-            self.python("Py_DecRef", self.checked_object(noted))
-        return slot
-
-    def leaving_display(self, value: Value) -> ll.Value:
-        """A tuple, list or dict of results."""
-        if value.node.kind == DICT:
-            return self.leaving_dict(value)
-        is_list = value.node.kind == LIST
-        elements = self.plan.displays[value]
-        slot = self.owned_slot()
-        create = "PyList_New" if is_list else "PyTuple_New"
-        made = self.checked_object(self.python(create, I64(len(elements))))
-        self.b.store(made, slot)
-        for index, element in enumerate(elements):
-            item = self.leaving(element)
-            self.python("PyList_SetItem" if is_list else "PyTuple_SetItem", made, I64(index), item)
-        if isinstance(value.type, ty.TupleType) and value.type.field_names:
-            return self.named_tuple(value.type, made)
-        self.b.store(POINTER(None), slot)
-        return made
-
-    def leaving_dict(self, value: Value) -> ll.Value:
-        slot = self.owned_slot()
-        made = self.checked_object(self.python("PyDict_New"))
-        self.b.store(made, slot)
-        for key, element in zip(value.node.inputs[::2], self.plan.displays[value], strict=True):
-            item = self.leaving(element)
-            failed = self.python("PyDict_SetItem", made, self.object(key.constant()), item)
-            self.python("Py_DecRef", item)
-            self.fail_if(self.b.icmp_signed("!=", failed, I32(0)))
-        self.b.store(POINTER(None), slot)
-        return made
-
-    def named_tuple(self, type_: ty.TupleType, elements: ll.Value) -> ll.Value:
-        vector = self.vector([elements])
-        callee = self.object(partial(make_tuple, type_))
-        arguments = self.b.bitcast(vector, POINTER.as_pointer())
-        made = self.python("PyObject_Vectorcall", callee, arguments, I64(1), POINTER(None))
-        return self.checked_object(made)
-
-    def leaving_tensor(self, value: Value) -> ll.Value:
-        """A new reference to a tensor as its surface has it."""
-        found = self.frame.leaving.exits[value]
-        if found.way is Way.ARGUMENT:
-            given, _ = self.given[value]
-            self.python("Py_IncRef", given)
-            return given
-        if found.way is Way.SCALAR:
-            make = self.helper("PyArray_Scalar", POINTER, [POINTER] * 3)
-            dtype = self.object(self.plan.forms[value].dtype.numpy)
-            return self.b.call(make, [self.load(value), dtype, POINTER(None)])
-        if found.way is Way.VIEW and found.owner is not None:
-            return self.leaving_view(value, found.owner)
-        array = self.b.load(self.results[value])
-        self.python("Py_IncRef", array)
-        return self.wrapped(value, array, POINTER(None))
-
-    def leaving_view(self, value: Value, owner: Value) -> ll.Value:
-        """A view of an argument, a result, or what would be one if it left too."""
-        form = self.plan.forms[value]
-        is_given = owner in self.given
-        array = self.given[owner][1] if is_given else self.b.load(self.results[owner])
-        if array is None:
-            raise Unsupported("a result is a view of a scalar")
-        first = self.load(owner) if is_given else self.arrays[owner]
-        start, end = (self.b.ptrtoint(pointer, I64) for pointer in (first, self.load(value)))
-        make = self.helper(
-            "jitlang_new_view", POINTER, [POINTER, I64, POINTER, I64, POINTER, POINTER]
-        )
-        layout = (I64(len(form.shape)), self.words(form.shape), self.words(form.strides))
-        distance = self.b.sub(end, start)
-        made = self.b.call(make, [array, distance, self.object(form.dtype.numpy), *layout])
-        made = self.checked_object(made)
-        if self.gives_array(value):
-            return self.wrapped(value, made, POINTER(None))
-        if is_given:
-            return self.view_of_argument(self.given[owner][0], made)
-        if owner not in self.left:
-            self.python("Py_IncRef", array)
-            whole = self.wrapped(owner, array, POINTER(None))
-            self.left[owner] = self.left_as(owner, whole)
-        return self.wrapped(value, made, self.b.load(self.left[owner]))
-
-    def view_of_argument(self, argument: ll.Value, array: ll.Value) -> ll.Value:
-        """A tensor that knows whose memory it shares. The reference to the array is taken over."""
-        vector = self.b.bitcast(self.vector([argument, array]), POINTER.as_pointer())
-        callee = self.object(_view_of)
-        made = self.python("PyObject_Vectorcall", callee, vector, I64(2), POINTER(None))
-        self.python("Py_DecRef", array)
-        return made
-
-    def gives_array(self, value: Value) -> bool:
-        return self.frame.gives_arrays or ty.is_array(value.type)
-
-    def wrapped(self, value: Value, array: ll.Value, base: ll.Value) -> ll.Value:
-        """What leaves for an array, whose reference is taken over."""
-        if not self.gives_array(value):
-            return self.b.call(
-                self.helper("jitlang_new_tensor", POINTER, [POINTER] * 2), [array, base]
-            )
-        return array
-
-
-def _view_of(source: Tensor, array: Any) -> Tensor:
-    return box(array, source if source._base is None else source._base)

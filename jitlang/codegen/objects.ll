@@ -14,8 +14,8 @@ declare ptr @PyDataMem_SetHandler(ptr)
 @Py_False = external global i8
 @zero = external global i8
 @handler = external global i8
-; `@slots`, which `objects.py` adds: where _array, _base, _version, grad, grad_fn, requires_grad of a
-; Tensor lie, in bytes.
+; `@slots`, which `objects.py` adds: where _array, _base, _version, grad, grad_fn, requires_grad and
+; the weak references of a Tensor lie, in bytes.
 
 define internal i1 @is_exactly(ptr %object, ptr %type) alwaysinline {
   %ptype = getelementptr i8, ptr %object, i64 8
@@ -361,6 +361,106 @@ fill:
 drop:
   call void @Py_DecRef(ptr %array)
   br label %failed
+failed:
+  ret ptr null
+}
+
+define internal i1 @holds(ptr %tensor, i64 %number, ptr %value) alwaysinline {
+  %place = call ptr @slot(ptr %tensor, i64 %number)
+  %held = load ptr, ptr %place
+  %same = icmp eq ptr %held, %value
+  ret i1 %same
+}
+
+define internal i1 @has_one_owner(ptr %object) alwaysinline {
+  %count = load i32, ptr %object
+  %is_one = icmp eq i32 %count, 1
+  ret i1 %is_one
+}
+
+; Whether a Tensor is as it was made, and nobody else has it or its memory.
+define internal i1 @is_free(ptr %tensor, ptr %data, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+entry:
+  %is_own = call i1 @has_one_owner(ptr %tensor)
+  br i1 %is_own, label %tensor_owned, label %no
+tensor_owned:
+  %has_base = call i1 @holds(ptr %tensor, i64 1, ptr @Py_None)
+  %has_version = call i1 @holds(ptr %tensor, i64 2, ptr @zero)
+  %has_grad = call i1 @holds(ptr %tensor, i64 3, ptr @Py_None)
+  %has_grad_fn = call i1 @holds(ptr %tensor, i64 4, ptr @Py_None)
+  %has_flag = call i1 @holds(ptr %tensor, i64 5, ptr @Py_False)
+  %has_no_weak = call i1 @holds(ptr %tensor, i64 6, ptr null)
+  %a = and i1 %has_base, %has_version
+  %b = and i1 %has_grad, %has_grad_fn
+  %c = and i1 %has_flag, %has_no_weak
+  %d = and i1 %a, %b
+  %is_plain = and i1 %c, %d
+  br i1 %is_plain, label %look, label %no
+look:
+  %array = call ptr @held_array(ptr %tensor)
+  %is_other = icmp eq ptr %array, null
+  br i1 %is_other, label %no, label %array_held
+array_held:
+  %is_only = call i1 @has_one_owner(ptr %array)
+  %pdata = getelementptr i8, ptr %array, i64 16
+  %own_data = load ptr, ptr %pdata
+  %same_data = icmp eq ptr %own_data, %data
+  %pbase = getelementptr i8, ptr %array, i64 48
+  %base = load ptr, ptr %pbase
+  %owns = icmp eq ptr %base, null
+  %pweak = getelementptr i8, ptr %array, i64 72
+  %weak = load ptr, ptr %pweak
+  %no_weak = icmp eq ptr %weak, null
+  %writable = call i32 @jitlang_is_writable(ptr %array)
+  %is_writable = icmp ne i32 %writable, 0
+  %e = and i1 %is_only, %same_data
+  %f = and i1 %owns, %no_weak
+  %g = and i1 %e, %f
+  %is_unshared = and i1 %g, %is_writable
+  br i1 %is_unshared, label %compare, label %no
+compare:
+  %same_layout = call i32 @jitlang_array_is(ptr %array, ptr %descr, i64 %nd, ptr %dims, ptr %strides)
+  %is_same = icmp ne i32 %same_layout, 0
+  ret i1 %is_same
+no:
+  ret i1 false
+}
+
+define ptr @jitlang_result(ptr %shelf, ptr %descr, i64 %nd, ptr %dims, ptr %strides) {
+entry:
+  %turn = load i64, ptr %shelf
+  %other_turn = xor i64 %turn, 1
+  store i64 %other_turn, ptr %shelf
+  %twice = shl i64 %turn, 1
+  %number = add i64 %twice, 1
+  %pobject = getelementptr i64, ptr %shelf, i64 %number
+  %pdata = getelementptr i64, ptr %pobject, i64 1
+  %object = load ptr, ptr %pobject
+  %data = load ptr, ptr %pdata
+  %is_empty = icmp eq ptr %object, null
+  br i1 %is_empty, label %make, label %look
+look:
+  %again = call i1 @is_free(ptr %object, ptr %data, ptr %descr, i64 %nd, ptr %dims, ptr %strides)
+  br i1 %again, label %take, label %make
+take:
+  call void @Py_IncRef(ptr %object)
+  ret ptr %object
+make:
+  %array = call ptr @jitlang_new_array(ptr %descr, i64 %nd, ptr %dims, ptr null)
+  %made = call ptr @jitlang_new_tensor(ptr %array, ptr null)
+  %is_null = icmp eq ptr %made, null
+  br i1 %is_null, label %failed, label %put
+put:
+  %new_data = call ptr @jitlang_data(ptr %array)
+  call void @Py_IncRef(ptr %made)
+  store ptr %made, ptr %pobject
+  store ptr %new_data, ptr %pdata
+  br i1 %is_empty, label %done, label %drop
+drop:
+  call void @Py_DecRef(ptr %object)
+  br label %done
+done:
+  ret ptr %made
 failed:
   ret ptr null
 }

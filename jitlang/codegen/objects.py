@@ -36,13 +36,18 @@ GIL; objects are `PyObject *`, sizes are 64 bits, strides and offsets count byte
     ptr jitlang_new_tensor(ptr array, ptr base)
         A new Tensor as `tensor.core.box` makes it. Takes over the reference to the array; where
         that is NULL, so is the result. `base` is the Tensor whose memory a view shares, or NULL.
+    ptr jitlang_result(ptr shelf, ptr descr, i64 nd, ptr dims, ptr strides)
+        A Tensor in a new array in C order, or one that this has given before and that nobody has
+        any more: unchanged, without weak references, its array nobody's either. The last two lie
+        on a shelf, the words of a `Shelf`.
         Those that make something give a new reference, or NULL with an exception set.
 
-Facts used: in a 64-bit build with a GIL, objects begin with a reference count and their type (byte
-8), `ndarray` has data at byte 16, nd 24, dimensions 32, strides 40, descr 56 and flags 64, dtypes
-their byte order at 26, number at 28 and size at 40, floats and NumPy's scalars their value at 16, a
-Tensor its slots where their member descriptors say. They are looked at once (`is_available`) before
-anything relies on them.
+Facts used: in a 64-bit build with a GIL, objects begin with a reference count, whose lower half
+says whether it is one, and their type (byte 8), `ndarray` has data at byte 16, nd 24, dimensions
+32, strides 40, base 48, descr 56, flags 64 and weak references 72, dtypes their byte order at 26,
+number at 28 and size at 40, floats and NumPy's scalars their value at 16, a Tensor its slots where
+their member descriptors say. They are looked at once (`is_available`) before anything relies on
+them.
 """
 
 from __future__ import annotations
@@ -66,6 +71,7 @@ _EXPORTS = (
     "jitlang_recorded_array", "jitlang_is_recorded", "jitlang_data", "jitlang_new_array",
     "jitlang_new_view", "jitlang_new_tensor", "jitlang_wrap", "jitlang_flat_size",
     "jitlang_new_like", "jitlang_sizes", "jitlang_is_writable", "jitlang_count_writes",
+    "jitlang_result",
 )  # fmt: skip
 _PYTHON = (
     "PyType_GenericAlloc", "Py_IncRef", "Py_DecRef", "PyLong_AsLongLong", "PyLong_FromLongLong",
@@ -103,8 +109,21 @@ def library() -> Library:
 
 
 def _slot_table() -> str:
-    offsets = ", ".join(f"i64 {slot_offset(Tensor, name)}" for name in _SLOTS)
-    return f"@slots = internal constant [{len(_SLOTS)} x i64] [{offsets}]\n"
+    places = [*(slot_offset(Tensor, name) for name in _SLOTS), Tensor.__weakrefoffset__]
+    offsets = ", ".join(f"i64 {place}" for place in places)
+    return f"@slots = internal constant [{len(places)} x i64] [{offsets}]\n"
+
+
+class Shelf:
+    """What `jitlang_result` gave last: whose turn it is, and two Tensors with their addresses."""
+
+    def __init__(self) -> None:
+        self.words = (ctypes.c_int64 * 5)()
+
+    def __del__(self) -> None:
+        for place in (1, 3):
+            if self.words[place]:
+                ctypes.pythonapi.Py_DecRef(ctypes.c_void_p(self.words[place]))
 
 
 def python_functions(names: Iterable[str]) -> dict[str, int]:
@@ -150,15 +169,20 @@ def is_available() -> bool:
 
 
 def _arrays_lie_as_expected() -> bool:
-    probe = np.arange(6, dtype=np.float32).reshape(2, 3)
-    words = _words(probe, 8)
+    whole = np.arange(6, dtype=np.float32)
+    probe = whole.reshape(2, 3)
+    words, held = _words(probe, 10), [np.zeros(1)]
     dims, strides = _words_at(words[4], 2), _words_at(words[5], 2)
     return (
         words[1] == id(np.ndarray)
         and words[2] == probe.ctypes.data
         and ctypes.c_int.from_address(id(probe) + 24).value == 2
         and (dims, strides) == ([2, 3], [12, 4])
+        and words[6] == id(whole)
         and words[7] == id(probe.dtype)
+        and words[9] == 0
+        and np.ndarray.__weakrefoffset__ == 72
+        and ctypes.c_int32.from_address(id(held[0])).value == 1
         and _words(probe.dtype, 6)[5] == probe.itemsize
         and ctypes.c_int.from_address(id(probe.dtype) + 28).value == probe.dtype.num
         and ctypes.c_char.from_address(id(probe.dtype.newbyteorder()) + 26).value == b">"

@@ -14,7 +14,7 @@ from typing import Any
 
 from llvmlite import ir as ll
 
-from ..ir.graph import Node
+from ..ir.graph import Node, Value
 from .actions import LIST, Multiply, Plan, Run, Select, Store
 from .amounts import Amount, terms_of
 from .blas import MAX_SIZE
@@ -83,6 +83,9 @@ class VaryingEmitter(NativeEmitter):
     def enter(self) -> None:
         super().enter()
         self.hold_arguments()
+
+    def is_reused(self, value: Value) -> bool:
+        return False
 
     def test(self, guard: Guard, given: ll.Value) -> None:
         if isinstance(guard, VaryingGuard):

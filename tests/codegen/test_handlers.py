@@ -769,8 +769,8 @@ def test_native_tensors_leak_nothing_where_allocation_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     original = dict(objects.imports())
-    failing = Failing(original["jitlang_new_array"], ["ptr", "i64", "ptr", "ptr"])
-    replaced = original | {"jitlang_new_array": failing.address}
+    failing = Failing(original["jitlang_result"], ["ptr", "ptr", "i64", "ptr", "ptr"])
+    replaced = original | {"jitlang_result": failing.address}
     monkeypatch.setattr(objects, "imports", lambda: replaced)
     x = jl.randn(64)
     version = compile_static(parsed(SCALED), [x, 2], callback_of)

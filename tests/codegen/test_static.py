@@ -499,9 +499,14 @@ def test_exceptions_are_those_of_the_script() -> None:
         version.function(x, 2.0)
 
 
-def test_each_allocation_fails_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "expected_failures"), [(64, 5), (256, 6)])
+def test_each_allocation_fails_in_turn(
+    monkeypatch: pytest.MonkeyPatch, size: int, expected_failures: int
+) -> None:
+    """A small result is made with its Tensor at once."""
     original = dict(objects.imports())
     helpers = {
+        "jitlang_result": ["ptr", "ptr", "i64", "ptr", "ptr"],
         "jitlang_new_array": ["ptr", "i64", "ptr", "ptr"],
         "jitlang_new_view": ["ptr", "i64", "ptr", "i64", "ptr", "ptr"],
         "jitlang_new_tensor": ["ptr", "ptr"],
@@ -512,7 +517,7 @@ def test_each_allocation_fails_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     replaced = original | {name: each.address for name, each in failing.items()}
     monkeypatch.setattr(objects, "imports", lambda: replaced)
-    x = jl.randn(64, 64)
+    x = jl.randn(size, size)
     version, _, _ = compiled(jl.script(views), x)
     wanted = [t.numpy().copy() for t in version.function(x)]
     failures = 0
@@ -529,7 +534,7 @@ def test_each_allocation_fails_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         each.countdown.value = -1
     for got, expected in zip(version.function(x), wanted, strict=True):
         np.testing.assert_array_equal(got.numpy(), expected)
-    assert failures == 6
+    assert failures == expected_failures
     del got
     assert (sys.getrefcount(x), sys.getrefcount(x.numpy())) == before
 
