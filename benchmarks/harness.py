@@ -6,6 +6,7 @@
   own, passed as arguments, from a pool larger than the last-level cache (`benchmarks.pool`).
 - Before a turn comes a call that is not timed, since the turn before may have been somebody else's
   and left the instruction cache and sleeping threads behind.
+- A turn begins when the threads of the turn before, which spin for a while, have gone to sleep.
 - Converting inputs and outputs is not timed. The last output of a turn is compared with that of the
   first variant for the same inputs. Memory for outputs that the caller owns is filled with NaN.
 - A ratio is one of medians, with a 95% interval (`benchmarks.statistics`). It meets its target only
@@ -22,6 +23,7 @@ import gc
 import json
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -39,7 +41,8 @@ MAX_CALLS = 200
 MIN_ROUNDS = 5
 MAX_ROUNDS = 300
 PAUSE_SECONDS = 0.002
-"""Between turns: threads of a peer's pool spin for a while after their work."""
+MAX_PAUSES = 150
+TASKS = Path("/proc/self/task")
 SLOW_CHECK_SECONDS = 0.005
 """Outputs that take longer than this to check are checked in every `CHECK_EVERY`th round only."""
 CHECK_EVERY = 8
@@ -172,6 +175,27 @@ def timed(variant: Variant, batch: Sequence[Arguments]) -> tuple[float, Any]:
         gc.enable()
 
 
+def rest() -> None:
+    """Sleep until all other threads do: those of NumPy's BLAS spin for 100 ms after their work."""
+    for _ in range(MAX_PAUSES):
+        time.sleep(PAUSE_SECONDS)
+        if not others_run():
+            return
+
+
+def others_run() -> bool:
+    """Whether another thread of this process is running, as far as the system tells."""
+    own = str(threading.get_native_id())
+    for task in TASKS.glob("[0-9]*"):
+        try:
+            state = (task / "stat").read_text().rpartition(") ")[2]
+        except OSError:  # it has ended
+            continue
+        if task.name != own and state.startswith("R"):
+            return True
+    return False
+
+
 class Process:
     """One process's measurement of one workload."""
 
@@ -224,7 +248,7 @@ class Process:
         variant = self.workload.variants[name]
         batch = [self.workload.inputs(self.pool) for _ in range(1 + self.calls)]
         primer, *prepared = [variant.prepare(arguments) for arguments in batch]
-        time.sleep(PAUSE_SECONDS)
+        rest()
         timed(variant, [primer])
         seconds, result = timed(variant, prepared)
         if check and not variant.is_yardstick:

@@ -42,7 +42,7 @@ AWAKE_NANOSECONDS = 12_000
 """Those whose estimate is at least this are split if a worker is awake, as between the products of
 a loop: handing it a piece takes less than a microsecond.
 """
-PIECE_NANOSECONDS = 5_000
+PIECE_NANOSECONDS = 3_000
 """What a piece should take at least."""
 
 

@@ -240,19 +240,16 @@ publish:
   %pstatus = getelementptr i64, ptr @pool, i64 4
   store atomic i64 0, ptr %pstatus seq_cst, align 8
   store atomic i64 -9223372036854775808, ptr %pstate seq_cst, align 8
+  call void @part(i64 %started)
   %pserial = getelementptr i64, ptr @pool, i64 24
   %published = atomicrmw add ptr %pserial, i64 1 seq_cst, align 8
   %psleepers = getelementptr i64, ptr @pool, i64 25
   %sleepers = load atomic i64, ptr %psleepers seq_cst, align 8
   %wanted = select i1 %wakes, i64 %workers, i64 0
   %woken = call i64 @llvm.smin.i64(i64 %sleepers, i64 %wanted)
-  %nobody_sleeps = icmp eq i64 %woken, 0
-  br i1 %nobody_sleeps, label %join, label %part
-part:
-  call void @part(i64 %started)
   br label %wake
 wake:
-  %i = phi i64 [ 0, %part ], [ %i1, %waking ]
+  %i = phi i64 [ 0, %publish ], [ %i1, %waking ]
   %more = icmp slt i64 %i, %woken
   br i1 %more, label %waking, label %join
 waking:
