@@ -24,6 +24,7 @@ from ..ir.opdef import Effect
 from ..ir.types import TensorType
 from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
+from ..passes.alias import AliasAnalysis
 from ..tensor import Tensor
 from .actions import (
     DICT,
@@ -100,6 +101,7 @@ class Planner:
         self.found = Plan(forms=dict(forms))
         self.samples: dict[Value, Any] = {value: form.sample() for value, form in forms.items()}
         self.views: dict[Value, _Views] = {}
+        self.is_changed_list: Callable[[Value], bool] = lambda value: True
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of a graph whose tensor inputs have the given forms.
@@ -107,6 +109,7 @@ class Planner:
         Raises:
             Unsupported: a node on tensors has no action.
         """
+        self.is_changed_list = AliasAnalysis(graph).is_changed_list
         self.block(graph.block)
         return self.found
 
@@ -138,7 +141,7 @@ class Planner:
         """An argument for a reference kernel: a sample, or what is known."""
         if value in self.samples:
             return self.samples[value]
-        if value.node.kind == LIST:
+        if value.node.kind == LIST and not self.is_changed_list(value):
             return [self.given(element) for element in value.node.inputs]
         if not value.is_constant or (value.type is ty.STR and value.constant() is None):
             raise Unsupported("an argument that decides a layout is not known")

@@ -23,6 +23,7 @@ from ..ir.graph import CONSTANT, Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..ir.types import TensorType
 from ..ops.traits import Role, roles_of
+from ..passes.alias import AliasAnalysis
 from .composites import Lowering, apply_row
 from .plan import Unsupported
 from .tensors import NUMBERED, Drawn, Scalar, Step, Tensor
@@ -37,7 +38,11 @@ _TURN = 6.283185307179586
 def reserve_draws(graph: Graph) -> bool:
     """Part random rows into a reservation and a pure draw; returns whether there were any."""
     rows = [n for n in graph.walk() if n.op is not None and n.op.full_name in _PARTED]
-    parted = [node for node in rows if _is_plain(node)]
+    if not rows:
+        return False
+    analysis = AliasAnalysis(graph)
+    is_changed = analysis.is_changed_list
+    parted = [node for node in rows if _is_plain(node) and not any(map(is_changed, node.inputs))]
     for node in parted:
         assert node.op is not None
         _part(node, _PARTED[node.op.full_name])

@@ -122,11 +122,20 @@ class _Partition:
                 if node not in left_out and self.may_be_inside(node):
                     self.place(node)
             poor = [group for group in self.found if not _is_worth_it(group, self.static)]
-            if not poor:
+            wrong = [node for group in poor for node in group.nodes] or list(self.torn())
+            if not wrong:
                 return self.found
-            left_out.update(node for group in poor for node in group.nodes)
+            left_out.update(wrong)
+
+    def torn(self) -> Iterator[Node]:
+        """The nodes of groups that take apart what others have made: kernels get no sequences."""
+        for node, group in self.group_of.items():
+            if node.kind == _UNPACK and self.group_of.get(node.inputs[0].node) is not group:
+                yield node
 
     def may_be_inside(self, node: Node) -> bool:
+        if any(map(self.analysis.is_changed_list, (*node.inputs, *node.outputs))):
+            return False
         moves = self.static and _is_index_map(node) and node.kind != LIST
         return is_fusible(node) and not (moves and not all(map(_is_constant, node.inputs[1:])))
 

@@ -201,6 +201,12 @@ class AliasAnalysis:
         places = self.own_places(value)
         return bool(places & self._written) or bool(places & self._everything_outside())
 
+    def is_changed_list(self, value: Value) -> bool:
+        """Whether a value is a list display that is written later: its elements are not those that
+        it was made of.
+        """
+        return value.node.kind == "prim::ListConstruct" and self.may_change(value)
+
     def has_writers_between(self, values: Iterable[Value], start: Node, end: Node) -> bool:
         """Whether anything reachable from the values may be written after `start` and before `end`.
 

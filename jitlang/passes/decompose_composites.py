@@ -67,7 +67,7 @@ class _Parts:
                 raise UnknownFact
             self.outer.append(value)
             return self.graph.add_input(type_, value.name)
-        if value.node.kind == LIST and not self.analysis.may_change(value):
+        if value.node.kind == LIST and not self.analysis.is_changed_list(value):
             return [self.argument(item) for item in value.node.inputs]
         if type_ is ty.NONE:
             return None

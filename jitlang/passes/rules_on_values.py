@@ -72,9 +72,8 @@ def tuple_of_unpacked(node: Node, analysis: AliasAnalysis) -> bool:
 def _display(value: Value, analysis: AliasAnalysis) -> list[Value] | None:
     """The elements of a list that is a display and stays as it is."""
     made = value.node
-    if made.kind != "prim::ListConstruct" or analysis.may_change(value):
-        return None
-    return made.inputs
+    is_display = made.kind == "prim::ListConstruct" and not analysis.is_changed_list(value)
+    return made.inputs if is_display else None
 
 
 @rule("prim::ListUnpack")

@@ -295,6 +295,9 @@ class Expressions:
             raw = self.flags.raises and self.chance(0.3)
             ways.append((3, lambda: f"{held}[{self._leaf('int')}]" if raw else guarded))
             ways.append((1, lambda: f"{type_}(sum({held}))"))
+            if self.flags.tensors:
+                dtype = {"int": "int64", "float": "float64"}[type_]
+                ways.append((2, lambda: f"{type_}(jl.tensor({held}, dtype=jl.{dtype}).sum())"))
             if type_ == "int":
                 ways.append((2, lambda: f"len({held})"))
         if pair := self.variable(PAIR):

@@ -16,7 +16,7 @@ SAMPLE = {
     "alias: views have memory of their own": 1,
     "peephole takes swapped variables for unchanged": 3,
     "registers: two joins share one": 3,
-    "emit misses overflows": 7,
+    "emit misses overflows": 30,
     "native ranges lose the last partial step": 1,
     "host loops run once more": 0,
 }
