@@ -289,7 +289,7 @@ def _prepare_stage(
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]
     deciding = _deciding(stage, given)
-    outer, inner = _memory_order(stage, deciding)
+    outer, inner = _loop_order(stage, deciding)
     written: list[Strides] = []
     owners: list[Place] = []
     reached: list[tuple[int, int]] = []
@@ -304,7 +304,8 @@ def _prepare_stage(
         kept = _kept_dims(target, stage)
         arrays = temporaries if target.is_temporary else results
         # The first part of a joined array decides how that lies in memory.
-        order = (*outer, *inner) if target.region is None else _joined_order(stage.space, deciding)
+        lies = _memory_order if target.region is None else _joined_order
+        order = lies(stage.space, deciding)
         array = arrays.get(target.index) or _allocation(target, kept, order)
         arrays[target.index] = array
         owners.append(Place(_kind(target), target.index, _begin(target, array)))
@@ -520,7 +521,7 @@ def _spread(shape: Sequence[int], strides: Sequence[int], rank: int) -> Strides:
     return (*(0,) * (rank - len(shape)), *own)
 
 
-def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]:
+def _loop_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]:
     """The dimensions outside of rows and those of rows, each with the largest strides first. Where
     elements are written in row-major order, the dimensions stay where they are.
     """
@@ -531,6 +532,11 @@ def _memory_order(stage: Stage, strides: Sequence[Strides]) -> tuple[Dims, Dims]
     outer = [d for d in range(rank) if d not in inner]
     first, second = (_by_strides(stage.space, strides, dims) for dims in (outer, inner))
     return first, second
+
+
+def _memory_order(space: Sequence[int], strides: Sequence[Strides]) -> Dims:
+    """The order in which a result lies in memory."""
+    return _by_strides(space, strides, range(len(space)))
 
 
 def _by_strides(space: Sequence[int], strides: Sequence[Strides], dims: Sequence[int]) -> Dims:

@@ -62,21 +62,17 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
     leaving = list(dict.fromkeys(_tensors(graph.outputs[0], plan)))
     exits = {value: _exit(value, graph, plan, storage) for value in leaving}
     copied = [value for value in leaving if exits[value].way is Way.COPY]
+    origins = _Origins(graph, plan)
     for value in copied:
-        others = (
-            storage.roots[other]
-            for other in leaving
-            if other is not value and exits[other].way is not Way.SCALAR
-        )
-        if any(storage.roots[value] & roots for roots in others):
+        others = (other for other in leaving if exits[other].way is not Way.SCALAR)
+        if any(origins.may_share(value, other) for other in others if other is not value):
             raise Unsupported("two results share memory")
         if not plan.forms[value].is_dense:
             raise Unsupported("a result is a view of what a loop or a branch has left")
-    _refuse_passed(copied, graph, plan, storage)
     for found in exits.values():
         if found.owner in storage.buffers:
             storage.keep(found.owner)
-    return Leaving(exits, frozenset(_loops_of(copied, graph, storage)))
+    return Leaving(exits, frozenset().union(*map(origins.loops_to_run, copied)))
 
 
 def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving, effects: Set[Node]) -> None:
@@ -135,45 +131,103 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     return Exit(Way.ARRAY if owner is value else Way.VIEW, owner)
 
 
-def _refuse_passed(values: list[Value], graph: Graph, plan: Plan, storage: Storage) -> None:
-    """Refuse copies of what a loop carries where that may still be, or lie in, an argument."""
-    arguments = frozenset().union(*(storage.roots.get(v, frozenset()) for v in graph.inputs))
-    roots = frozenset().union(*(storage.roots[value] for value in values))
-    for parameter, pair in storage.carried.items():
-        body = parameter.node.block
-        assert body.owner is not None
-        start = storage.roots.get(body.owner.inputs[parameter.offset + 1], frozenset())
-        is_copied = bool(roots & frozenset(pair)) and bool(start & arguments)
-        if is_copied and _may_be(body.outputs[parameter.offset], parameter, plan):
+class _Origins:
+    """In whose memory tensors lie, through loops, branches and views: arguments, and what is
+    computed anew. What a loop has left lies in memory of the function's own there, but of two
+    results with one origin, and of one with an argument, copies would show.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan) -> None:
+        self.graph = graph
+        self.plan = plan
+
+    def loops_to_run(self, value: Value) -> frozenset[Node]:
+        """The loops that must have made a trip for a value to be no argument.
+
+        Raises:
+            Unsupported: that would not be enough.
+        """
+        node = value.node
+        if node.kind == LOOP:
+            return self._loops_of_result(node, value.offset)
+        if node is self.graph.block.param_node:
             raise Unsupported("a result may be an argument")
+        return frozenset().union(*map(self.loops_to_run, self.sources(value)))
 
-
-def _may_be(value: Value, parameter: Value, plan: Plan) -> bool:
-    """Whether a value at the end of a loop's body may be, or lie in, what it began with."""
-    if value is parameter:
-        return True
-    node = value.node
-    if node.kind in CHOICES:
-        return any(_may_be(each.outputs[value.offset], parameter, plan) for each in node.blocks)
-    if node.kind == LOOP:
-        return _may_be(node.inputs[value.offset + 2], parameter, plan)
-    action = plan.actions.get(node)
-    return isinstance(action, View | Select) and _may_be(action.source, parameter, plan)
-
-
-def _loops_of(values: list[Value], graph: Graph, storage: Storage) -> Iterator[Node]:
-    """The loops whose variables leave, and which may not run at all."""
-    roots = frozenset().union(*(storage.roots[value] for value in values))
-    for parameter, pair in storage.carried.items():
-        if not roots & frozenset(pair):
-            continue
-        loop = parameter.node.block.owner
-        assert loop is not None and loop.kind == LOOP
-        if is_certain(loop):
-            continue
-        if loop.block is not graph.block:
+    def _loops_of_result(self, loop: Node, place: int) -> frozenset[Node]:
+        (body,) = loop.blocks
+        first, last = loop.inputs[place + 2], body.outputs[place + 1]
+        if self.is_from_argument(last):
+            raise Unsupported("a result may be an argument")
+        if is_certain(loop) or not self.is_from_argument(first):
+            return frozenset()
+        if loop.block is not self.graph.block:
             raise Unsupported("the result of an inner loop that may not run is returned")
-        yield loop
+        return frozenset([loop])
+
+    def is_from_argument(self, value: Value) -> bool:
+        """Whether a value may be an argument, or lie in one."""
+        return any(origin.node is self.graph.block.param_node for origin in self.of(value))
+
+    def of(self, value: Value) -> Set[Value]:
+        """All origins that a value may have."""
+        found: set[Value] = set()
+        seen: set[Value] = set()
+        work = [value]
+        while work:
+            each = work.pop()
+            if each not in seen:
+                seen.add(each)
+                sources = self.sources(each)
+                work += sources
+                if not sources:
+                    found.add(each)
+        return found
+
+    def may_share(self, one: Value, another: Value) -> bool:
+        """Whether two values may lie in the memory of one origin at a time."""
+        seen: set[frozenset[Value]] = set()
+        work = [(one, another)]
+        while work:
+            pair = work.pop()
+            if pair[0] is pair[1]:
+                return True
+            if frozenset(pair) not in seen:
+                seen.add(frozenset(pair))
+                work += self.pairs(*pair)
+        return False
+
+    def pairs(self, one: Value, another: Value) -> list[tuple[Value, Value]]:
+        """The pairs of which one must share memory for two different values to do so."""
+        if one.node is another.node:
+            return list(zip(self.sources(one), self.sources(another), strict=True))
+        if not self.sources(one) or (_is_carried(one) and not _is_carried(another)):
+            one, another = another, one
+        is_new = not self.sources(another) and one.node.block.owner in [*another.node.ancestry()]
+        if _is_carried(one) and is_new:
+            return []  # what a trip computes is not what it began with
+        return [(source, another) for source in self.sources(one)]
+
+    def sources(self, value: Value) -> list[Value]:
+        """The values that a value may be, or be a view of; none for origins."""
+        node = value.node
+        if node.kind in CHOICES:
+            return [block.outputs[value.offset] for block in node.blocks]
+        if node.kind == LOOP:
+            last = node.blocks[0].outputs[value.offset + 1]
+            return [last] if is_certain(node) else [node.inputs[value.offset + 2], last]
+        owner = node.block.owner
+        if owner is not None and _is_carried(value):
+            return [owner.inputs[value.offset + 1], node.block.outputs[value.offset]]
+        action = self.plan.actions.get(node)
+        return [action.source] if isinstance(action, View | Select) else []
+
+
+def _is_carried(value: Value) -> bool:
+    """Whether a value is what a trip of a loop begins with."""
+    block = value.node.block
+    is_in_loop = block.owner is not None and block.owner.kind == LOOP
+    return is_in_loop and value.node is block.param_node
 
 
 def is_certain(loop: Node) -> bool:

@@ -260,11 +260,73 @@ def test_a_loop_until_converged() -> None:
     check(newton, jl.rand(10) + 1, 1e-3)
 
 
-def test_a_loop_that_does_not_run_gives_the_call_back() -> None:
+def test_a_loop_that_does_not_run_leaves_what_was_there() -> None:
     x = jl.ones(3)
     version, _, _ = compiled(jl.script(newton), x, 1e-3)
-    assert version.function(x, 1e-3) is MISS
-    assert version.function(jl.rand(3) + 2, 1e-3) is not MISS
+    result = version.function(x, 1e-3)
+    assert result.tolist() == x.tolist()
+    assert result.data_ptr() != x.data_ptr()
+
+
+def halved(x: Tensor, n: int) -> Tensor:
+    for _ in range(n):
+        x = x / 2
+    return x
+
+
+def test_a_loop_that_does_not_run_gives_the_call_back_where_an_argument_is_left() -> None:
+    x = jl.ones(3)
+    version, _, _ = compiled(jl.script(halved), x, 2)
+    assert version.function(x, 0) is MISS
+    assert version.function(x, 1).tolist() == [0.5] * 3
+
+
+def view_of_another_result(x: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    y = x * 2
+    z = x.sum()
+    for _ in range(n):
+        z = y[0]
+    return y, z
+
+
+def unchanged_by_the_second_loop(x: Tensor) -> Tensor:
+    n = int(x.sum())
+    for _ in range(n):
+        x = x * 2
+    for _ in range(100):
+        for _ in range(n):
+            x = x + 1
+    return x
+
+
+def fibonacci(x: Tensor, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    a, b = x + 0, y + 0
+    for _ in range(n):
+        a, b = b, a + b
+    return a, b
+
+
+def test_what_one_trip_computes_is_not_what_the_last_did() -> None:
+    for n in (1, 4):
+        check(fibonacci, jl.randn(3), jl.randn(3), n)
+
+
+def test_copies_that_would_show_are_refused() -> None:
+    assert refused(view_of_another_result, jl.ones(3), 2) == "two results share memory"
+    refusal = refused(unchanged_by_the_second_loop, jl.ones(3))
+    assert refusal == "a result may be an argument"
+
+
+def normalized(x: Tensor) -> tuple[Tensor, Tensor]:
+    y = (x - x.mean(0, keepdim=True)).exp()
+    return y, y.reshape(-1)
+
+
+def test_results_of_reductions_lie_as_their_arguments_do() -> None:
+    version, _, _ = compiled(jl.script(normalized), jl.ones(3, 5))
+    whole, flat = version.function(jl.ones(3, 5))
+    assert whole.stride() == (5, 1)
+    assert whole.data_ptr() == flat.data_ptr()
 
 
 def rows(x: Tensor, n: int) -> Tensor:

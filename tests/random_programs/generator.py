@@ -2,7 +2,8 @@
 
 `random_source(seed)` is a module: imports, helpers, `program(...)`, and `case_0() ...` that make
 fresh arguments for a call each. Every program ends: `for` walks something finite, `while` counts
-down a variable that nothing else writes. Only names that are assigned on every path are read.
+down a variable that nothing else writes. Only names that are assigned on every path are read. Every
+third module is one of `models.py`.
 """
 
 import random
@@ -22,11 +23,9 @@ from .expressions import (
     Helper,
     Type,
 )
+from .models import CASES, HEADER, Model
 from .statements import Body
 from .writes import ARRAY_TYPES, TENSOR_TYPES, annotation
-
-HEADER = "import math\n\nimport numpy as np\n\nimport jitlang as jl\nfrom jitlang import Tensor\n\n"
-CASES = 3
 
 
 class Writer:
@@ -193,6 +192,11 @@ class Writer:
         return self.rng.choice(["0", "1", "2", "-3", "5"])
 
 
+MODEL_EVERY = 3
+"""Every so manieth program is a model."""
+
+
 def random_source(seed: int) -> str:
     """The module that belongs to a seed."""
-    return Writer(seed).module()
+    is_model = seed % MODEL_EVERY == MODEL_EVERY - 1
+    return (Model if is_model else Writer)(seed).module()

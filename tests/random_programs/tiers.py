@@ -220,6 +220,13 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def _layout(array: np.ndarray) -> tuple[int, ...]:
+    """The strides that matter."""
+    if not array.size:
+        return ()
+    return tuple(n for n, size in zip(array.strides, array.shape, strict=True) if size > 1)
+
+
 class _Seen:
     """Shows values as nested tuples and numbers the mutable objects and memories among them."""
 
@@ -232,10 +239,10 @@ class _Seen:
         if isinstance(value, jl.Tensor):
             array = value.numpy()
             self._note(value, array)
-            return "Tensor", str(value.dtype), array.shape, _bits(array)
+            return "Tensor", str(value.dtype), array.shape, _layout(array), _bits(array)
         if isinstance(value, np.ndarray):
             self._note(value, value)
-            return "array", str(value.dtype), value.shape, _bits(value)
+            return "array", str(value.dtype), value.shape, _layout(value), _bits(value)
         if isinstance(value, np.generic):
             return "scalar", str(value.dtype), _bits(np.asarray(value))
         if isinstance(value, float):
