@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Category
-from ..fuser.plan import Apply, LoopPlan, Unsupported
+from ..fuser.plan import Apply, Gather, LoopPlan, Output, Reduce, Unsupported
 from ..fuser.stages import Places, Read, Stage, Target
 from ..fuser.tensors import Step, numbered
 from .kernel import kernel_text
@@ -288,12 +288,12 @@ def _prepare_stage(
         raise Unsupported("a reduction of nothing")
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]
-    deciding = _deciding(stage, given)
+    deciding = _deciding(stage, given, stage.plan.outputs)
     outer, inner = _loop_order(stage, deciding)
     written: list[Strides] = []
     owners: list[Place] = []
     reached: list[tuple[int, int]] = []
-    for target in stage.targets:
+    for target, output in zip(stage.targets, stage.plan.outputs, strict=True):
         if target.places is not None:
             array = (temporaries if target.is_temporary else results)[target.index]
             view = _through(_shadow(array), target.steps)
@@ -304,8 +304,10 @@ def _prepare_stage(
         kept = _kept_dims(target, stage)
         arrays = temporaries if target.is_temporary else results
         # The first part of a joined array decides how that lies in memory.
-        lies = _memory_order if target.region is None else _joined_order
-        order = lies(stage.space, deciding)
+        if target.region is None:
+            order = _memory_order(stage.space, _deciding(stage, given, [output]))
+        else:
+            order = _joined_order(stage.space, deciding)
         array = arrays.get(target.index) or _allocation(target, kept, order)
         arrays[target.index] = array
         owners.append(Place(_kind(target), target.index, _begin(target, array)))
@@ -475,20 +477,24 @@ def _axes(array: Any, steps: Sequence[Step], places: Places) -> list[tuple[int, 
     return [(reached.shape[d], reached.strides[d]) for d in places.dims]
 
 
-def _deciding(stage: Stage, strides: Sequence[Strides]) -> list[Strides]:
+def _deciding(
+    stage: Stage, strides: Sequence[Strides], outputs: Sequence[Output]
+) -> list[Strides]:
     """The strides that decide how results lie in memory: what is read at computed places counts as
-    the new array in row-major order that the row gives, and its indices do not count.
+    the new array in row-major order that the row gives, and its indices do not count; of what is
+    reduced, the dimensions that are left.
     """
-    if all(read.places is None for read in stage.reads):
-        return list(strides)
-    rank = len(stage.space)
-    values = [output.value.index for output in stage.plan.outputs]
-    counted = stage.plan.inputs_of(values, through_indices=False)
+    rank, plan = len(stage.space), stage.plan
+    values = [output.value.index for output in outputs]
+    counted = plan.inputs_of(values, ends=(Gather,))
+    whole = plan.inputs_of(values, ends=(Gather, Reduce))
     found: list[Strides] = []
     for number, (read, own) in enumerate(zip(stage.reads, strides, strict=True)):
-        if number in counted and read.places is not None:
+        if read.places is not None:
             new = _through(numbered(read.places.whole), read.places.views)
             own = _spread(new.shape, [s * read.dtype.itemsize for s in new.strides], rank)
+        if number not in whole:
+            own = tuple(0 if d - rank in stage.dims else step for d, step in enumerate(own))
         found.append(own if number in counted else (0,) * rank)
     return found
 

@@ -264,8 +264,10 @@ class LoopPlan:
         """Whether elements must be written one after the other."""
         return any(output.indices for output in self.outputs)
 
-    def inputs_of(self, values: Iterable[int], *, through_indices: bool = True) -> set[int]:
-        """The inputs that statements are computed from, with or without those of indices."""
+    def inputs_of(self, values: Iterable[int], *, ends: tuple[type, ...] = ()) -> set[int]:
+        """The inputs that statements are computed from, without what those of some kinds are: the
+        indices of a `Gather`, the elements of a `Reduce`.
+        """
         work, seen, found = list(values), set(), set()
         while work:
             number = work.pop()
@@ -275,7 +277,7 @@ class LoopPlan:
             statement = self.statements[number]
             if isinstance(statement, Load | Gather | Draw):
                 found.add(statement.input)
-            if through_indices or not isinstance(statement, Gather):
+            if not isinstance(statement, ends):
                 work += operands_of(statement)
         return found
 
