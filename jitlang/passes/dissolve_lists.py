@@ -19,8 +19,8 @@ where the range of the index is within the list. Other indexes stay, to raise. T
 element give two views of the same memory, as two `select`s do.
 
 **Buffers.** A list that is appended to a known number of times, in loops of known trip counts that
-nothing leaves early, and is then read by one `stack` or `cat` only, becomes the result: one buffer
-that the items are stored into. All items must be of one known dtype and shape, so that joining them
+nothing leaves early, is perhaps reversed then, and read by one `stack` or `cat` only, becomes the
+result: one buffer that the items are stored into. All items must be of one known dtype and shape, so that joining them
 can neither fail nor convert, and nobody may write to an item afterwards, since the list would see
 that. The result is contiguous, as that of `stack` and `cat` is.
 
@@ -218,15 +218,24 @@ class _Store:
     start: int
     counters: list[tuple[Value, int]] = field(default_factory=list)
 
+    def from_end(self, count: int) -> _Store:
+        """The item in the list turned round, of so many items."""
+        counters = [(counter, -step) for counter, step in self.counters]
+        return _Store(self.append, self.item, count - 1 - self.start, counters)
+
 
 @dataclass
 class _Filled:
-    """A list that is filled with items of one shape and then joined."""
+    """A list that is filled with items of one shape and then joined.
+
+    Attributes:
+        others: the nodes that turn it round or ask for its length.
+    """
 
     display: Node
     stores: list[_Store]
     join: Node
-    lengths: list[Node]
+    others: list[Node]
     count: int
     item: TensorType
     sizes: tuple[int, ...]
@@ -244,18 +253,25 @@ def _find_filled(display: Node, analysis: AliasAnalysis) -> _Filled | None:
         if _full_name(node) in APPENDS and not any(value.uses for value in node.outputs)
     }
     lengths = [node for node in readers if _full_name(node) == "aten::len.t"]
-    if len(joins) != 1 or len(readers) != 1 + len(appends) + len(lengths) or not appends:
+    reversals = [node for node in readers if _full_name(node) == "aten::reverse.t"]
+    known = len(joins) + len(appends) + len(lengths) + len(reversals)
+    if len(joins) != 1 or len(readers) != known or not appends:
         return None
     (join,) = joins
-    if any(node.block is not display.block for node in (join, *lengths)):
+    later = (*lengths, *reversals)
+    if any(node.block is not display.block for node in (join, *later)):
         return None
-    if any(not append.is_before(node) for append in appends for node in lengths):
+    if any(not append.is_before(node) for append in appends for node in later):
+        return None
+    if any(not node.is_before(join) for node in reversals):
         return None
     stores = [_Store(None, item, start) for start, item in enumerate(display.inputs)]
     count = _collect(display.next, join, appends, len(stores), [], stores)
     if count is None or not count or len([s for s in stores if s.append]) != len(appends):
         return None
-    return _fitting(display, stores, join, lengths, count, analysis)
+    if len(reversals) % 2:
+        stores = [store.from_end(count) for store in stores]
+    return _fitting(display, stores, join, [*lengths, *reversals], count, analysis)
 
 
 def _collect(
@@ -297,7 +313,7 @@ def _fitting(
     display: Node,
     stores: list[_Store],
     join: Node,
-    lengths: list[Node],
+    others: list[Node],
     count: int,
     analysis: AliasAnalysis,
 ) -> _Filled | None:
@@ -315,7 +331,7 @@ def _fitting(
     if not -rank <= dim < rank:
         return None
     sizes = tuple(size for size in item.sizes if size is not None)
-    return _Filled(display, stores, join, lengths, count, item, sizes, item.dtype, dim % rank)
+    return _Filled(display, stores, join, others, count, item, sizes, item.dtype, dim % rank)
 
 
 def _shape_of(value: Value) -> TensorType | None:
@@ -345,9 +361,10 @@ def _replace_by_buffer(filled: _Filled) -> None:
         filled.join.output.replace_all_uses_with(joined)
         joined.name = filled.join.output.name
         filled.join.destroy()
-    for node in filled.lengths:
-        with builder.at(node):
-            node.output.replace_all_uses_with(builder.constant(filled.count))
+    for node in filled.others:
+        if node.outputs:
+            with builder.at(node):
+                node.output.replace_all_uses_with(builder.constant(filled.count))
         node.destroy()
     filled.display.destroy()
 
@@ -359,6 +376,9 @@ def _store(builder: Builder, buffer: Value, filled: _Filled, store: _Store) -> N
     with builder.at(place):
         index = builder.constant(store.start)
         for counter, step in store.counters:
+            if step == -1:
+                index = builder.op("aten::sub", index, counter)
+                continue
             scaled = counter
             if step != 1:
                 scaled = builder.op("aten::mul", counter, builder.constant(step))

@@ -51,6 +51,7 @@ def statements(draw: Any, depth: int = 0) -> list[str]:
 def programs(draw: Any) -> str:
     lines = ["items: List[Tensor] = [x]" if draw(st.booleans()) else "items: List[Tensor] = []"]
     lines += draw(statements())
+    lines += ["items.reverse()"] * draw(st.integers(0, 3))
     join = draw(st.sampled_from(("stack", "cat")))
     lines.append(f"return jl.{join}(items, {draw(st.integers(-3, 2))}), len(items)")
     return "def f(x: Tensor, xs: Tensor):\n" + "".join(f"    {line}\n" for line in lines)
@@ -100,6 +101,26 @@ def test_no_list_and_no_tuple_is_left_in_the_loops_of_recurrent_cells() -> None:
         assert "jit::store_item" in kinds, case.name
         forbidden = ("prim::Tuple", "aten::append", "jit::append", "aten::__getitem__")
         assert not [kind for kind in kinds if kind.startswith(forbidden)], case.name
+
+
+def test_a_list_that_is_turned_round_is_stored_from_its_end() -> None:
+    text = (
+        "def f(x: Tensor, xs: Tensor):\n"
+        "    items: List[Tensor] = [x]\n"
+        "    for piece in xs.unbind(0):\n"
+        "        items.append(x + piece)\n"
+        "    items.reverse()\n"
+        "    return jl.stack(items), len(items)\n"
+    )
+    plain = function(text)
+    x, xs = jl.randn(5), jl.randn(4, 5)
+    graph = jl.script(plain).optimized_graph.copy()
+    for value, argument in zip(graph.inputs, (x, xs), strict=True):
+        value.type = observed_type(argument, value.type)
+    run_passes(graph, ["specialize"])
+    assert list(graph.find("jit::store_item"))
+    assert not list(graph.find("aten::reverse"))
+    assert outcome(assemble(graph), x, xs) == outcome(plain, x, xs)
 
 
 def test_items_are_stored_along_any_dimension() -> None:
