@@ -60,6 +60,7 @@ class FusedKernel:
         )
         self._scalars = [may_be_scalar(v.type) for v in graph.outputs]
         self._takes_scalars = any(may_be_scalar(v.type) for v in graph.inputs)
+        self._tensors = [n for n, v in enumerate(graph.inputs) if ty.is_tensor(v.type)]
 
     @cached_property
     def native(self) -> Callable[..., Any]:
@@ -79,6 +80,8 @@ class FusedKernel:
         return "\n".join(dict.fromkeys(c.kernel.text for each in launches for c in each.calls))
 
     def _call_and_remember(self, *arguments: Any) -> Any:
+        if self._native is not None and self._has_scalars(arguments):
+            return self._native.function(*self._as_arrays(arguments))
         found = self(*arguments)  # what is refused is not remembered again
         launch = self.launch_for(arguments)
         if self._native is not None and isinstance(launch, Launch):
@@ -95,8 +98,8 @@ class FusedKernel:
             raise TypeError(
                 f"the group takes {len(self._is_static)} arguments, {len(arguments)} given"
             )
-        if self._takes_scalars:
-            arguments = tuple(np.asarray(a) if isinstance(a, np.generic) else a for a in arguments)
+        if self._has_scalars(arguments):
+            arguments = self._as_arrays(arguments)
         launch = self.launch_for(arguments)
         if isinstance(launch, str):
             self.fallbacks[launch] = self.fallbacks.get(launch, 0) + 1
@@ -108,6 +111,19 @@ class FusedKernel:
             pairs = zip(results, self._scalars, strict=True)
             results = [r[()] if is_numpy and r.ndim == 0 else r for r, is_numpy in pairs]
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _has_scalars(self, arguments: Sequence[Any]) -> bool:
+        """Whether there are NumPy's scalars for tensors, as reference kernels give them for those
+        without dimensions.
+        """
+        return any(isinstance(arguments[place], np.generic) for place in self._tensors)
+
+    def _as_arrays(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """Arrays instead of these."""
+        found = list(arguments)
+        for place in self._tensors:
+            found[place] = np.asarray(found[place])
+        return tuple(found)
 
     def _run(self, launch: Launch, arguments: Sequence[Any]) -> list[Any]:
         try:

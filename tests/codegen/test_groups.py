@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from differential import same_bits
 
-from jitlang import config, dtypes, ops
+import jitlang as jl
+from jitlang import Tensor, config, dtypes, ops
 from jitlang.codegen.fused import FusedKernel, run_reference
 from jitlang.ir.parser import parse_graph
 
@@ -379,3 +380,20 @@ def test_kernels_write_results_at_any_place(dtype, length):
         call.kernel.function(0, call.count, pointers, call.sizes, call.strides, None, None)
         assert same_bits(written, -x)
         assert (memory[:first] == 7).all() and (memory[first + length * size :] == 7).all()
+
+
+@jl.script
+def scaled_by_a_product(x: Tensor, n: int) -> Tensor:
+    y = x
+    for _ in range(n):
+        if (y**4).sum() <= 2.0 * y.dot(y):
+            y = y * 0.5
+    return y
+
+
+def test_scalars_of_reference_kernels_are_tensors_of_kernels():
+    """`dot` gives a NumPy scalar, which goes into the group of the comparison."""
+    x = jl.tensor([0.5, 0.25])
+    for _ in range(5):
+        assert scaled_by_a_product(x, 3).tolist() == [0.0625, 0.03125]
+    assert "not by a kernel" not in str(scaled_by_a_product.explain())

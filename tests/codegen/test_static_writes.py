@@ -308,6 +308,52 @@ def test_a_call_after_a_write_is_refused() -> None:
     assert "after an effect" in refused(summed, made(3))
 
 
+def turned(x: np.ndarray) -> np.ndarray:
+    x[:] = x[::-1]
+    return x
+
+
+def towards_the_corner(x: np.ndarray) -> np.ndarray:
+    x[1:, 1:] = x[:-1, :-1]
+    return x
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    x[:] = x.T
+    return x
+
+
+def moved_down(x: np.ndarray) -> np.ndarray:
+    x[0] *= 2
+    x[1:] = x[:-1]
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+@pytest.mark.parametrize("function", [turned, towards_the_corner, transposed, moved_down])
+def test_what_is_copied_onto_itself_is_read_first(
+    function: Callable[..., Any], dtype: str
+) -> None:
+    script = jl.script(function)
+    for _ in range(5):
+        x = np.arange(16).reshape(4, 4).astype(dtype)
+        np.testing.assert_array_equal(script(x.copy()), function(x))
+    assert "copied to where it may lie itself" in refused(function, x)
+
+
+def beside(x: np.ndarray) -> np.ndarray:
+    x[0] = x[-1]
+    x[:, 0] = x[:, 1]
+    x[::2] = x[1::2]
+    return x
+
+
+def test_what_lies_beside_its_target_is_copied() -> None:
+    x = np.arange(16.0).reshape(4, 4)
+    version, _, _ = compiled(jl.script(beside), x)
+    np.testing.assert_array_equal(version.function(x.copy()), beside(x))
+
+
 def test_nothing_leaks() -> None:
     x, y = made(4, 5), made(4, 5)
     version, _, _ = compiled(jl.script(chained), x, y)

@@ -334,6 +334,7 @@ class Model:
             ways += [
                 f"{name}[{place}] = {self.scalar()}", f"{name}[{place}] += {self.scalar()}",
                 f"{name}[{name} > 0.5] = 0.25", f"{name}[1:] *= {self.scalar()}",
+                f"{name}[1:] = {name}[:-1]", f"{name}[0] = {name}[-1]",
             ]  # fmt: skip
         if len(shape) == 2:
             ways.append(f"{name}[:, {self.rng.choice(['0', '-1'])}] = {self.scalar()}")
