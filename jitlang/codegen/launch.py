@@ -288,7 +288,7 @@ def _prepare_stage(
         raise Unsupported("a reduction of nothing")
     rank = len(stage.space)
     given = [_spread(view.shape, view.strides, rank) for view, _ in views]
-    deciding = _deciding(stage, given, stage.plan.outputs)
+    deciding = _deciding(stage, given)
     outer, inner = _loop_order(stage, deciding)
     written: list[Strides] = []
     owners: list[Place] = []
@@ -305,7 +305,7 @@ def _prepare_stage(
         arrays = temporaries if target.is_temporary else results
         # The first part of a joined array decides how that lies in memory.
         if target.region is None:
-            order = _memory_order(stage.space, _deciding(stage, given, [output]))
+            order = _memory_order(stage.space, _deciding(stage, given, output))
         else:
             order = _joined_order(stage.space, deciding)
         array = arrays.get(target.index) or _allocation(target, kept, order)
@@ -478,16 +478,17 @@ def _axes(array: Any, steps: Sequence[Step], places: Places) -> list[tuple[int, 
 
 
 def _deciding(
-    stage: Stage, strides: Sequence[Strides], outputs: Sequence[Output]
+    stage: Stage, strides: Sequence[Strides], output: Output | None = None
 ) -> list[Strides]:
-    """The strides that decide how results lie in memory: what is read at computed places counts as
-    the new array in row-major order that the row gives, and its indices do not count; of what is
-    reduced, the dimensions that are left.
+    """The strides that decide how a result, or all of them, lie in memory: what is read at computed
+    places counts as the new array in row-major order that the row gives, and its indices do not
+    count; of what is reduced for a result, the dimensions that are left.
     """
     rank, plan = len(stage.space), stage.plan
-    values = [output.value.index for output in outputs]
+    outputs = plan.outputs if output is None else [output]
+    values = [each.value.index for each in outputs]
     counted = plan.inputs_of(values, ends=(Gather,))
-    whole = plan.inputs_of(values, ends=(Gather, Reduce))
+    whole = counted if output is None else plan.inputs_of(values, ends=(Gather, Reduce))
     found: list[Strides] = []
     for number, (read, own) in enumerate(zip(stage.reads, strides, strict=True)):
         if read.places is not None:
