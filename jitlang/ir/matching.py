@@ -224,9 +224,11 @@ def _widened(
 
 
 # Torch's Python functions of these take their tensors one by one.
-_VARIADIC_TENSORS = frozenset(
-    {"aten::einsum", "aten::meshgrid", "aten::broadcast_tensors", "aten::block_diag"}
-)
+_VARIADIC_TENSORS = frozenset((
+    "aten::einsum", "aten::meshgrid", "aten::broadcast_tensors", "aten::block_diag",
+    "aten::cartesian_prod", "aten::chain_matmul", "aten::atleast_1d", "aten::atleast_2d",
+    "aten::atleast_3d",
+))  # fmt: skip
 
 
 def _packed(
@@ -239,7 +241,7 @@ def _packed(
     if argument is not positional[-1]:
         return False
     if schema.name in _VARIADIC_TENSORS and argument.type is ty.ListType(ty.TENSOR):
-        return all(isinstance(r, TensorType) for r in rest)
+        return bool(rest) and all(isinstance(r, TensorType) for r in rest)
     if argument.type is not ty.ListType(ty.INT):
         return False
     if argument.size is not None or not rest:

@@ -290,6 +290,8 @@ class _RunnerSource:
         match conversion.how:
             case Convert.DEFAULT:
                 return self._constant(_default(argument))
+            case Convert.PACK if argument.type is ty.ListType(ty.TENSOR):
+                return f"[{', '.join(f'array_of({n})' for n in names)}]"
             case Convert.PACK:
                 return f"[{', '.join(f'integer({n})' for n in names)}]"
             case Convert.REPEAT:
