@@ -21,7 +21,7 @@ CALLS = {
 
 
 def given(name):
-    arrays = [np.arange(np.prod(s), dtype=np.float32).reshape(s) + 1 for s in CALLS[name]]
+    arrays = [np.arange(1, 1 + np.prod(s), dtype=np.float32).reshape(s) for s in CALLS[name]]
     keywords = {"indexing": "xy"} if name == "meshgrid" else {}
     return arrays, keywords
 
