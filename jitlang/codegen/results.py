@@ -30,8 +30,10 @@ from .scalar import I64
 from .storage import Storage
 from .tensor_code import TensorEmitter
 
-MAX_REUSED = 64 << 10
-"""Bytes up to which a Tensor that was returned, and that nobody has any more, is returned again."""
+MAX_REUSED = 2 << 10
+"""Bytes up to which a Tensor that was returned, and that nobody has any more, is returned again;
+the work on more takes longer than making one.
+"""
 
 
 class ResultEmitter(TensorEmitter):

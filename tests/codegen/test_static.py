@@ -561,7 +561,7 @@ def test_exceptions_are_those_of_the_script() -> None:
         version.function(x, 2.0)
 
 
-@pytest.mark.parametrize(("size", "expected_failures"), [(64, 5), (256, 6)])
+@pytest.mark.parametrize(("size", "expected_failures"), [(16, 5), (64, 6)])
 def test_each_allocation_fails_in_turn(
     monkeypatch: pytest.MonkeyPatch, size: int, expected_failures: int
 ) -> None:
