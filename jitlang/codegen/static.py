@@ -42,13 +42,7 @@ from .slots import ENTRY, TABLE
 from .storage import find_storage
 from .varying import Shapes, find_varying, plan_varying, smallest_sizes, spell_out_sizes
 from .varying_code import VaryingEmitter
-from .writing import (
-    bring_groups_to_copies,
-    effects_of,
-    own_written,
-    refuse_overlaps,
-    written_inputs,
-)
+from .writing import bring_groups_to_copies, effects_of, own_written, written_inputs
 
 RAISE = "prim::RaiseException"
 CallbackOf = Callable[[Node], Callable[..., Any]]
@@ -214,7 +208,6 @@ def _frame_of(graph: Graph, guards: Sequence[Guard], plan: Plan) -> Frame:
     """What a function with this plan is compiled from; its memory has no places yet."""
     storage = find_storage(graph, plan)
     leaving = find_exits(graph, plan, storage)
-    refuse_overlaps(plan, storage)
     written = written_inputs(graph, plan, storage)
     refuse_restarts(graph, plan, leaving, effects_of(plan, storage, written))
     torch = [g for g in tensor_guards(guards) if not ty.is_array(g.value.type)]

@@ -26,30 +26,13 @@ from ..ir.opdef import OPS, Effect
 from ..ops.arrays import subscripted
 from ..passes.alias import AliasAnalysis
 from ..passes.spell_out_writes import COPY, is_same_view, owner_of
-from .actions import (
-    LIST,
-    Action,
-    Assign,
-    Part,
-    Plan,
-    Reserve,
-    Run,
-    Select,
-    Store,
-    View,
-    Write,
-    is_tensor,
-)
+from .actions import LIST, Action, Assign, Part, Plan, Reserve, Run, Store, Write, is_tensor
 from .forms import Form, distance, same_places
 from .storage import Buffer, Storage
 
 if TYPE_CHECKING:
     from .planner import Planner
 
-SOMEWHERE = 1 << 40
-"""An address."""
-MAX_WORK = 10_000
-"""What may be tried to find out whether two views overlap."""
 _PLAIN = CASTS | VIEWS | DRAWS.keys()
 _KINDS: dict[ty.Type, dtypes.Category] = {
     ty.FLOAT: dtypes.Category.FLOATING,
@@ -155,98 +138,6 @@ def _refuse_repeated(form: Form, node: Node) -> None:
         if stride < extent:
             raise Unsupported(f"{node.kind} to elements that share memory ({node.span})")
         extent = stride * (size - 1) + extent
-
-
-# Overlaps -----------------------------------------------------------------------------------------
-
-
-def refuse_overlaps(plan: Plan, storage: Storage) -> None:
-    """Refuse copies from the memory that they write, unless what they read lies beside what they
-    write: NumPy reads all of it first.
-
-    Raises:
-        Unsupported: with the place of the copy.
-    """
-    for node, action in plan.actions.items():
-        if not isinstance(action, Write | Store) or action.part.source in plan.there:
-            continue
-        roots = storage.roots.get(action.part.source, frozenset())
-        if roots & storage.roots[action.target] and not _lies_beside(action, plan):
-            raise Unsupported(f"a tensor is copied to where it may lie itself ({node.span})")
-
-
-def _lies_beside(action: Write | Store, plan: Plan) -> bool:
-    """Whether a copy reads other elements than it writes, or each where it is written."""
-    part = action.part
-    base, offset = _place(action.target, plan)
-    other, begin = _place(part.source, plan)
-    offset += part.offset
-    if isinstance(action, Store):
-        if not action.index.is_constant or type(action.count) is not int or not action.count:
-            return _is_element(part.source, action, plan)
-        offset += action.index.constant() % action.count * action.step
-    places = (offset, begin, *part.written, *part.read, *part.shape)
-    if not all(type(place) is int for place in places):
-        return False
-    if base is not other:
-        return _are_elements(base, other, plan) and not (offset or begin)
-    if offset == begin and part.written == part.read:
-        return True
-    itemsize = plan.forms[part.source].dtype.itemsize
-    written = _Shown(offset, part.shape, part.written, itemsize)
-    read = _Shown(begin, part.shape, part.read, itemsize)
-    try:
-        return not np.shares_memory(np.asarray(written), np.asarray(read), max_work=MAX_WORK)  # type: ignore[arg-type]
-    except np.exceptions.TooHardError:
-        return False
-
-
-def _place(value: Value, plan: Plan) -> tuple[Value, int]:
-    """What a tensor is a view of, at a known distance in bytes."""
-    offset = 0
-    action = plan.actions.get(value.node)
-    while isinstance(action, View):
-        offset += action.offsets[value.offset]
-        value = action.source
-        action = plan.actions.get(value.node)
-    return value, offset
-
-
-def _are_elements(one: Value, other: Value, plan: Plan) -> bool:
-    """Whether two tensors are elements of one, at computed places: the same or beside each other,
-    since no two elements of what is written share memory.
-    """
-    first, second = (plan.actions.get(value.node) for value in (one, other))
-    if not isinstance(first, Select) or not isinstance(second, Select):
-        return False
-    is_one_row = first.source is second.source and first.step == second.step
-    return is_one_row and first.offset == second.offset and plan.forms[one] == plan.forms[other]
-
-
-def _is_element(source: Value, store: Store, plan: Plan) -> bool:
-    """The same for an element of what is written at a computed place."""
-    action = plan.actions.get(source.node)
-    return (
-        isinstance(action, Select)
-        and action.source is store.target
-        and (action.step, action.offset) == (store.step, store.part.offset)
-        and store.part.read == store.part.written
-    )
-
-
-class _Shown:
-    """An array at an address that nobody reads, for NumPy to compare with others."""
-
-    def __init__(
-        self, offset: int, shape: Sequence[int], strides: Sequence[int], itemsize: int
-    ) -> None:
-        self.__array_interface__ = {
-            "data": (SOMEWHERE + offset, True),
-            "shape": tuple(shape),
-            "strides": tuple(strides),
-            "typestr": f"|V{itemsize}",
-            "version": 3,
-        }
 
 
 # Where kernels write ------------------------------------------------------------------------------

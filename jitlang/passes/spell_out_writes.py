@@ -18,13 +18,21 @@ from __future__ import annotations
 import math
 
 from ..ir import types as ty
-from ..ir.graph import CONSTANT, PARAM, Graph, Node, Value, create_node
+from ..ir.graph import CONSTANT, Graph, Node, Value, create_node
 from ..ir.opdef import OPS
 from ..ir.types import TensorType, Type
 from ..ops.rows import base_of
 from .functionalize_writes import keeps_type
 
 COPY = "aten::copy_"
+_COPIED = {
+    COPY: 1,
+    "jit::store_item": 3,
+    "jit::numpy_store": 1,
+    "jit::array_store": 2,
+    "jit::array_store.two": 3,
+}
+"""Rows that copy a tensor into their first argument, and its place among their arguments."""
 _IN_PLACE_OPERATORS = {
     f"jit::array_i{name}": f"aten::{name}" for name in ("add", "sub", "mul", "div")
 }
@@ -34,11 +42,11 @@ def spell_out_writes(graph: Graph) -> bool:
     """Replace in-place rows by rows that compute, and copies; returns whether there were any."""
     changed = False
     for node in list(graph.walk()):
-        if node.op is None or not node.op.schema.is_mutable or not _knows(node.inputs[0].type):
+        if node.op is None or not node.op.schema.is_mutable:
             continue
-        if node.op.full_name == COPY:
-            changed |= _separate(node)
-        else:
+        if node.op.full_name in _COPIED:
+            changed |= _separate(node, _COPIED[node.op.full_name])
+        elif _knows(node.inputs[0].type):
             changed |= _spell_out(node)
     return changed
 
@@ -123,19 +131,20 @@ def _scaled(node: Node, draw: str, scale: float, shift: float) -> Value:
 # Copies -------------------------------------------------------------------------------------------
 
 
-def _separate(copy: Node) -> bool:
+def _separate(copy: Node, place: int) -> bool:
     """Copy what may lie in the memory that is written from memory of its own."""
-    target, source = copy.inputs[:2]
+    target, source = copy.inputs[0], copy.inputs[place]
     if not isinstance(source.type, TensorType):
         return False
     written, read = owner_of(target), owner_of(source)
-    are_inputs = written.node.kind == read.node.kind == PARAM
-    in_graph = copy.graph.block.param_node
-    are_inputs = are_inputs and written.node is in_graph and read.node is in_graph
-    if _is_fresh(read) or is_same_view(target, source) or (are_inputs and written is not read):
+    inputs = copy.graph.block.param_node
+    is_beside = read.node is inputs and (written.node is inputs or _is_fresh(written))
+    if _is_fresh(read) or is_same_view(target, source) or (is_beside and written is not read):
+        return False
+    if written.node.kind == "jit::buffer":  # nobody but its items' stores knows it
         return False
     clone = _computed(copy, "aten::clone", [source, _constant(copy, None)], source.type)
-    copy.replace_input(1, clone)
+    copy.replace_input(place, clone)
     return True
 
 

@@ -338,7 +338,8 @@ def test_what_is_copied_onto_itself_is_read_first(
     for _ in range(5):
         x = np.arange(16).reshape(4, 4).astype(dtype)
         np.testing.assert_array_equal(script(x.copy()), function(x))
-    assert "copied to where it may lie itself" in refused(function, x)
+    version, _, _ = compiled(script, x)
+    np.testing.assert_array_equal(version.function(x.copy()), function(x))
 
 
 def beside(x: np.ndarray) -> np.ndarray:
