@@ -19,6 +19,9 @@ from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
 from .actions import Call, Plan, Select, View, is_tensor
 from .storage import Storage
 
+REQUIRE = "jit::require"
+"""Gives a call back where a condition does not hold."""
+
 
 class Way(Enum):
     """How a tensor leaves."""
@@ -91,6 +94,8 @@ def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving, effects: Set[Nod
         calls = any(isinstance(plan.actions.get(each), Call) for each in node.walk())
         if calls and (has_effect or is_effect):
             raise Unsupported(f"a row without native code is called after an effect ({node.span})")
+        if node.kind == REQUIRE and has_effect:
+            raise Unsupported(f"a result may be a number, and an effect precedes ({node.span})")
         if node in leaving.loops and has_effect:
             raise Unsupported(f"a loop that may not run follows an effect ({node.span})")
         has_effect |= is_effect

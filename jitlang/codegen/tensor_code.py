@@ -9,6 +9,7 @@ the pointers change places.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -33,16 +34,19 @@ from .actions import (
     Call,
     Copy,
     Fill,
+    Index,
     Item,
     Length,
     Multiply,
     Part,
+    Pick,
     Plan,
     Reserve,
     Run,
     Select,
     Store,
     View,
+    Wrap,
     Write,
     fresh_values,
 )
@@ -60,6 +64,12 @@ from .threads import parallel_address
 _POLL_NANOSECONDS = 10_000_000
 """How long the trips between two looks at signals may take together, roughly."""
 CALL_NANOSECONDS = 3000.0
+NUMPY_SUBSCRIPTS = frozenset((
+    "jit::element", "jit::array_item", "jit::numpy_index", "jit::array_store", "jit::numpy_store",
+))  # fmt: skip
+_KERNEL_PARAMETERS = [I64, I64, *[POINTER] * 5]
+_DECLARED = re.compile(r'^declare [^@\n]*@("[^"]+"|[\w.$]+)', re.MULTILINE)
+"""The symbols that a module's text declares."""
 _FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
 
 
@@ -88,6 +98,7 @@ class TensorEmitter(HostEmitter):
         self.arrays: dict[Value, ll.Value] = {}
         self.following: dict[Value, ll.AllocaInstr] = {}
         self.forwarded = _written_ahead(graph, plan)
+        self.definitions: dict[str, ll.Function] = {}  # of what is inlined, by its text
 
     # Plumbing -----------------------------------------------------------------------------------
 
@@ -240,7 +251,14 @@ class TensorEmitter(HostEmitter):
             for output, offset in zip(node.outputs, action.offsets, strict=True):
                 self.b.store(self.advanced(source, offset), self.slot(output))
         elif isinstance(action, Select):
-            self.select(node, action)
+            place = self.pointed(node, action.source, action.offset, action.indices)
+            self.b.store(place, self.slot(node.output))
+        elif isinstance(action, Pick):
+            place = self.pointed(node, action.source, action.offset, action.indices)
+            kind = ll.IntType(8 * self.plan.forms[action.output].dtype.itemsize)
+            element = self.b.load(self.b.bitcast(place, kind.as_pointer()), align=1)
+            target = self.b.bitcast(self.begin(action.output), kind.as_pointer())
+            self.b.store(element, target)
         elif isinstance(action, Run):
             self.run(node, action)
         elif isinstance(action, Copy):
@@ -251,10 +269,13 @@ class TensorEmitter(HostEmitter):
             self.begin(action.output)
         elif isinstance(action, Fill):
             self.fill(action)
+        elif isinstance(action, Wrap):
+            form = self.plan.forms[action.output]
+            element = self.element(self.load(action.number), form.dtype)
+            target = self.b.bitcast(self.begin(action.output), element.type.as_pointer())
+            self.b.store(element, target)
         elif isinstance(action, Store):
-            place = self.checked_index(node, action)
-            offset = self.b.mul(place, self.number(action.step))
-            target = self.b.gep(self.load(action.target), [offset])
+            target = self.pointed(node, action.target, 0, action.indices)
             self.copy_part(target, action.part)
             self.wrote(action.target)
         elif isinstance(action, Write):
@@ -262,7 +283,7 @@ class TensorEmitter(HostEmitter):
                 self.copy_part(self.load(action.target), action.part)
             self.wrote(action.target)
         elif isinstance(action, Assign):
-            self.assign(action)
+            self.assign(node, action)
             self.wrote(action.target)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
@@ -277,39 +298,32 @@ class TensorEmitter(HostEmitter):
         elif isinstance(action, Reserve):
             self.reserve(node, action)
 
-    def select(self, node: Node, action: Select) -> None:
-        """A view at a computed index."""
-        place = self.checked_index(node, action)
-        offset = self.b.mul(place, self.number(action.step))
-        offset = self.b.add(offset, self.number(action.offset))
-        self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
+    def pointed(self, node: Node, array: Value, offset: int, indices: Sequence[Index]) -> ll.Value:
+        """A pointer into a tensor, where computed indices say."""
+        place = self.number(offset)
+        for index in indices:
+            step = self.b.mul(self.checked_index(node, array, index), self.number(index.step))
+            place = self.b.add(place, step)
+        return self.b.gep(self.load(array), [place])
 
-    def checked_index(self, node: Node, action: Select | Store) -> ll.Value:
+    def checked_index(self, node: Node, array: Value, index: Index) -> ll.Value:
         """An index counted from the front; one out of range raises."""
-        index = self.load(action.index)
-        count = self.number(action.count)
-        is_negative = self.b.icmp_signed("<", index, I64(0))
-        place = self.b.select(is_negative, self.b.add(index, count), index)
-        self.refuse_index(node, action, index, self.b.icmp_unsigned(">=", place, count))
+        given = self.load(index.value)
+        count = self.number(index.count)
+        is_negative = self.b.icmp_signed("<", given, I64(0))
+        place = self.b.select(is_negative, self.b.add(given, count), given)
+        is_out = self.b.icmp_unsigned(">=", place, count)
+        self.refuse_index(node, array, index, is_out)
         return place
 
-    def refuse_index(
-        self, node: Node, action: Select | Store, index: ll.Value, is_out: ll.Value
-    ) -> None:
+    def refuse_index(self, node: Node, array: Value, index: Index, is_out: ll.Value) -> None:
         """Raise for an index out of range."""
         with self.b.if_then(is_out, likely=False):
-            self.raising(_placed(self.out_of_range(node, action), node), index)
-
-    def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
-        """Raises what the reference kernel raises for an index."""
-        assert node.op is not None
-        if isinstance(action, Store) or node.kind != "aten::select":
-            return lambda index: ([None] * action.count)[index]
-        kernel = kernel_of(node.op, np)
-        form = self.plan.forms[action.source]
-        shadow = np.broadcast_to(np.empty((), form.dtype.numpy), form.shape)
-        dim = node.inputs[1].constant()
-        return lambda index: kernel(shadow, dim, index)
+            shape = self.plan.forms[array].shape
+            is_of_tensor = node.kind == "aten::select" or node.kind in NUMPY_SUBSCRIPTS
+            sizes = map(self.number, shape if is_of_tensor else (index.count,))
+            raiser = _placed(_out_of_range(node, index.axis), node)
+            self.raising(raiser, self.load(index.value), *sizes)
 
     def copy_part(self, target: ll.Value, part: Part) -> None:
         where = self.advanced(target, part.offset)
@@ -331,7 +345,7 @@ class TensorEmitter(HostEmitter):
             self.number,
         )  # fmt: skip
 
-    def assign(self, action: Assign) -> None:
+    def assign(self, node: Node, action: Assign) -> None:
         """Copy a number to all elements."""
         form, itemsize = action.form, action.form.dtype.itemsize
         kind = ll.IntType(8 * itemsize)
@@ -340,7 +354,7 @@ class TensorEmitter(HostEmitter):
             number = self.element(self.load(action.number), form.dtype)
         place = self.entry.alloca(number.type)
         self.b.store(number, place)
-        target = self.advanced(self.load(action.target), action.offset)
+        target = self.pointed(node, action.target, action.offset, action.indices)
         source, still = self.b.bitcast(place, POINTER), [0] * len(form.shape)
         emit_copy(self.b, target, form.strides, source, still, form.shape, itemsize, self.number)
 
@@ -504,11 +518,7 @@ class TensorEmitter(HostEmitter):
         pointers = [self.pointer(action, place, temporaries) for place in call.places]
         arrays = self.vector(pointers)
         scalars = self.vector([self.word(action.arguments[slot]) for slot in call.slots])
-        address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
-        assert address is not None
-        self.kept.append(call.kernel)
-        parameters = [I64, I64, *[POINTER] * 5]
-        kernel = self.imported(f"kernel{len(self.kept)}", address, I32, parameters)
+        kernel = self.inlined(call) if _is_of_one(call) else self.kernel(call)
         tables = [
             arrays, self.words(call.sizes), self.words(call.strides), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
@@ -517,6 +527,28 @@ class TensorEmitter(HostEmitter):
         with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
             given = [v for v in action.arguments if not v.is_constant or v in self.plan.forms]
             self.raising(_reference_of(node, given), *given)
+
+    def kernel(self, call: KernelCall) -> ll.Function:
+        """A kernel that is compiled by itself."""
+        address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
+        assert address is not None
+        self.kept.append(call.kernel)
+        return self.imported(f"kernel{len(self.kept)}", address, I32, _KERNEL_PARAMETERS)
+
+    def inlined(self, call: KernelCall) -> ll.Function:
+        """A kernel whose text becomes part of this module, where LLVM sees what it reads."""
+        text = call.kernel.text_of_one
+        if text not in self.definitions:
+            name = f"element{len(self.definitions)}"
+            type_ = ll.FunctionType(I32, _KERNEL_PARAMETERS)
+            self.definitions[text] = ll.Function(self.module, type_, name)
+        return self.definitions[text]
+
+    def emit(self) -> str:
+        text = super().emit()
+        for kernel, function in self.definitions.items():
+            text = _with_definition(text, function.name, kernel)
+        return text
 
     def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
         """Run a kernel, in parallel where that pays; returns its status."""
@@ -556,6 +588,43 @@ class TensorEmitter(HostEmitter):
         for index, value in enumerate(values):
             self.b.store(value, self.b.gep(made, [I64(index)]))
         return self.b.bitcast(made, POINTER)
+
+
+def _out_of_range(node: Node, axis: int) -> Callable[..., Any]:
+    """Raises what the reference kernel raises for an index along an axis of a tensor of some sizes,
+    or of a list of one size.
+    """
+    assert node.op is not None
+    if node.kind in NUMPY_SUBSCRIPTS:
+        before = (slice(None),) * axis
+        return lambda index, *shape: _shadow(shape)[(*before, index)]
+    if node.kind != "aten::select":
+        return lambda index, count: ([None] * count)[index]
+    kernel, dim = kernel_of(node.op, np), node.inputs[1].constant()
+    return lambda index, *shape: kernel(_shadow(shape), dim, index)
+
+
+def _shadow(shape: Sequence[int]) -> Any:
+    """An array of a shape that takes no memory."""
+    return np.broadcast_to(np.empty(()), tuple(shape))
+
+
+def _is_of_one(call: KernelCall) -> bool:
+    """Whether a call computes one element of tensors without dimensions, which takes less time than
+    to call a kernel.
+    """
+    return call.space == () and not call.kernel.plan.has_rows and not call.scratch
+
+
+def _with_definition(module: str, name: str, kernel: str) -> str:
+    """A module with the text of a kernel in the place of its declaration."""
+    lines = kernel.replace("define i32 @kernel(", f'define internal i32 @"{name}"(').splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("define"))
+    lines[begin] = lines[begin].replace(") ", ") alwaysinline ", 1)
+    known = {symbol.replace('"', "") for symbol in _DECLARED.findall(module)}
+    needed = [line for line in lines[:begin] if not known.issuperset(_DECLARED.findall(line))]
+    declaration = re.compile(rf'^declare [^\n]*@"{name}"\([^\n]*$', re.MULTILINE)
+    return declaration.sub(lambda _: "\n".join([*needed, *lines[begin:]]), module, count=1)
 
 
 def _placed(raiser: Callable[..., Any], node: Node) -> Callable[..., Any]:

@@ -29,8 +29,10 @@ from .actions import (
     LIST,
     Action,
     Fill,
+    Index,
     Length,
     OpenMultiply,
+    Pick,
     Plan,
     Run,
     Select,
@@ -303,26 +305,33 @@ def smallest_sizes(
 
 def _agree(plan: Plan, found: Plan, sizes: Sequence[int]) -> bool:
     """Whether a plan is what was found for some sizes, in which nothing is empty."""
+    if plan.there != found.there:
+        return False
     for value, form in found.forms.items():
         if 0 in form.shape or not same_places(form, _at(plan.forms[value], sizes)):
             return False
     return all(
         _is_same(_at(action, sizes), found.actions[node])
         for node, action in plan.actions.items()
-        if isinstance(action, View | Select | Length | Run)
+        if isinstance(action, View | Select | Pick | Length | Run)
     )
 
 
 def _is_same(action: Action, found: Action) -> bool:
     """Whether two actions do the same; what lies between elements is nothing where there is one."""
-    if isinstance(action, Select) and isinstance(found, Select) and found.count == 1:
-        return replace(action, step=found.step) == found
+    if isinstance(action, Select | Pick) and isinstance(found, Select | Pick):
+        pairs = zip(action.indices, found.indices, strict=True)
+        steps = [other if other.count == 1 == index.count else index for index, other in pairs]
+        return replace(action, indices=tuple(steps)) == found
     if not isinstance(action, Run) or not isinstance(found, Run):
         return action == found
     mine, others = (
         [(call.space, call.places) for call in run.launch.calls] for run in (action, found)
     )
     return mine == others and not any(0 in space for space, _ in mine)
+
+
+_WITH_NUMBERS = (Form, View, Index, Select, Pick, Length, Run, Launch, Call, Place)
 
 
 def _at(found: Any, sizes: Sequence[int]) -> Any:
@@ -333,7 +342,7 @@ def _at(found: Any, sizes: Sequence[int]) -> Any:
         return tuple(_at(part, sizes) for part in found)
     if isinstance(found, list):
         return [_at(part, sizes) for part in found]
-    if isinstance(found, Form | View | Select | Length | Run | Launch | Call | Place):
+    if isinstance(found, _WITH_NUMBERS):
         names = [field.name for field in fields(found)]
         return replace(found, **{name: _at(getattr(found, name), sizes) for name in names})
     return found
@@ -353,13 +362,15 @@ class _Common:
         for each in plans:
             if each.forms.keys() != first.forms.keys() or each.displays != first.displays:
                 raise Unsupported("what is computed depends on sizes")
+        if any(each.there != first.there for each in plans):
+            raise Unsupported("where kernels write depends on sizes")
         for value, array in first.constants.items():
             others = [plan.constants[value] for plan in plans]
             if any(not _same_bytes(array, other) for other in others):
                 raise Unsupported(f"a constant tensor whose size varies ({value.node.span})")
         forms = {v: self.common([plan.forms[v] for plan in plans]) for v in first.forms}
         actions = {n: self.common([plan.actions[n] for plan in plans]) for n in first.actions}
-        return Plan(forms, actions, first.constants, first.displays)
+        return Plan(forms, actions, first.constants, first.displays, first.there)
 
     def common(self, found: Sequence[Any]) -> Any:
         """One for all of these, which differ in numbers only."""
@@ -427,7 +438,7 @@ def spell_out_sizes(graph: Graph) -> None:
                                           ->   %one : int = prim::Constant[value=1]()
                                                %m : int = aten::size(%x, %one)
     """
-    for node in graph.find("aten::size"):
+    for node in [*graph.find("aten::size"), *graph.find("jit::shape")]:
         type_ = node.inputs[0].type
         if len(node.inputs) != 1 or not isinstance(type_, ty.TensorType) or type_.rank is None:
             continue

@@ -31,6 +31,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
 from ..ir.invariants import is_effect
 from ..ir.types import TensorType
+from ..ops.arrays import rank_of
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from ..passes.effects import is_protected, must_run
@@ -241,8 +242,10 @@ def _reaches(node: Node) -> bool:
     """
     if node.op is None or node.op.full_name not in REACHING:
         return False
-    is_subscript = node.op.full_name in SUBSCRIPTS
-    return not is_subscript or any(map(_is_index, node.inputs[1:]))
+    if node.op.full_name not in SUBSCRIPTS:
+        return True
+    indices = [value for value in node.inputs[1:] if _is_index(value)]
+    return bool(indices) and not any(rank_of(value.type) == 0 for value in indices)
 
 
 def _has_known_indices(node: Node) -> bool:

@@ -433,6 +433,10 @@ def _item_of(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 # The usual subscripts, as expressions that the interpreter writes in place.
 scalar("jit::array_item(Any(a) self, Any i) -> Any(a)", "self[i]", infer=_item_of)
 scalar("jit::array_item.two(Any(a) self, Any i, Any j) -> Any(a)", "self[i, j]", infer=_item_of)
+op(
+    "jit::element(Any self, ...) -> Any", impl=lambda xp, self, *indices: self[indices],
+    infer=_item_of, function=None, method=None,
+)  # fmt: skip
 scalar("jit::array_store(Any(a!) self, Any i, Any value) -> ()", "self.__setitem__(i, value)")
 scalar(
     "jit::array_store.two(Any(a!) self, Any i, Any j, Any value) -> ()",

@@ -36,6 +36,7 @@ from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
 from .settle_dtypes import settle_dtypes
 from .settle_scalars import settle_scalars
+from .settle_unions import settle_unions
 from .spell_out_writes import spell_out_writes
 from .unroll_loops import unroll_loops
 
@@ -55,6 +56,7 @@ PASSES: dict[str, Pass] = {
     "writes": spell_out_writes,
     "lists": dissolve_lists,
     "scalars": settle_scalars,
+    "unions": settle_unions,
     "unroll": unroll_loops,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,

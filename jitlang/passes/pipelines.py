@@ -33,7 +33,9 @@ REFINE: tuple[str, ...] = (
     "composites",
     "functionalize",
     "lists",
-    # Reductions are known to give scalars now, and by the next round what is made of these.
+    # Reductions are known to give scalars now, and by the next round what is made of these. What is
+    # to begin as a scalar does so before arithmetic is asked for its operands.
+    "unions",
     "scalars",
     *CLEAN_UP,
 )
