@@ -68,7 +68,7 @@ class Kernel:
     @cached_property
     def text_of_one(self) -> str:
         """The same for a single element, without vectors."""
-        shape = replace(self.shape, lanes=1, is_masked=False)
+        shape = replace(self.shape, lanes=1, is_masked=False, is_single=True)
         return kernel_text(self.plan, self.layout, shape)
 
 

@@ -96,6 +96,7 @@ class TensorEmitter(HostEmitter):
         self.kept: list[Any] = []
         self.memory = POINTER(None)
         self.arrays: dict[Value, ll.Value] = {}
+        self.elements: dict[Buffer, ll.Value] = {}
         self.following: dict[Value, ll.AllocaInstr] = {}
         self.forwarded = _written_ahead(graph, plan)
         self.definitions: dict[str, ll.Function] = {}  # of what is inlined, by its text
@@ -133,6 +134,15 @@ class TensorEmitter(HostEmitter):
         return self.b.gep(pointer, [self.number(offset)]) if offset else pointer
 
     def place(self, buffer: Buffer) -> ll.Value:
+        """Where a buffer begins."""
+        if not buffer.is_element:
+            return self.place_in_block(buffer)
+        if buffer not in self.elements:
+            variable = self.entry.alloca(ll.IntType(8 * buffer.size))
+            self.elements[buffer] = self.entry.bitcast(variable, POINTER)
+        return self.elements[buffer]
+
+    def place_in_block(self, buffer: Buffer) -> ll.Value:
         """Where a buffer of the block begins."""
         return self.advanced(self.memory, buffer.offset)
 
@@ -208,10 +218,23 @@ class TensorEmitter(HostEmitter):
             super().begin_carrying(target, source)
             return
         now, following = map(self.place, self.storage.carried[target])
+        if self.is_element(target):
+            self.b.store(now, self.slot(target))
+            self.carry(target, self.element_in(source))
+            return
         self.following[target] = self.entry.alloca(POINTER)
         self.write(target, now, source)
         self.b.store(now, self.slot(target))
         self.b.store(following, self.following[target])
+
+    def is_element(self, value: Value) -> bool:
+        """Whether a loop carries a tensor without dimensions."""
+        return self.storage.carried[value][0].is_element
+
+    def element_in(self, value: Value) -> ll.Value:
+        """The bits of the one element of a tensor."""
+        kind = ll.IntType(8 * self.plan.forms[value].dtype.itemsize)
+        return self.b.load(self.b.bitcast(self.load(value), kind.as_pointer()), align=1)
 
     def write(self, target: Value, pointer: ll.Value, source: Value) -> None:
         """Copy a value to where a carried tensor lies."""
@@ -224,6 +247,8 @@ class TensorEmitter(HostEmitter):
     def end_value(self, target: Value, source: Value) -> ll.Value | None:
         if target not in self.plan.forms or source.node.kind == UNINITIALIZED:
             return super().end_value(target, source)
+        if self.is_element(target):
+            return self.element_in(source)
         following = self.b.load(self.following[target])
         if self.forwarded.get(source) is not target:
             self.write(target, following, source)
@@ -232,6 +257,9 @@ class TensorEmitter(HostEmitter):
     def carry(self, target: Value, end: ll.Value) -> None:
         if target not in self.plan.forms:
             super().carry(target, end)
+            return
+        if self.is_element(target):
+            self.b.store(end, self.b.bitcast(self.load(target), end.type.as_pointer()))
             return
         self.b.store(self.load(target), self.following[target])
         self.b.store(end, self.slot(target))
@@ -679,6 +707,7 @@ def _written_ahead(graph: Graph, plan: Plan) -> dict[Value, Value]:
         for parameter, value in zip(body.inputs[1:], body.outputs[1:], strict=True):
             action = plan.actions.get(value.node)
             is_fresh = action is not None and value in fresh_values(action)
+            is_fresh = is_fresh and bool(plan.forms[value].shape)
             is_here = value.node.block is body and body.outputs.count(value) == 1
             if is_fresh and is_here and plan.forms[value].is_contiguous:
                 found[value] = parameter

@@ -160,7 +160,7 @@ class VaryingEmitter(NativeEmitter):
     def give_memory(self, builder: ll.IRBuilder, block: ll.Value) -> None:
         builder.call(self.helper("jitlang_release", VOID, [POINTER]), [block])
 
-    def place(self, buffer: Buffer) -> ll.Value:
+    def place_in_block(self, buffer: Buffer) -> ll.Value:
         if buffer not in self.layers:
             return self.memory  # of no bytes
         return self.b.gep(self.memory, [self.layers[buffer]])
