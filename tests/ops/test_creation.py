@@ -41,7 +41,12 @@ def test_default_dtype_is_read_when_the_row_runs():
 
 def test_rows_that_have_run_follow_the_default_dtype():
     numbers = np.arange(1, 3)
-    rows = [("mul", numbers > 1, 0.5), ("div", numbers, 2), ("exp", numbers), ("atan2", *[numbers] * 2)]
+    rows = [
+        ("mul", numbers > 1, 0.5),
+        ("div", numbers, 2),
+        ("exp", numbers),
+        ("atan2", *[numbers] * 2),
+    ]
     for default in (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.float32):
         dtypes.set_default_dtype(default)
         try:
