@@ -30,7 +30,7 @@ from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.opdef import NOT_CONSTANT
 from ..ir.types import Type
-from .index import index_sizes, indexed_type
+from .index import dims_indexed, index_put_, index_sizes, indexed, indexed_type
 from .rows import op, scalar
 
 _NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
@@ -515,17 +515,20 @@ op(
 # Index tensors behind an Ellipsis ----------------------------------------------------------------
 
 
-def _key(x: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
-    return (..., *(slice(None) if index is None else index for index in indices))
+def _from_front(x: Any, indices: Sequence[Any]) -> list[Any]:
+    """The same indices behind a None for each dimension before them."""
+    taken = sum(1 if index is None else dims_indexed(index) for index in indices)
+    if taken > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim}")
+    return [*[None] * (x.ndim - taken), *indices]
 
 
 def _index_last(xp: Any, x: Any, indices: Sequence[Any]) -> Any:
-    return x[_key(x, indices)].copy()
+    return indexed(xp, x, _from_front(x, indices))
 
 
 def _put_last(xp: Any, x: Any, indices: Sequence[Any], values: Any) -> Any:
-    x[_key(x, indices)] = values
-    return x
+    return index_put_(xp, x, _from_front(x, indices), values)
 
 
 def _index_last_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:

@@ -23,6 +23,7 @@ from ..ir import types as ty
 from ..ir.graph import ObjectRef
 from ..ir.opdef import Effect
 from ..ir.types import Type
+from .index import dims_indexed
 from .rows import op, scalar
 from .rules import HIDDEN
 
@@ -177,6 +178,7 @@ def _tensor_size(xp: Any, a: Any) -> int:
 
 
 op("aten::len.Tensor(Tensor t) -> int", impl=_tensor_size, **HIDDEN)
+op("jit::dims_indexed(Tensor index) -> int", impl=lambda xp, i: dims_indexed(i), **HIDDEN)
 
 scalar("prim::type(Device self) -> str", "self.type")
 scalar("prim::index(Device self) -> int?", "self.index")

@@ -24,9 +24,22 @@ from .traits import Role, Traits, computed_dtype, execution_dtype, roles_of, tra
 Plan = Callable[..., Any]
 
 
+_plans: dict[tuple[OpDef, Any, bool], dict[Any, Plan]] = {}
+"""The plans made so far, by row, array namespace and mode."""
+
+
+def _forget_plans() -> None:
+    """A plan holds the default dtype of its time."""
+    for plans in list(_plans.values()):
+        plans.clear()
+
+
+dtypes.watch_default_dtype(_forget_plans)
+
+
 def pointwise_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
     """The kernel of a pointwise row over the array namespace `xp`."""
-    plans: dict[Any, Plan] = {}
+    plans = _plans.setdefault((op, xp, exact), {})
     same_dtype: set[Any] = set()
 
     def plan_for(key: Any, *values: Any) -> Plan:

@@ -324,6 +324,12 @@ def _size_at(node: Node, facts: _Facts) -> Any:
     return _tensor_fact(node, facts, read)
 
 
+def _dims_indexed(type_: TensorType) -> int | None:
+    if type_.dtype is None:
+        return 1 if type_.rank == 1 else None
+    return type_.rank if type_.dtype in (dtypes.bool_, dtypes.uint8) else 1
+
+
 def _device(type_: TensorType) -> arrays.Device | None:
     return None if type_.device is None else arrays.Device(type_.device)
 
@@ -331,6 +337,7 @@ def _device(type_: TensorType) -> arrays.Device | None:
 _BY_TYPE: Mapping[str, Callable[[Node, _Facts], Any]] = {
     "aten::size.int": _size_at,
     "aten::dim": lambda node, facts: _tensor_fact(node, facts, lambda t: t.rank),
+    "jit::dims_indexed": lambda node, facts: _tensor_fact(node, facts, _dims_indexed),
     "prim::dtype": lambda node, facts: _tensor_fact(node, facts, lambda t: t.dtype),
     "prim::device": lambda node, facts: _tensor_fact(node, facts, _device),
 }
