@@ -24,7 +24,6 @@ from ..fuser.partition import SUBGRAPH
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.generator import default_generator
-from ..ops.rows import kernel_of
 from . import MISS, objects
 from .actions import (
     Action,
@@ -53,6 +52,7 @@ from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
 from .multiplying import FLOPS_PER_NANOSECOND
+from .reference import reference_kernel
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
 from .threads import parallel_address
@@ -302,10 +302,9 @@ class TensorEmitter(HostEmitter):
 
     def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
         """Raises what the reference kernel raises for an index."""
-        assert node.op is not None
         if isinstance(action, Store) or node.kind != "aten::select":
             return lambda index: ([None] * action.count)[index]
-        kernel = kernel_of(node.op, np)
+        kernel = reference_kernel(node, np)
         form = self.plan.forms[action.source]
         shadow = np.broadcast_to(np.empty((), form.dtype.numpy), form.shape)
         dim = node.inputs[1].constant()

@@ -69,20 +69,19 @@ def _array_iterable(value: Value) -> Iterable:
 
     The items of a vector are scalars of NumPy's.
     """
-    rank = rank_of(value.type)
-    if rank is not None and rank > 1:
-        return Iterable(
-            ty.annotation(value.type),
-            lambda e: e.builder.op("aten::size", value, e.builder.constant(0)),
-            lambda e, index: Plain(
-                e.builder.op("aten::select", value, e.builder.constant(0), index)
-            ),
-        )
-    return Iterable(
-        ty.annotation(value.type),
-        lambda e: e.builder.op("jit::dynamic_len", value),
-        lambda e, index: Plain(e.builder.op("jit::array_item", value, index)),
-    )
+    rank = rank_of(value.type) or 0
+
+    def length(e: Emitter) -> Value:
+        if rank:
+            return e.builder.op("aten::size", value, e.builder.constant(0))
+        return e.builder.op("jit::array_trips", value)
+
+    def item(e: Emitter, index: Value) -> Sugar:
+        if rank > 1:
+            return Plain(e.builder.op("aten::select", value, e.builder.constant(0), index))
+        return Plain(e.builder.op("jit::array_item", value, index))
+
+    return Iterable(ty.annotation(value.type), length, item)
 
 
 def range_iterable(e: Emitter, start: Value, stop: Value, step: Value) -> Iterable:
