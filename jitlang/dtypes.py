@@ -188,6 +188,11 @@ def supports(dtype: np.dtype) -> bool:
     return dtype in _BY_NUMPY or dtype.newbyteorder("=") in _BY_NUMPY
 
 
+def is_native(dtype: np.dtype) -> bool:
+    """Whether tensors have this very dtype, in the byte order of this machine."""
+    return dtype in _BY_NUMPY
+
+
 def from_scalar_type(kind: type) -> DType:
     """The dtype a Python scalar takes by itself: bool, int64, the default float or complex."""
     if issubclass(kind, bool):

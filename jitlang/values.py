@@ -49,7 +49,7 @@ def type_of(value: Any) -> Type:
             raise OverflowError(f"the int {value} does not fit in 64 bits")
         return ty.INT
     if arrays.is_array_like(value):
-        return TensorType(_array_dtype(value), (None,) * value.ndim, surface=Surface.NUMPY)
+        return _array_type(value)
     if isinstance(value, tuple):
         return _tuple_type(value)
     if isinstance(value, list):
@@ -60,6 +60,16 @@ def type_of(value: Any) -> Type:
         if isinstance(value, cls):
             return _SIMPLE[cls]
     raise TypeError(_unsupported(value))
+
+
+def _array_type(value: Any) -> Type:
+    """Of NumPy's arrays in another byte order only the rank is known. Subclasses do with operators,
+    indices and dtypes as they like.
+    """
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        return ty.ARRAY
+    dtype = _array_dtype(value) if value.dtype.isnative else None
+    return TensorType(dtype, (None,) * value.ndim, surface=Surface.NUMPY)
 
 
 def _array_dtype(value: Any) -> DType | None:

@@ -121,10 +121,7 @@ class FusedKernel:
 
     def _as_arrays(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """Arrays instead of these."""
-        found = list(arguments)
-        for place in self._tensors:
-            found[place] = np.asarray(found[place])
-        return tuple(found)
+        return tuple(np.asarray(a) if isinstance(a, np.generic) else a for a in arguments)
 
     def _run(self, launch: Launch, arguments: Sequence[Any]) -> list[Any]:
         try:

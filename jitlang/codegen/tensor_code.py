@@ -25,7 +25,6 @@ from ..fuser.partition import SUBGRAPH
 from ..ir import types as ty
 from ..ir.graph import LOOP, UNINITIALIZED, Graph, Node, Value
 from ..ops.generator import default_generator
-from ..ops.rows import kernel_of
 from . import MISS, objects
 from .actions import (
     Action,
@@ -57,6 +56,7 @@ from .host import POLL_INTERVAL, HostEmitter
 from .launch import Call as KernelCall
 from .launch import Place
 from .multiplying import FLOPS_PER_NANOSECOND
+from .reference import reference_kernel
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
 from .threads import parallel_address
@@ -628,7 +628,7 @@ def _out_of_range(node: Node, axis: int) -> Callable[..., Any]:
         return lambda index, *shape: _shadow(shape)[(*before, index)]
     if node.kind != "aten::select":
         return lambda index, count: ([None] * count)[index]
-    kernel, dim = kernel_of(node.op, np), node.inputs[1].constant()
+    kernel, dim = reference_kernel(node, np), node.inputs[1].constant()
     return lambda index, *shape: kernel(_shadow(shape), dim, index)
 
 

@@ -150,6 +150,9 @@ def _as_int(e: Emitter, meaning: Sugar, label: str) -> Value:
     value = meaning.value(e)
     if value.type is ty.BOOL:
         return e.builder.folded(int, "aten::Int", value)
+    is_array = surface.is_numpy(value.type)
+    if value.type is ty.ANY or (is_array and not surface.is_integer(value.type)):
+        return e.builder.op("jit::dynamic_index", value)
     if isinstance(value.type, ty.TensorType):
         return e.builder.op("aten::IntImplicit", value)
     if value.type is not ty.INT:
@@ -360,17 +363,18 @@ def _bool(e: Emitter, args: Arguments) -> Sugar:
 
 def _number(label: str, row: str, zero: Any) -> Expansion:
     def expand(e: Emitter, args: Arguments) -> Sugar:
-        taken = _take(e, args, label, 0, 2 if label in ("int", "complex") else 1, ("base",))
+        most, keywords = (2 if label in ("int", "complex") else 1), ("base",) * (label == "int")
+        taken = _take(e, args, label, 0, most, keywords)
         if not taken:
             return Plain(e.builder.constant(zero))
         value = taken[0].value(e)
         base = taken[1] if len(taken) > 1 else args.keywords.get("base")
         if label == "int" and base is not None:
             return Plain(e.builder.op("jit::int_base", value, base.value(e)))
-        if value.type is ty.ANY or surface.is_numpy(value.type):
-            return Plain(e.builder.op(f"jit::dynamic_{label}", value))
-        others = [meaning.value(e) for meaning in taken[1:]]
-        return apply_rows(e, label, rows_named(row), [value, *others], {})
+        values = [value, *(meaning.value(e) for meaning in taken[1:])]
+        if any(v.type is ty.ANY or surface.is_numpy(v.type) for v in values):
+            return Plain(e.builder.op(f"jit::dynamic_{label}", *values))
+        return apply_rows(e, label, rows_named(row), values, {})
 
     return expand
 

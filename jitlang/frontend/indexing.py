@@ -345,7 +345,7 @@ def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
     """A subscript of an array: a letter for each part (ops/arrays.py), and the values of the parts.
     """
     written = isinstance(key, ast.Tuple | ast.Slice) or _is_literal_part(key)
-    meaning = None if written else e.expression(key)
+    meaning = None if written else _index(e, key)
     if meaning is not None and isinstance(meaning, Parts | Plain | Constant):
         elements = meaning.elements(e)
         if elements is None or not any(isinstance(part, SliceBounds) for part in elements):
@@ -358,6 +358,21 @@ def array_key(e: Emitter, key: ast.expr) -> tuple[str, list[Value]]:
                 letters += letter
                 values += part
     return f"({letters})" if isinstance(key, ast.Tuple) else letters, values
+
+
+def _index(e: Emitter, node: ast.expr) -> Sugar:
+    """One part of a subscript. A list of indices may mix ints with NumPy's, as `np.array` does."""
+    parts = node.elts if isinstance(node, ast.List) else ()
+    if not parts or any(isinstance(part, ast.Starred | ast.List) for part in parts):
+        return e.expression(node)
+    with e.at(node):
+        indices = [e.value_of(part) for part in parts]
+        kinds = [index.type for index in indices]
+        if ty.INT not in kinds or not any(map(surface.is_numpy, kinds)):
+            return Plain(e.list_display(indices))
+        mixed = e.builder.value("prim::TupleConstruct", indices, ty.tuple_of(*kinds))
+        name, keywords = e.builder.constant("array"), e.builder.constant("")
+        return Plain(e.builder.op("jit::numpy", name, keywords, mixed))
 
 
 def basic_view(e: Emitter, owner: Value, key: str, values: Sequence[Value]) -> Value | None:
@@ -419,7 +434,7 @@ def _array_parts(e: Emitter, node: ast.expr) -> list[tuple[str, list[Value]]]:
     if _is_literal_part(node):
         return [("e" if node.value is Ellipsis else "n", [])]
     starred = isinstance(node, ast.Starred)
-    meaning = e.expression(node.value if isinstance(node, ast.Starred) else node)
+    meaning = _index(e, node.value if isinstance(node, ast.Starred) else node)
     elements = meaning.elements(e) if starred or not isinstance(meaning, Plain) else None
     if elements is None:
         elements = [meaning]

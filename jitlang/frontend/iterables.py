@@ -69,15 +69,15 @@ def _array_iterable(value: Value) -> Iterable:
 
     The items of a vector are scalars of NumPy's.
     """
-    rank = rank_of(value.type)
+    rank = rank_of(value.type) or 0
 
     def length(e: Emitter) -> Value:
         if rank:
             return e.builder.op("aten::size", value, e.builder.constant(0))
-        return e.builder.op("jit::dynamic_len", value)
+        return e.builder.op("jit::array_trips", value)
 
     def item(e: Emitter, index: Value) -> Sugar:
-        if rank is not None and rank > 1:
+        if rank > 1:
             return Plain(e.builder.op("aten::select", value, e.builder.constant(0), index))
         return Plain(e.builder.op("jit::array_item", value, index))
 

@@ -68,6 +68,8 @@ def agreed_function(
         return None
     if name in ELEMENTWISE and len(values) == 1:
         return _elementwise(e, name, values[0])
+    if name == "matmul" and not any(rank_of(v.type) for v in values):
+        return None  # of two scalars the function raises another error than the operator
     if name in OPERATORS and len(values) == 2 and all(_is_operand(v.type) for v in values):
         return surface.binary(e, OPERATORS[name], *values)
     if name == "dot" and len(values) == 2:
@@ -221,7 +223,7 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
         return None
     if axis is not None and axis.type is ty.NONE:
         axis = None
-    if axis is not None and not _are_axes(axis.type):
+    if axis is not None and not _are_axes(axis.type, operand.type):
         return None
     row = f"aten::{REDUCTIONS[name]}"
     if name in ("std", "var"):
@@ -233,9 +235,9 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
     return e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
 
 
-def _are_axes(type_: Type) -> bool:
-    """An int, or some of them in a tuple."""
-    whole = isinstance(type_, ty.TupleType) and type_.elements
+def _are_axes(type_: Type, array: Type) -> bool:
+    """An int, or some of them in a tuple, which scalars do not take."""
+    whole = isinstance(type_, ty.TupleType) and type_.elements and rank_of(array)
     return type_ is ty.INT or bool(whole and set(type_.children) == {ty.INT})
 
 

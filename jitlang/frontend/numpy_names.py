@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from .. import dtypes
 from ..dtypes import DType
 from ..errors import ErrorKind
 from ..ir import types as ty
-from ..ir.graph import Value
+from ..ir.graph import ObjectRef, Value
 from ..ir.types import Type
 from .builtins import SyntaxForm
 from .emitter import Emitter
@@ -78,7 +79,22 @@ def function_meaning(name: str) -> Sugar | None:
     def expand(e: Emitter, args: Arguments) -> Sugar:
         return _call(e, name, args)
 
-    return SyntaxForm(f"np.{name}", expand, _call_with_displays)
+    kind = _Ufunc if isinstance(getattr(np, name, None), np.ufunc) else SyntaxForm
+    return kind(f"np.{name}", expand, _call_with_displays)
+
+
+@dataclass
+class _Ufunc(SyntaxForm):
+    """A function that has methods, as `np.add.reduce`."""
+
+    def attribute(self, e: Emitter, name: str) -> Sugar:
+        path = f"{self.label.removeprefix('np.')}.{name}"
+        if name == "at":
+            reason = "it writes to an argument"
+            return Special(f"np.{path}", lambda e, args: _call_back(e, path, args, reason))
+        if name in ("reduce", "accumulate", "reduceat", "outer"):
+            return Special(f"np.{path}", lambda e, args: _call(e, path, args))
+        return super().attribute(e, name)
 
 
 def scalar_meaning(cls: type) -> Sugar | None:
@@ -128,9 +144,15 @@ def _call(e: Emitter, name: str, args: Arguments) -> Sugar:
 
 
 def _value(e: Emitter, meaning: Sugar) -> Value:
-    """An argument. Python's number classes are NumPy's dtypes."""
-    if isinstance(meaning, ClassName) and meaning.target in _PYTHON_DTYPES:
+    """An argument. Python's number classes are NumPy's dtypes, and so are the classes of NumPy's
+    scalars, those that no tensor has as they are.
+    """
+    if not isinstance(meaning, ClassName):
+        return meaning.value(e)
+    if meaning.target in _PYTHON_DTYPES:
         return e.builder.constant(_PYTHON_DTYPES[meaning.target])
+    if issubclass(meaning.target, np.generic) and e.dtype_of_class(meaning.target) is None:
+        return e.builder.constant(ObjectRef(meaning.label, meaning.target), ty.FUNCTION)
     return meaning.value(e)
 
 
@@ -182,8 +204,9 @@ def array_attribute(e: Emitter, value: Value, name: str) -> Sugar | None:
         return None
     if name == "shape" and ty.is_array(value.type):
         return Plain(e.builder.op("jit::shape", value))
-    if name == "dtype" and ty.is_array(value.type):
-        return Plain(e.builder.op("prim::dtype", value))
+    if name == "dtype" and isinstance(value.type, ty.TensorType):
+        row = "jit::array_dtype" if value.type.dtype is None else "prim::dtype"
+        return Plain(e.builder.op(row, value))
     agreed = agreed_attribute(e, name, value)
     if agreed is not None:
         return Plain(agreed)

@@ -17,6 +17,7 @@ from ..ir.matching import Match, conversion, match_overloads
 from ..ir.opdef import OPS, OpDef
 from ..ir.types import Type
 from . import hints, surface
+from .conditions import truth
 from .emitter import Emitter
 from .flow import branch, decide_empty, is_open
 from .scope import FALLS, Outcomes
@@ -313,8 +314,7 @@ def _chain(
         e.scope.assign(name, Plain(first))
         return FALLS
 
-    test = first if first.type is ty.BOOL else e.builder.op("aten::Bool", first)
-    branch(e, test, go_on, stop)
+    branch(e, truth(e, first), go_on, stop)
     meaning = e.lookup(name)
     assert isinstance(meaning, Plain)
     return meaning.plain

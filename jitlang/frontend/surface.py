@@ -201,6 +201,13 @@ def unary(e: Emitter, name: str, operand: Value) -> Value:
     return e.builder.op(f"jit::array_{row}", operand)
 
 
+def is_integer(type_: Type) -> bool:
+    """Whether this is an array of one integer, which Python takes for an int."""
+    if not isinstance(type_, ty.TensorType) or type_.dtype is None:
+        return False
+    return type_.dtype.category is Category.INTEGRAL and rank_of(type_) == 0
+
+
 def is_float(type_: Type) -> bool:
     """Whether this is an array of float32 or float64 with dimensions."""
     if not isinstance(type_, ty.TensorType) or not ty.is_array(type_):

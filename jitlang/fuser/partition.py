@@ -259,8 +259,8 @@ def _has_known_indices(node: Node) -> bool:
             if len(value.uses) != 1 or not _are_indices(node, value.node.inputs):
                 return False
         elif isinstance(value.type, TensorType):
-            if is_subscript and not _is_index(value):
-                return False
+            if is_subscript and not (_is_index(value) and value.type.rank != 0):
+                return False  # an index without dimensions gives a view
         elif not _is_constant(value):
             return False
     return True

@@ -28,10 +28,11 @@ from typing import Any
 from .. import dtypes
 from ..dtypes import DType
 from ..ir import types as ty
-from ..ir.opdef import NOT_CONSTANT
+from ..ir.opdef import NOT_CONSTANT, Effect
 from ..ir.types import Type
-from .index import dims_indexed, index_put_, index_sizes, indexed, indexed_type
+from .index import BEFORE, dims_indexed, index_put_, index_sizes, indexed, indexed_type
 from .rows import op, scalar
+from .rules import wrap_dim
 
 _NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
 ARRAYS = ty.SequenceType(ty.ARRAY)
@@ -152,6 +153,18 @@ def _list_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 scalar("jit::array_list(Any(a) a) -> Any", "list(a)", infer=_list_type)
+
+
+def _trips(xp: Any, a: Any) -> int:
+    """How often a loop over an array runs; what has no items raises what the loop would."""
+    try:
+        return len(a)
+    except TypeError:
+        iter(a)
+        raise
+
+
+op("jit::array_trips(Any a) -> int", impl=_trips, effect=Effect.IO, function=None, method=None)
 scalar("jit::array_contains(Any a, Any item) -> bool", "item in a")
 
 
@@ -315,7 +328,8 @@ def _method_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     if name in METHOD_RESULTS:
         return METHOD_RESULTS[name]
     if name == "astype" and len(types) == 4 and isinstance(constants[3], DType):
-        return array_type(constants[3], rank_of(types[0]))
+        # An array of which nothing is known may be of a subclass, and its copy too.
+        return ty.ARRAY if types[0] is ty.ARRAY else array_type(constants[3], rank_of(types[0]))
     return _kept_type(name, constants[2], [types[0], *types[3:]])
 
 
@@ -357,6 +371,15 @@ scalar(
     "jit::numpy_attribute(Any(a) self, str name) -> Any(a)", "getattr(self, name)",
     infer=_attribute_type,
 )  # fmt: skip
+
+
+def _dtype(xp: Any, array: Any) -> Any:
+    """A dtype that tensors do not have, by its kind or its byte order, is NumPy's own."""
+    dtype = array.dtype
+    return dtypes.from_numpy(dtype) if dtypes.is_native(dtype) else dtype
+
+
+op("jit::array_dtype(Tensor a) -> ScalarType", impl=_dtype, function=None, method=None)
 
 
 # Subscripts ---------------------------------------------------------------------------------------
@@ -455,8 +478,13 @@ op(
 
 
 def _axis(dim: Any) -> Any:
-    """NumPy's axis; no dimension, given to a row that has no None, means all of them."""
-    return (tuple(dim) or None) if isinstance(dim, list | tuple) else dim
+    """NumPy's axis; no dimension, given to a row that has no None, means all of them.
+
+    One dimension is given as a number, which NumPy takes of what has no dimensions too.
+    """
+    if not isinstance(dim, list | tuple):
+        return dim
+    return dim[0] if len(dim) == 1 else tuple(dim) or None
 
 
 def _summed(name: str) -> Callable[..., Any]:
@@ -468,7 +496,8 @@ def _summed(name: str) -> Callable[..., Any]:
 
 def _reduced(name: str) -> Callable[..., Any]:
     def run(xp: Any, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        return getattr(x, name)(_axis(dim), keepdims=keepdim)
+        method = getattr(x, name)  # matrices keep dimensions, and have no such keyword
+        return method(_axis(dim), keepdims=True) if keepdim else method(_axis(dim))
 
     return run
 
@@ -480,9 +509,14 @@ def _spread(name: str) -> Callable[..., Any]:
     return run
 
 
+def _selected(xp: Any, x: Any, dim: int, index: int) -> Any:
+    """`x[:, i]` as a view, of a vector's element too."""
+    return x[(*BEFORE[wrap_dim(dim, x.ndim)], index, ...)]
+
+
 # Methods are quicker than functions, which look for the methods of other classes first.
 READINGS: Mapping[str, Callable[..., Any]] = {
-    "aten::matmul": lambda xp, a, b: xp.matmul(a, b),
+    "aten::matmul": lambda xp, a, b: a @ b,
     "aten::sum": lambda xp, x, dtype=None: x.sum(dtype=plain(dtype)),
     "aten::sum.dim_IntList": _summed("sum"),
     "aten::mean": lambda xp, x, dtype=None: x.mean(dtype=plain(dtype)),
@@ -493,6 +527,7 @@ READINGS: Mapping[str, Callable[..., Any]] = {
         "", ".dim", ".dims")},
     "aten::std.correction": _spread("std"),
     "aten::var.correction": _spread("var"),
+    "aten::select.int": _selected,
     "aten::reshape": lambda xp, x, shape: x.reshape(shape),
     "aten::permute": lambda xp, x, axes: x.transpose(axes),
     "aten::transpose.int": lambda xp, x, first, second: x.swapaxes(first, second),

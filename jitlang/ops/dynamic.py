@@ -37,7 +37,10 @@ for _name in ("int", "float", "complex"):
         f"jit::dynamic_{_name}(Any a) -> {_name}", f"{_name}(a)", checked=_name == "int",
         effect=Effect.IO,
     )  # fmt: skip
+scalar("jit::dynamic_complex.parts(Any a, Any b) -> complex", "complex(a, b)", effect=Effect.IO)
 scalar("jit::dynamic_len(Any a) -> int", "len(a)", effect=Effect.IO)
+# A range takes its bounds as `operator.index` does, which no builtin is.
+scalar("jit::dynamic_index(Any a) -> int", "range(a).stop", checked=True, effect=Effect.IO)
 scalar("jit::truth(Any a) -> bool", "bool(a)", effect=Effect.IO)
 
 

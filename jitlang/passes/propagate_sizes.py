@@ -334,11 +334,16 @@ def _device(type_: TensorType) -> arrays.Device | None:
     return None if type_.device is None else arrays.Device(type_.device)
 
 
+def _dtype(node: Node, facts: _Facts) -> Any:
+    return _tensor_fact(node, facts, lambda t: t.dtype)
+
+
 _BY_TYPE: Mapping[str, Callable[[Node, _Facts], Any]] = {
     "aten::size.int": _size_at,
     "aten::dim": lambda node, facts: _tensor_fact(node, facts, lambda t: t.rank),
     "jit::dims_indexed": lambda node, facts: _tensor_fact(node, facts, _dims_indexed),
-    "prim::dtype": lambda node, facts: _tensor_fact(node, facts, lambda t: t.dtype),
+    "prim::dtype": _dtype,
+    "jit::array_dtype": _dtype,
     "prim::device": lambda node, facts: _tensor_fact(node, facts, _device),
 }
 """Queries that less than the whole type answers."""

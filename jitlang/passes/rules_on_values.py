@@ -349,7 +349,7 @@ def conversion_to_same_type(node: Node, analysis: AliasAnalysis) -> bool:
     return fits and replace(node, value)
 
 
-@rule("prim::dtype")
+@rule("prim::dtype", "jit::array_dtype")
 def dtype_by_type(node: Node, analysis: AliasAnalysis) -> bool:
     """`x.dtype` is known where the type of `x` says it."""
     type_ = node.inputs[0].type
