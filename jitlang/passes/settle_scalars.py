@@ -32,8 +32,11 @@ _SUBSCRIPTS = {
     "jit::numpy_store": 3,
 }
 """Subscripts of NumPy's, and where their indices begin."""
-_NUMBER_OF = {"jit::truth": "Bool", "jit::dynamic_float": "Float", "jit::dynamic_int": "Int",
-    "jit::dynamic_bool": "Bool"}  # fmt: skip
+_INDEX = "jit::dynamic_index"
+_NUMBER_OF = {
+    "jit::truth": "Bool", "jit::dynamic_float": "Float", "jit::dynamic_int": "Int", _INDEX: "Int",
+    "jit::dynamic_bool": "Bool",
+}  # fmt: skip
 _DTYPES = (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.int32, dtypes.int16, dtypes.int8,
     dtypes.uint8)  # fmt: skip
 _NUMBERS: Mapping[Type, type] = {ty.INT: int, ty.FLOAT: float}
@@ -133,6 +136,8 @@ def _number(builder: Builder, node: Node) -> Value | None:
     if not isinstance(dtype, DType) or dtype.is_complex or dtype.itemsize == 2:
         return None
     wanted = _NUMBER_OF[node.kind]
+    if node.kind == _INDEX and dtype.category is not Category.INTEGRAL:
+        return None
     if wanted == "Int" and dtype.is_floating_point:
         value = builder.op("aten::Float", value)
     return builder.op(f"aten::{wanted}", value)

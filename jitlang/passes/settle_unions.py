@@ -41,7 +41,9 @@ _CONVERSIONS = frozenset(
     ("jit::truth", "jit::dynamic_float", "jit::dynamic_int", "jit::dynamic_bool")
 )
 _STORED = {"jit::array_store": -1, "jit::numpy_store": 1}
-_INDEXED = {"jit::array_item": 1, "jit::array_store": 1, "jit::numpy_index": 2}
+_INDEXED = {
+    "jit::dynamic_index": 0, "jit::array_item": 1, "jit::array_store": 1, "jit::numpy_index": 2,
+}  # fmt: skip
 _CLASSES: dict[Type, type] = {ty.INT: int, ty.FLOAT: float}
 _WIDE = {dtypes.float64: (int, float), dtypes.int64: (int,)}
 """Dtypes in which arithmetic on numbers of these classes gives what Python gives."""
