@@ -84,6 +84,7 @@ CREATIONS = frozenset((
     "aten::linspace", "aten::zeros_like", "aten::ones_like", "aten::full_like", "aten::empty_like",
     "aten::new_zeros", "aten::new_ones", "aten::new_full", "aten::new_empty", "aten::scalar_tensor",
     "aten::tensor", "aten::tensor.float", "aten::tensor.int", "aten::tensor.bool",
+    "jit::filled", "jit::filled_like",
 ))  # fmt: skip
 """Rows whose result is known where their numbers are: of tensors they look at the form only."""
 
@@ -245,6 +246,12 @@ class Planner:
         self.known_array(node.output, np.ascontiguousarray(made).reshape(made.shape))
         return Nothing()
 
+    def filled_like(self, node: Node) -> Action:
+        """An array of the sizes of another one, which lies as that does."""
+        if not self.form(node.inputs[0]).is_contiguous:
+            raise Unsupported(f"{node.kind} of a strided array ({node.span})")
+        return self.creation(node)
+
     def scalar_tensor(self, node: Node) -> Action:
         """A tensor of one number, which may be computed."""
         number, dtype = node.inputs[:2]
@@ -311,7 +318,9 @@ class Planner:
     def pointed(
         self, node: Node, array: Value, letters: str | None, parts: Sequence[Value]
     ) -> Shown:
-        """What an array shows at a subscript of numbers, which may be computed, and slices."""
+        """What an array shows at a subscript of numbers, which may be computed, and slices. A
+        number that is out of range is looked at when the code runs, as one that is computed.
+        """
         form = self.form(array)
         if letters is None or any(part.type not in (ty.INT, ty.NONE) for part in parts):
             raise Unsupported(_no_form(node))
@@ -322,7 +331,7 @@ class Planner:
             if letter == "e":
                 axis += len(form.shape) - letters.count("i") - letters.count("s")
                 continue
-            if letter == "i" and not values[0].is_constant and axis < len(form.shape):
+            if letter == "i" and axis < len(form.shape) and not _is_within(values[0], form, axis):
                 indices.append(Index(axis, form.strides[axis], form.shape[axis], values[0]))
                 known.append(0)
             elif not all(value.is_constant for value in values):
@@ -330,12 +339,13 @@ class Planner:
             else:
                 known += [value.constant() for value in values]
             axis += letter in "is"
+        sample = _with_elements(self.samples[array], [index.axis for index in indices])
         try:
-            shown = subscripted(self.samples[array], letters, known)
+            shown = subscripted(sample, letters, known)
         except IndexError as error:
             raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
         seen = Form(form.dtype, shown.shape, shown.strides)
-        return Shown(seen, distance(self.samples[array], shown), tuple(indices))
+        return Shown(seen, distance(sample, shown), tuple(indices))
 
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
@@ -604,6 +614,18 @@ def _loop_around(node: Node, value: Value) -> Node | None:
     return fixed[-1] if fixed else None
 
 
+def _is_within(index: Value, form: Form, axis: int) -> bool:
+    """Whether an index is known, and in range."""
+    size = form.shape[axis]
+    return index.is_constant and -size <= index.constant() < size
+
+
+def _with_elements(sample: Any, axes: Sequence[int]) -> Any:
+    """An array that lies as a sample does, with elements along some axes that may be empty."""
+    shape = [max(n, 1) if axis in axes else n for axis, n in enumerate(sample.shape)]
+    return np.lib.stride_tricks.as_strided(sample, shape, sample.strides)
+
+
 def is_view(node: Node) -> bool:
     """Whether a row's result may be a view of its first argument."""
     assert node.op is not None
@@ -656,6 +678,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "jit::numpy_store": stored_by_numpy,
     "jit::array_store": stored_item_by_numpy,
     "jit::array_store.two": stored_item_by_numpy,
+    "jit::filled_like": Planner.filled_like,
     "jit::buffer": Planner.allocated,
     "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),

@@ -62,7 +62,8 @@ LARGEST_NUMBER = 1 << 16
 _ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
 _FILLED = frozenset((
     "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
-    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
+    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full", "jit::filled",
+    "jit::filled_like",
 ))  # fmt: skip
 _SHAPING = _FILLED | {
     "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
@@ -320,6 +321,8 @@ def _agree(plan: Plan, found: Plan, sizes: Sequence[int]) -> bool:
 def _is_same(action: Action, found: Action) -> bool:
     """Whether two actions do the same; what lies between elements is nothing where there is one."""
     if isinstance(action, Select | Pick) and isinstance(found, Select | Pick):
+        if len(action.indices) != len(found.indices):
+            return False
         pairs = zip(action.indices, found.indices, strict=True)
         steps = [other if other.count == 1 == index.count else index for index, other in pairs]
         return replace(action, indices=tuple(steps)) == found
