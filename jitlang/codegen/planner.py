@@ -670,6 +670,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "jit::array_item": Planner.item_of_array,
     "jit::array_item.two": Planner.item_of_array,
     "jit::element": Planner.scalar,
+    "jit::scalar_if": Planner.cast,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
     "aten::copy_": copied_into,
