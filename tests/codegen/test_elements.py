@@ -581,6 +581,36 @@ def test_elements_are_values():
         agree(scripted, swap, (normal(3),))
 
 
+def test_ints_are_sizes():
+    """Arrays of so many elements as an int says: one version for all of them."""
+
+    def primes(n):
+        is_prime, found = np.ones(n + 1, dtype=np.bool_), 0
+        for i in range(2, n + 1):
+            if is_prime[i]:
+                found += 1
+                for j in range(i * i, n + 1, i):
+                    is_prime[j] = False
+        return found, is_prime
+
+    def spread(x, n: int, m: int):
+        h = np.zeros((n, 2 * m))
+        for i in range(len(x)):
+            h[i % n, int(x[i] * 2) % m] += x[i]
+        return h
+
+    scripted = jl.script(primes)
+    for n in (30, 31, 5, 2, 1, 77, 100, 12):
+        agree(scripted, primes, (n,))
+    assert "static version: 6 calls" in str(scripted.explain())
+    for n in (0, -1, -5, 9):
+        agree(scripted, primes, (n,))
+    other = jl.script(spread)
+    for n, m, k in [(3, 4, 9), (5, 2, 4), (4, 4, 6), (1, 1, 8), (9, 3, 7), (0, 1, 5)] * 4:
+        agree(other, spread, (normal(k), n, m))
+    assert "one function for other sizes: none" not in str(other.explain())
+
+
 def test_views_are_views():
     """A row at a computed index shows what is written to it."""
 
