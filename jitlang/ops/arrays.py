@@ -289,6 +289,8 @@ def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         return RESULTS[name]
     if name in _CREATES and len(types) > 2:
         return array_type(_created_dtype(name, keywords, types, constants), _shape_rank(types[2]))
+    if name == "arange" and not keywords and set(types[2:]) == {ty.INT}:
+        return array_type(dtypes.int64, 1)
     if name in _JOINS and len(types) > 2:
         return array_type(_common_dtype(types[2]))
     return _kept_type(name, keywords, types[2:])
@@ -327,12 +329,15 @@ def _created_dtype(
     name: str, keywords: str, types: Sequence[Type], constants: Sequence[Any]
 ) -> DType | None:
     names = _names(keywords)
-    if "dtype" in names:
-        found = constants[len(constants) - len(names) + names.index("dtype")]
+    positional = len(constants) - len(names)
+    at = 4 if name == "full" else 3
+    if "dtype" in names or positional > at:
+        found = constants[positional + names.index("dtype") if "dtype" in names else at]
         return found if isinstance(found, DType) else None
-    if name != "full" and len(types) == 3:
+    if name != "full":
         return dtypes.float64
-    return None
+    filling = _SCALAR_CLASSES.get(types[3])
+    return None if positional < 4 or filling is None else dtypes.numpy_result_type(filling)
 
 
 def _shape_rank(type_: Type) -> int | None:

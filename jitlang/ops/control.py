@@ -87,7 +87,6 @@ op("jit::require(bool condition) -> ()", impl=_require, effect=Effect.IO, **HIDD
 op(
     "jit::scalar_if(Any scalar, bool condition, Scalar number) -> Any",
     impl=lambda xp, scalar, condition, number: scalar if condition else type(number)(scalar),
-    infer=lambda types, constants: types[0],
     **HIDDEN,
 )
 op("jit::reraise(Any error) -> ()", impl=_reraise, effect=Effect.IO, **HIDDEN)

@@ -160,6 +160,7 @@ class _Variables:
                     builder.call("jit::require", [flag])
                     continue
                 made = builder.op("jit::scalar_if", member, flag, builder.constant(number))
+                made.type = member.type  # native code has a scalar until it leaves
                 use.node.replace_input(use.index, made)
         return True
 
