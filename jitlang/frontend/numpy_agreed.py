@@ -46,9 +46,12 @@ OPERATORS: Mapping[str, str] = {
     "floor_divide": "floordiv", "remainder": "remainder", "mod": "remainder", "matmul": "matmul",
     "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__", "equal": "eq",
     "not_equal": "ne",
+    "left_shift": "__lshift__", "right_shift": "__rshift__",
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
 }  # fmt: skip
 
+_MAX_DECIMALS = 10
+"""Powers of ten up to this one are exact in float32."""
 _ROW_MAJOR = 0  # torch's contiguous_format
 
 Keywords = Mapping[str, Value]
@@ -72,6 +75,8 @@ def agreed_function(
         return surface.binary(e, OPERATORS[name], *values)
     if name == "dot" and len(values) == 2:
         return _dot(e, *values)
+    if name in ("round", "around"):
+        return _rounded(e, *values)
     if name in ("transpose", "reshape", "swapaxes"):
         return _moved(e, name, values[0], values[1:])
     if name in ("maximum", "minimum") and len(values) == 2:
@@ -96,6 +101,8 @@ def agreed_method(
         return _cast(e, self, values[0])
     if name == "dot" and len(values) == 1:
         return _dot(e, self, values[0])
+    if name == "round":
+        return _rounded(e, self, *values)
     return _moved(e, name, self, values)
 
 
@@ -144,6 +151,18 @@ def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]
         return None
     operands = [surface.as_array(e, v, target) for v in values]
     return e.builder.op(f"aten::{row}", *test, *operands)
+
+
+def _rounded(e: Emitter, x: Value, *decimals: Value) -> Value | None:
+    """Floats rounded to a number of decimals that is known."""
+    count = decimals[0].constant() if decimals else 0
+    if len(decimals) > 1 or type(count) is not int or abs(count) > _MAX_DECIMALS:
+        return None
+    if not surface.is_float(x.type):
+        return None
+    if count == 0:
+        return e.builder.op("aten::round", x)
+    return e.builder.op("aten::round", x, decimals=decimals[0])
 
 
 def _cast(e: Emitter, self: Value, wanted: Value) -> Value | None:

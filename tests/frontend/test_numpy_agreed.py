@@ -123,6 +123,52 @@ def test_bad_reductions_raise_what_numpy_raises() -> None:
     assert_same(nothing, np.ones((0,)))
 
 
+def rounded(x):
+    return (
+        np.round(x), np.round(x, 2), np.around(x, 1), x.round(), x.round(3), np.round(x, -1),
+        np.round(x * 1e300, 10), np.round(x, 2) + np.floor(x) - np.ceil(x),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_floats_are_rounded_natively_as_numpy_rounds(kind: Any) -> None:
+    x = np.concatenate((np.arange(-4, 4) / 2, RNG.normal(0, 50, 100), [np.nan, np.inf, 0.125]))
+    scripted = jl.script(rounded)
+    with np.errstate(all="ignore"):
+        x = x.astype(kind)
+        wanted = rounded(x)
+        for _ in range(3):
+            got = scripted(x)
+            assert kind_of(got) == kind_of(wanted)
+            for a, b in zip(got, wanted, strict=True):
+                np.testing.assert_array_equal(a, b)
+    assert scripted.explain().versions[0].calls
+
+
+def shifted(x, n):
+    return (
+        x << 1, x >> 2, x << n, x >> n, n << 3, 5 << n, -1 >> n, (x & 7) | (x >> 2) ^ (x << 1),
+        x >> 100, np.left_shift(x, n), np.right_shift(x, 1),
+    )  # fmt: skip
+
+
+SHIFTED = [(np.int64, np.int64), (np.int32, np.int64), (np.int64, np.int8), (np.uint8, np.int32)]
+
+
+@pytest.mark.parametrize("kinds", SHIFTED, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
+def test_integers_are_shifted_as_numpy_shifts(kinds: Any) -> None:
+    x = RNG.integers(0, 120, 70).astype(kinds[0])
+    x[::2] *= -1 if x.dtype.kind == "i" else 1
+    n = np.resize([0, 1, 5, 31, 32, 63, 64, 100, -1, -3], 70).astype(kinds[1])
+    scripted = jl.script(shifted)
+    wanted = shifted(x, n)
+    for _ in range(4):
+        got = scripted(x, n)
+        assert kind_of(got) == kind_of(wanted)
+        for a, b in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 # Scalars ------------------------------------------------------------------------------------------
 
 
