@@ -38,7 +38,8 @@ _OF_FLOATS = frozenset((
 _WIDE_INTEGERS = (dtypes.int32, dtypes.int64)
 EXTREMA = {"max": "amax", "min": "amin", "amax": "amax", "amin": "amin"}
 REDUCTIONS = {
-    "sum": "sum", "mean": "mean", **EXTREMA, "any": "any", "all": "all", "std": "std", "var": "var",
+    "sum": "sum", "prod": "prod", "mean": "mean", **EXTREMA, "any": "any", "all": "all",
+    "std": "std", "var": "var",
 }  # fmt: skip
 OPERATORS: Mapping[str, str] = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
@@ -67,6 +68,8 @@ def agreed_function(
         return _reduction(e, name, values, keywords)
     if name in _JOINS:
         return _joined(e, name, values, keywords)
+    if name == "linalg.norm" and len(values) == 1:
+        return _norm(e, values[0], keywords)
     if keywords:
         return None
     if name in ELEMENTWISE and len(values) == 1:
@@ -77,6 +80,10 @@ def agreed_function(
         return _dot(e, *values)
     if name in ("round", "around"):
         return _rounded(e, *values)
+    if name == "outer" and len(values) == 2:
+        return _outer(e, *values)
+    if name == "trace" and len(values) == 1:
+        return _trace(e, values[0])
     if name in ("transpose", "reshape", "swapaxes"):
         return _moved(e, name, values[0], values[1:])
     if name in ("maximum", "minimum") and len(values) == 2:
@@ -103,6 +110,8 @@ def agreed_method(
         return _dot(e, self, values[0])
     if name == "round":
         return _rounded(e, self, *values)
+    if name == "trace" and not values:
+        return _trace(e, self)
     return _moved(e, name, self, values)
 
 
@@ -190,6 +199,15 @@ def _dot(e: Emitter, a: Value, b: Value) -> Value | None:
     return surface.binary(e, "matmul", a, b)
 
 
+def _outer(e: Emitter, a: Value, b: Value) -> Value | None:
+    """All products of the elements of two vectors."""
+    if not all(rank_of(value.type) == 1 and _dtype_of(value) for value in (a, b)):
+        return None
+    rows = e.builder.op("aten::unsqueeze", a, e.builder.constant(1))
+    columns = e.builder.op("aten::unsqueeze", b, e.builder.constant(0))
+    return surface.binary(e, "mul", rows, columns)
+
+
 # Views --------------------------------------------------------------------------------------------
 
 
@@ -243,6 +261,8 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
     if axis is not None and not _are_axes(axis.type):
         return None
     row = f"aten::{REDUCTIONS[name]}"
+    if name == "prod" and axis is not None and axis.type is not ty.INT:
+        return None
     if name in ("std", "var"):
         return _spread(e, row, operand, axis, keepdims, ddof)
     if ddof is not None or (axis is None and keepdims is not None):
@@ -250,6 +270,26 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
     if axis is None:
         return e.builder.op(row, operand)
     return e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+
+
+def _norm(e: Emitter, x: Value, keywords: Keywords) -> Value | None:
+    """The square root of a sum of squares: of all elements, or along one axis."""
+    axis, keepdims = keywords.get("axis"), keywords.get("keepdims")
+    if not surface.is_float(x.type) or keywords.keys() - {"axis", "keepdims"}:
+        return None
+    if axis is None:
+        return e.builder.op("aten::linalg_vector_norm", x) if keepdims is None else None
+    if axis.type is not ty.INT or (keepdims is not None and keepdims.type is not ty.BOOL):
+        return None
+    kept = {} if keepdims is None else {"keepdim": keepdims}
+    return e.builder.op("aten::linalg_vector_norm", x, dim=axis, **kept)
+
+
+def _trace(e: Emitter, x: Value) -> Value | None:
+    """The sum of the diagonal of a matrix."""
+    if rank_of(x.type) != 2 or _reduced_operand(e, "sum", x) is None:
+        return None
+    return e.builder.op("aten::sum", e.builder.op("aten::diagonal", x))
 
 
 def _are_axes(type_: Type) -> bool:
@@ -263,11 +303,11 @@ def _reduced_operand(e: Emitter, name: str, value: Value) -> Value | None:
     if surface.is_float(value.type):
         return value
     dtype = _dtype_of(value)
-    if dtype is dtypes.bool_:
-        return value if name in ("any", "all") else None
-    if dtype not in _WIDE_INTEGERS:
-        return None
+    if dtype is dtypes.bool_ and name in ("any", "all", "sum"):
+        return value
     is_fraction = name in ("mean", "std", "var")
+    if dtype not in _WIDE_INTEGERS and not (dtype is dtypes.bool_ and name == "mean"):
+        return None
     return surface.cast_to(e, value, dtypes.float64) if is_fraction else value
 
 

@@ -37,6 +37,7 @@ _OPERATORS = {
 _DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.bool_)
 """Dtypes in which NumPy computes with Python's numbers as kernels do."""
 _NUMBERS: dict[ty.Type, type] = {ty.INT: int, ty.FLOAT: float}
+_EUCLIDEAN = 2
 _AS_IT_IS = (None, 1)
 """Memory formats that keep the order of the strides."""
 
@@ -144,17 +145,35 @@ def _reduction(method: str) -> Writer:
     """`x.method(axis, keepdims=True)`."""
 
     def write(node: Node, texts: Sequence[str], name: Namer) -> str | None:
-        assert node.op is not None
-        given: list[str | None] = []
-        for argument, value, text in zip(
-            node.op.schema.arguments[1:], node.inputs[1:], texts[1:], strict=True
-        ):
-            given.append(_REDUCTION_ARGUMENTS[argument.name](value, text))
-        if None in given:
-            return None
-        return f"{operand_text(texts[0])}.{method}({', '.join(filter(None, given))})"
+        given = _reduction_arguments(node, texts)
+        return None if given is None else f"{operand_text(texts[0])}.{method}({', '.join(given)})"
 
     return write
+
+
+def _norm(node: Node, texts: Sequence[str], name: Namer) -> str | None:
+    """`np.linalg.norm(x, axis=0)`."""
+    given = _reduction_arguments(node, texts)
+    if given is None or node.inputs[1].constant() != _EUCLIDEAN:
+        return None
+    if given and "=" not in given[0]:
+        given[0] = f"axis={given[0]}"
+    return f"{_function('linalg.norm', name)}({', '.join([texts[0], *given])})"
+
+
+def _reduction_arguments(node: Node, texts: Sequence[str]) -> list[str] | None:
+    """What stands between the parentheses, as far as it is not as usual; None where NumPy has no
+    such argument.
+    """
+    assert node.op is not None
+    found: list[str] = []
+    for argument, value, text in zip(node.op.schema.arguments, node.inputs, texts, strict=True):
+        write = _REDUCTION_ARGUMENTS.get(argument.name)
+        given = "" if write is None else write(value, text)
+        if given is None:
+            return None
+        found += [given] if given else []
+    return found
 
 
 def _axis(value: Value, text: str) -> str | None:
@@ -247,10 +266,15 @@ def _copied(node: Node, texts: Sequence[str], name: Namer) -> str | None:
 
 
 _WRITERS: dict[str, Writer] = {
-    **{f"aten::{name}{form}": _reduction(name) for name in ("any", "all") for form in (
-        "", ".dim", ".dims")},
+    **{
+        f"aten::{name}{form}": _reduction(name)
+        for name in ("any", "all")
+        for form in ("", ".dim", ".dims")
+    },
     **dict.fromkeys(("aten::sum", "aten::sum.dim_IntList"), _reduction("sum")),
     **dict.fromkeys(("aten::mean", "aten::mean.dim"), _reduction("mean")),
+    **dict.fromkeys(("aten::prod", "aten::prod.dim_int"), _reduction("prod")),
+    "aten::linalg_vector_norm": _norm,
     "aten::amax": _reduction("max"),
     "aten::amin": _reduction("min"),
     "aten::std.correction": _reduction("std"),
@@ -260,6 +284,7 @@ _WRITERS: dict[str, Writer] = {
     "aten::transpose.int": _method("{}.swapaxes({}, {})", 3),
     "aten::permute": _method("{}.transpose({})", 2),
     "aten::reshape": _method("{}.reshape({})", 2),
+    "aten::diagonal": _method("{}.diagonal()"),
     "aten::numel": _method("{}.size"),
     "aten::Bool.Tensor": _method("bool({})"),
     "aten::select.int": _subscript,

@@ -476,11 +476,20 @@ def _spread(name: str) -> Callable[..., Any]:
     return run
 
 
+def _norm(
+    xp: Any, x: Any, order: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    return xp.linalg.norm(x, axis=_axis(dim), keepdims=keepdim)
+
+
 # Methods are quicker than functions, which look for the methods of other classes first.
 READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::matmul": lambda xp, a, b: xp.matmul(a, b),
     "aten::sum": lambda xp, x, dtype=None: x.sum(dtype=plain(dtype)),
     "aten::sum.dim_IntList": _summed("sum"),
+    "aten::prod": lambda xp, x, dtype=None: x.prod(dtype=plain(dtype)),
+    "aten::prod.dim_int": _summed("prod"),
+    "aten::linalg_vector_norm": _norm,
     "aten::mean": lambda xp, x, dtype=None: x.mean(dtype=plain(dtype)),
     "aten::mean.dim": _summed("mean"),
     "aten::amax": _reduced("max"),

@@ -55,6 +55,25 @@ def rows(x, y):
     )  # fmt: skip
 
 
+def counts(x, y):
+    return (x > 0).sum(), (x > y).mean(), (x > 0).sum(axis=1), np.mean(y > x, axis=0), np.sum(x > 2)
+
+
+def products(x, y):
+    return (
+        np.prod(x[0] / 9), y[1].prod() / 7, np.prod(x / 9, axis=0), (y / 9).prod(1),
+        np.outer(x[0], y[:, 1]), np.outer(x[0], x[1] + 1) + 1, np.trace(x), y.trace(),
+    )  # fmt: skip
+
+
+def norms(x, y):
+    x, y = x / 2.0, y / 2.0
+    return (
+        np.linalg.norm(x), np.linalg.norm(x[0] - y[0]), np.linalg.norm(y, axis=1),
+        x / np.linalg.norm(x, axis=0, keepdims=True), x / np.linalg.norm(y.T),
+    )  # fmt: skip
+
+
 def functions(x, y):
     return np.abs(x), np.square(y), np.negative(x), np.exp(y), np.sqrt(np.abs(x)), np.sin(x)
 
@@ -73,7 +92,7 @@ KINDS = [(np.float64, np.float32), (np.int32, np.int64)]
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
 @pytest.mark.parametrize(
     "function",
-    [casts, choices, joins, totals, rows, functions, with_numbers, reversed_views],
+    [casts, choices, joins, totals, rows, counts, products, norms, functions, with_numbers, reversed_views],
     ids=lambda f: f.__name__,
 )
 def test_native_code_gives_what_numpy_gives(function: Callable[..., Any], kinds: Any) -> None:
@@ -113,14 +132,29 @@ def wrong_axis(x):
     return x.std(axis=2)
 
 
+def wrong_axis_of_products(x):
+    return np.prod(x, axis=2)
+
+
+def wrong_axis_of_norms(x):
+    return np.linalg.norm(x, axis=2)
+
+
 def nothing(x):
     return x.max()
+
+
+def sums_of_nothing(x):
+    return x.prod(), np.linalg.norm(x), x.sum(), np.trace(x[:, None])
 
 
 def test_bad_reductions_raise_what_numpy_raises() -> None:
     assert_same(wrong_axis, np.ones((2, 3)))
     assert_same(nothing, np.ones((0,), np.int64))
     assert_same(nothing, np.ones((0,)))
+    assert_same(wrong_axis_of_products, np.ones((2, 3)))
+    assert_same(wrong_axis_of_norms, np.ones((2, 3)))
+    assert_same(sums_of_nothing, np.ones((0,)))
 
 
 def rounded(x):
