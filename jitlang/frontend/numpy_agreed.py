@@ -14,7 +14,7 @@ from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..ops.arrays import array_type, rank_of
+from ..ops.numpy_types import array_type, rank_of
 from . import surface
 from .emitter import Emitter
 

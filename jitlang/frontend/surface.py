@@ -23,7 +23,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OPS
 from ..ir.types import Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 
 if TYPE_CHECKING:
     from .emitter import Emitter

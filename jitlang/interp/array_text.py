@@ -19,8 +19,8 @@ from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.graph import Node, Value
 from ..ir.opdef import OpDef
-from ..ops.arrays import rank_of
 from ..ops.kernels import CORRECTLY_ROUNDED
+from ..ops.numpy_types import rank_of
 from ..ops.rows import kernel_of
 from ..ops.traits import Role, roles_of, traits_of
 from .numpy_text import Namer, NumpyFunction, operand_text, slice_text

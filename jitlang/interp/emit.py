@@ -362,14 +362,12 @@ class _Emitter:
         return templates.reads_once(taker, name) and not (fails and may_raise(taker))
 
     def is_for_next_row(self, value: Value) -> bool:
-        """Whether the next instruction is a row, and the only one that reads a value, once."""
+        """Whether the next instruction is a kernel's, and reads a list that nobody else does."""
         reader = self.following
-        return (
-            reader is not None
-            and reader.opcode is Opcode.RUN
-            and reader.node.kind not in _BY_KIND
-            and [use.node for use in value.uses] == [reader.node]
-        )
+        if reader is None or reader.opcode is not Opcode.RUN or reader.node.op is None:
+            return False
+        is_kernel = reader.node.op.python is None and is_pure(reader.node)
+        return is_kernel and [use.node for use in value.uses] == [reader.node]
 
     def several_results(self, instruction: Instruction, expression: str) -> None:
         node = instruction.node

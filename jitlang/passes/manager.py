@@ -34,6 +34,7 @@ from .pipelines import PIPELINES
 from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
+from .settle_creations import settle_creations
 from .settle_dtypes import settle_dtypes
 from .settle_scalars import settle_scalars
 from .spell_out_writes import spell_out_writes
@@ -50,6 +51,7 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "dtypes": settle_dtypes,
+    "creations": settle_creations,
     "composites": decompose_composites,
     "functionalize": functionalize_writes,
     "writes": spell_out_writes,

@@ -21,7 +21,7 @@ from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import TensorType, Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 
 _PREFIX, _TRUTH = "jit::array_", "jit::truth"
 _FLOATS = (dtypes.float32, dtypes.float64)

@@ -92,7 +92,10 @@ KINDS = [(np.float64, np.float32), (np.int32, np.int64)]
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
 @pytest.mark.parametrize(
     "function",
-    [casts, choices, joins, totals, rows, counts, products, norms, functions, with_numbers, reversed_views],
+    [
+        casts, choices, joins, totals, rows, counts, products, norms, functions, with_numbers,
+        reversed_views,
+    ],  # fmt: skip
     ids=lambda f: f.__name__,
 )
 def test_native_code_gives_what_numpy_gives(function: Callable[..., Any], kinds: Any) -> None:
