@@ -264,12 +264,26 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
     if name == "prod" and axis is not None and axis.type is not ty.INT:
         return None
     if name in ("std", "var"):
-        return _spread(e, row, operand, axis, keepdims, ddof)
-    if ddof is not None or (axis is None and keepdims is not None):
+        made = _spread(e, row, operand, axis, keepdims, ddof)
+    elif ddof is not None or (axis is None and keepdims is not None):
         return None
-    if axis is None:
-        return e.builder.op(row, operand)
-    return e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+    elif axis is None:
+        made = e.builder.op(row, operand)
+    else:
+        made = e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+    return None if made is None else _of_reduced_rank(made, operand, axis, keepdims)
+
+
+def _of_reduced_rank(made: Value, x: Value, axis: Value | None, keepdims: Value | None) -> Value:
+    """A reduction, with the rank that it has left."""
+    is_kept = False if keepdims is None else keepdims.constant()
+    rank, type_ = rank_of(x.type), made.type
+    if rank is None or is_kept is None or not isinstance(type_, ty.TensorType):
+        return made
+    gone = rank if axis is None else len(axis.type.children) or 1
+    if rank_of(type_) is None and (is_kept or gone <= rank):
+        made.type = array_type(type_.dtype, rank if is_kept else rank - gone)
+    return made
 
 
 def _norm(e: Emitter, x: Value, keywords: Keywords) -> Value | None:
@@ -277,12 +291,15 @@ def _norm(e: Emitter, x: Value, keywords: Keywords) -> Value | None:
     axis, keepdims = keywords.get("axis"), keywords.get("keepdims")
     if not surface.is_float(x.type) or keywords.keys() - {"axis", "keepdims"}:
         return None
+    if axis is None and keepdims is not None:
+        return None
     if axis is None:
-        return e.builder.op("aten::linalg_vector_norm", x) if keepdims is None else None
+        return _of_reduced_rank(e.builder.op("aten::linalg_vector_norm", x), x, None, None)
     if axis.type is not ty.INT or (keepdims is not None and keepdims.type is not ty.BOOL):
         return None
     kept = {} if keepdims is None else {"keepdim": keepdims}
-    return e.builder.op("aten::linalg_vector_norm", x, dim=axis, **kept)
+    made = e.builder.op("aten::linalg_vector_norm", x, dim=axis, **kept)
+    return _of_reduced_rank(made, x, axis, keepdims)
 
 
 def _trace(e: Emitter, x: Value) -> Value | None:
