@@ -35,6 +35,7 @@ from .actions import (
     Allocate,
     Call,
     Copy,
+    Fill,
     Index,
     Item,
     Length,
@@ -86,6 +87,15 @@ CREATIONS = frozenset((
     "aten::tensor", "aten::tensor.float", "aten::tensor.int", "aten::tensor.bool",
 ))  # fmt: skip
 """Rows whose result is known where their numbers are: of tensors they look at the form only."""
+FILLED = frozenset((
+    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
+    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
+))  # fmt: skip
+"""Those whose elements are all the same."""
+UNSET = frozenset(("aten::empty", "aten::empty_like", "aten::new_empty"))
+"""Those whose elements are whatever memory holds."""
+BY_NUMPY = frozenset(("jit::numpy", "jit::numpy_method", "jit::array_item", "jit::array_item.two"))
+"""Rows that NumPy itself computes."""
 
 
 class UnsupportedGroup(Unsupported):
@@ -242,7 +252,9 @@ class Planner:
     def creation(self, node: Node) -> Action:
         """A tensor whose elements are known now. It is never written, so it can be shared."""
         made = self.called(node)
-        self.known_array(node.output, np.ascontiguousarray(made).reshape(made.shape))
+        if not form_of(made).is_dense:
+            made = np.ascontiguousarray(made).reshape(made.shape)
+        self.known_array(node.output, made)
         return Nothing()
 
     def scalar_tensor(self, node: Node) -> Action:
@@ -345,8 +357,13 @@ class Planner:
         return Copy(output, (Part(0, source, read.shape, written.strides, read.strides),))
 
     def clone(self, node: Node) -> Action:
+        source = node.inputs[0]
         self.define(node.output, form_of(self.called(node)))
-        return self.copied(node.output, node.inputs[0])
+        if source.node.op is not None and source.node.op.name in UNSET:
+            return Allocate(node.output)
+        if source.node.op is not None and source.node.op.name in FILLED:
+            return Fill(node.output, self.called(source.node).reshape(-1)[:1].tobytes())
+        return self.copied(node.output, source)
 
     def cast(self, node: Node) -> Action:
         self.define(node.output, self.form(node.inputs[0]))
@@ -459,6 +476,8 @@ class Planner:
         """A row without native code, whose results have known sizes."""
         assert node.op is not None
         if node.op.effect is not Effect.NONE or not all(map(is_tensor, node.outputs)):
+            raise Unsupported(_no_form(node))
+        if node.op.full_name in BY_NUMPY:  # which the interpreter calls as quickly as Python does
             raise Unsupported(_no_form(node))
         for output in node.outputs:
             type_ = output.type

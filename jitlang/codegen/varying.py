@@ -44,7 +44,7 @@ from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
 from .guards import VaryingGuard
 from .launch import Call, Launch, Place
-from .planner import Planner, UnsupportedGroup, settled
+from .planner import FILLED, Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
 from .sizes import ENDLESS, first_example, numbers_in, second_example
@@ -60,11 +60,7 @@ LARGEST_PRIME = 1 << 10
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
 _ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
-_FILLED = frozenset((
-    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
-    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
-))  # fmt: skip
-_SHAPING = _FILLED | {
+_SHAPING = FILLED | {
     "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
 }  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
@@ -219,7 +215,7 @@ class ExamplePlanner(Planner):
     def creation(self, node: Node) -> Action:
         """What is filled with one number can have any size."""
         assert node.op is not None
-        if node.op.name not in _FILLED:
+        if node.op.name not in FILLED:
             return super().creation(node)
         form = form_of(self.called(node))
         self.define(node.output, contiguous(form.dtype, form.shape))

@@ -22,7 +22,7 @@ from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
 from ..ir.types import TensorType, Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 
 _PREFIX = "jit::array_"
 _SUBSCRIPTS = {
