@@ -6,7 +6,7 @@ mark.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import arrays, dtypes
@@ -141,7 +141,13 @@ op(
 
 
 # Torch spells these as methods of Tensor and lowers them to `to`; here they are rows of their own.
-for _name, _dtype in (*((d.name, d) for d in dtypes.ALL), *dtypes.ALIASES.items()):
+CAST_METHODS: Mapping[str, DType] = {
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "bfloat16": dtypes.bfloat16,
+    **dtypes.ALIASES,
+}  # fmt: skip
+"""`x.float()` and kin, and the dtypes that the names say."""
+
+for _name, _dtype in CAST_METHODS.items():
 
     def _cast(xp: Any, a: Any, dtype: DType = _dtype) -> Any:
         return converted(xp, a, dtype, None, False)
@@ -149,13 +155,9 @@ for _name, _dtype in (*((d.name, d) for d in dtypes.ALL), *dtypes.ALIASES.items(
     def _cast_type(types: Sequence[Type], constants: Sequence[Any], dtype: DType = _dtype) -> Type:
         return made(tensor_at(types), tensor_at(types).sizes, dtype)
 
-    if _name in ("bool", "half", "bfloat16", *dtypes.ALIASES):
-        op(
-            f"jit::{_name}(Tensor(a) self) -> Tensor(a)",
-            impl=_cast,
-            infer=_cast_type,
-            function=None,
-        )
+    op(
+        f"jit::{_name}(Tensor(a) self) -> Tensor(a)", impl=_cast, infer=_cast_type, function=None
+    )
 op(
     "jit::cpu(Tensor(a) self) -> Tensor(a)",
     impl=lambda xp, a: _moved(xp, a, "cpu"),
