@@ -16,6 +16,7 @@ from .creation import as_dtype, dtype_of, keyword_dtype
 from .index import refuse_overlap
 from .rows import op
 from .rules import made, same_type, tensor_at, written_type
+from .shape import copy_like
 
 
 def _moved(xp: Any, a: Any, device: Any) -> Any:
@@ -31,9 +32,9 @@ def converted(xp: Any, a: Any, dtype: Any, device: Any, copy: bool) -> Any:
     moved = _moved(xp, a, device)
     kind = a.dtype if dtype is None else dtype_of(dtype, dtypes.float32)
     if moved.dtype == kind:
-        return moved.copy() if copy and moved is a else moved
+        return copy_like(xp, moved, kind) if copy and moved is a else moved
     is_real_part = a.dtype.kind == "c" and kind.kind not in "cb"
-    return (moved.real if is_real_part else moved).astype(kind)
+    return copy_like(xp, moved.real if is_real_part else moved, kind)
 
 
 def _to_dtype(
@@ -173,7 +174,7 @@ op(
 
 def _clone(xp: Any, a: Any, memory_format: int | None) -> Any:
     """A copy in the order of the source's strides, as torch's `preserve_format`."""
-    return a.copy("K" if memory_format in (None, 1) else "C")
+    return copy_like(xp, a, a.dtype) if memory_format in (None, 1) else a.copy("C")
 
 
 def _fill(xp: Any, a: Any, value: Any) -> Any:
