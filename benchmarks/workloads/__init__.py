@@ -27,6 +27,8 @@ WORKLOADS = {
     "newton-number": "newton:on_numbers",
     "mandelbrot": "mandelbrot:workload",
     "collatz": "collatz:workload",
+    "edit-distance": "elements:edits",
+    "relaxation": "elements:relaxation",
     "scaling-gelu": "scaling:gelu_workload",
     "scaling-softmax": "scaling:softmax_workload",
 }

@@ -31,14 +31,32 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """A computed index along a dimension: of how many, and how far apart they are."""
+
+    axis: int
+    step: int
+    count: int
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
-    """The output points at element `index` along a dimension of the source."""
+    """The output points into the source, where computed indices say."""
 
     source: Value
     offset: int
-    step: int
-    count: int
-    index: Value
+    indices: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The output is a copy of one element of the source."""
+
+    output: Value
+    source: Value
+    offset: int
+    indices: tuple[Index, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +104,11 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A strided copy to element `index` of a dimension of the target, which is `count` long."""
+    """A strided copy to where computed indices say in the target."""
 
     target: Value
     part: Part
-    step: int
-    count: int
-    index: Value
+    indices: tuple[Index, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +122,14 @@ class Write:
 @dataclass(frozen=True, slots=True)
 class Assign:
     """A number, or 0 where there is none, as all elements of what the target shows, of this form
-    from an offset on.
+    from an offset on, and where computed indices say.
     """
 
     target: Value
     offset: int
     form: Form
     number: Value | None
+    indices: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +175,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrap:
+    """The output has a number as its one element."""
+
+    output: Value
+    number: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Length:
     """A number that forms tell: of the elements of a list of tensors, or along a dimension."""
 
@@ -192,8 +217,8 @@ class Nothing:
 
 
 Action = (
-    View | Select | Run | Copy | Allocate | Fill | Store | Write | Assign | Multiply | OpenMultiply
-    | Item | Length | Reserve | Call | Nothing
+    View | Select | Pick | Run | Copy | Allocate | Fill | Store | Write | Assign | Multiply
+    | OpenMultiply | Item | Wrap | Length | Reserve | Call | Nothing
 )  # fmt: skip
 
 
@@ -222,7 +247,8 @@ def fresh_values(action: Action) -> Sequence[Value]:
         return action.results
     if isinstance(action, Call):
         return action.outputs
-    return (action.output,) if isinstance(action, Copy | Multiply | Allocate | Fill) else ()
+    own = Copy | Pick | Wrap | Multiply | Allocate | Fill
+    return (action.output,) if isinstance(action, own) else ()
 
 
 def is_tensor(value: Value) -> bool:

@@ -24,6 +24,7 @@ from ..fuser.plan import Unsupported
 from ..fuser.stages import Stage
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
+from ..ops.container import check_unpack
 from ..ops.traits import Role, roles_of
 from .launch import Launch, Refused, prepare
 from .launcher import NativeCall
@@ -275,6 +276,7 @@ def _run_node(node: Node, values: dict[Value, Any], xp: Any, exact: bool) -> Non
     elif node.kind in ("prim::ListConstruct", "prim::TupleConstruct"):
         values[node.output] = given
     elif node.kind in ("prim::ListUnpack", "prim::TupleUnpack"):
+        check_unpack(xp, given[0], len(node.outputs))
         values.update(zip(node.outputs, given[0], strict=True))
     else:
         found = reference_kernel(node, xp, exact)(*given)

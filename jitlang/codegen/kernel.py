@@ -235,6 +235,10 @@ class KernelWriter(MemoryWriter):
         known = dict(self.known)
         self.same, self.reached, self.aimed = {}, {}, {}
         self.hoist(phase)
+        if self.shape.is_single:
+            self.elements(phase, integer(0), before, None, sums)
+            self.known = known
+            return
         self.prefetch_beginnings(phase)
         if self.lanes == 1:
             with a.loop(integer(0), length) as index:

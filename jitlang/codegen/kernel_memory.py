@@ -62,12 +62,13 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How a kernel is written for a processor: vector length, whether all of them are masked,
-    float16.
+    float16; and whether it is for one element only.
     """
 
     lanes: int
     is_masked: bool
     has_f16c: bool
+    is_single: bool = False
 
 
 class MemoryWriter:

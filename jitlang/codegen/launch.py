@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
@@ -46,20 +46,34 @@ PIECE_NANOSECONDS = 3_000
 """What a piece should take at least."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Kernel:
-    """A compiled plan for one layout."""
+    """A plan for one layout, as LLVM text; compiled when its function is first asked for."""
 
     plan: LoopPlan
     layout: Layout
     shape: Shape
     text: str
-    library: Library
-    function: Any
+
+    @cached_property
+    def library(self) -> Library:
+        """The compiled text."""
+        return compile_module(self.text, ["kernel"], is_kernel=True)
+
+    @cached_property
+    def function(self) -> Any:
+        """The kernel as a ctypes function."""
+        return self.library.function("kernel", ctypes.c_int32, *_SIGNATURE)
+
+    @cached_property
+    def text_of_one(self) -> str:
+        """The same for a single element, without vectors."""
+        shape = replace(self.shape, lanes=1, is_masked=False, is_single=True)
+        return kernel_text(self.plan, self.layout, shape)
 
 
 @lru_cache(maxsize=1024)
-def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
+def write_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
     """The kernel of a plan and layout.
 
     Raises:
@@ -70,10 +84,7 @@ def compile_kernel(plan: LoopPlan, layout: Layout) -> Kernel:
         shape = replace(shape, lanes=layout.across)
     if plan.is_ordered and not _writes_lines(plan, layout):
         shape = replace(shape, lanes=1, is_masked=False)
-    text = kernel_text(plan, layout, shape)
-    library = compile_module(text, ["kernel"], is_kernel=True)
-    function = library.function("kernel", ctypes.c_int32, *_SIGNATURE)
-    return Kernel(plan, layout, shape, text, library, function)
+    return Kernel(plan, layout, shape, kernel_text(plan, layout, shape))
 
 
 def _writes_lines(plan: LoopPlan, layout: Layout) -> bool:
@@ -350,7 +361,7 @@ def _call(
         elif like.kernel.layout.across:
             layout = _lying_across(layout, strides, itemsizes, like.kernel.layout.across)
     if like is None or compiles:
-        kernel = compile_kernel(stage.plan, layout)
+        kernel = write_kernel(stage.plan, layout)
     else:
         kernel = like.kernel
     count = sizes[0] if is_flat else prod(sizes[: rank - row_rank])

@@ -38,7 +38,7 @@ from .guards import (
     TensorGuard,
     requires_grad,
 )
-from .leaving import Leaving
+from .leaving import REQUIRE, Leaving
 from .results import ResultEmitter
 from .scalar import I64
 from .storage import ALIGNMENT, Storage
@@ -231,8 +231,13 @@ class NativeEmitter(ResultEmitter):
     def bounds(self, value: Value) -> tuple[ll.Value, ll.Value]:
         """Where a tensor's memory begins and ends."""
         begin = self.b.ptrtoint(self.load(value), I64)
+        low, high = self.extent(value)
+        return self.b.add(begin, low), self.b.add(begin, high)
+
+    def extent(self, value: Value) -> tuple[ll.Value, ll.Value]:
+        """Where the bytes of a tensor begin and end, from its first element on."""
         low, high = self.plan.forms[value].extent
-        return self.b.add(begin, I64(low)), self.b.add(begin, I64(high))
+        return I64(low), I64(high)
 
     def counters(self, tensor: ll.Value) -> _Writes:
         slots = _Writes(self.pointer_slot(), *(self.entry.alloca(I64) for _ in range(2)))
@@ -327,6 +332,12 @@ class NativeEmitter(ResultEmitter):
         builder.call(free, [block])
 
     # Out ----------------------------------------------------------------------------------------
+
+    def node(self, node: Node) -> None:
+        if node.kind == REQUIRE:
+            self.unless(self.load(node.inputs[0]), self.missing(releases=True))
+        else:
+            super().node(node)
 
     def loop(self, node: Node) -> None:
         super().loop(node)

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..fuser.partition import FUSION_GROUP, SUBGRAPH, slices
+from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CHOICES, CONSTANT, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.opdef import Effect
 from ..ir.types import TensorType
+from ..ops.arrays import KEY_WIDTHS, subscripted
 from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..passes.alias import AliasAnalysis
@@ -34,18 +35,22 @@ from .actions import (
     Allocate,
     Call,
     Copy,
+    Fill,
+    Index,
     Item,
     Length,
     Multiply,
     Nothing,
     OpenMultiply,
     Part,
+    Pick,
     Plan,
     Reserve,
     Run,
     Select,
     Store,
     View,
+    Wrap,
     is_tensor,
     touches_tensors,
 )
@@ -55,7 +60,14 @@ from .launch import Launch
 from .multiplying import PRODUCTS, Factors, takes
 from .product import Product, product_for
 from .reference import Given, ReferenceCall
-from .writing import copied_into, filled, stored_by_numpy, stored_item_by_numpy, zeroed
+from .writing import (
+    check_number,
+    copied_into,
+    filled,
+    stored_by_numpy,
+    stored_item_by_numpy,
+    zeroed,
+)
 
 CAST = "prim::unchecked_cast"
 _NUMBERS = {ty.INT: 1, ty.FLOAT: 1.0, ty.BOOL: True}
@@ -75,6 +87,15 @@ CREATIONS = frozenset((
     "aten::tensor", "aten::tensor.float", "aten::tensor.int", "aten::tensor.bool",
 ))  # fmt: skip
 """Rows whose result is known where their numbers are: of tensors they look at the form only."""
+FILLED = frozenset((
+    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
+    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
+))  # fmt: skip
+"""Those whose elements are all the same."""
+UNSET = frozenset(("aten::empty", "aten::empty_like", "aten::new_empty"))
+"""Those whose elements are whatever memory holds."""
+BY_NUMPY = frozenset(("jit::numpy", "jit::numpy_method", "jit::array_item", "jit::array_item.two"))
+"""Rows that NumPy itself computes."""
 
 
 class UnsupportedGroup(Unsupported):
@@ -92,6 +113,15 @@ class _Views:
     source: Value
     offsets: tuple[int, ...]
     forms: tuple[Form, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an array shows at a subscript: its form, and where it begins."""
+
+    form: Form
+    offset: int
+    indices: tuple[Index, ...]
 
 
 class Planner:
@@ -222,8 +252,22 @@ class Planner:
     def creation(self, node: Node) -> Action:
         """A tensor whose elements are known now. It is never written, so it can be shared."""
         made = self.called(node)
-        self.known_array(node.output, np.ascontiguousarray(made).reshape(made.shape))
+        if not form_of(made).is_dense:
+            made = np.ascontiguousarray(made).reshape(made.shape)
+        self.known_array(node.output, made)
         return Nothing()
+
+    def scalar_tensor(self, node: Node) -> Action:
+        """A tensor of one number, which may be computed."""
+        number, dtype = node.inputs[:2]
+        type_ = node.output.type
+        is_known = isinstance(type_, TensorType) and type_.dtype is not None
+        if number.is_constant or not is_known or dtype.constant() is None:
+            return self.creation(node)
+        form = contiguous(dtype.constant(), ())
+        check_number(number, form.dtype, node)
+        self.define(node.output, form)
+        return Wrap(node.output, number)
 
     def called(self, node: Node) -> Any:
         """What the row's kernel says of the samples."""
@@ -253,9 +297,57 @@ class Planner:
 
     def subscript(self, node: Node) -> Action:
         """A subscript of slices and numbers, which gives a view."""
-        if not slices(node) or not all(value.is_constant for value in node.inputs[1:]):
+        source, key, *parts = node.inputs
+        shown = self.pointed(node, source, key.constant(), parts)
+        if not shown.form.shape:
+            raise Unsupported(f"{node.kind} shows an array without dimensions ({node.span})")
+        self.define(node.output, shown.form)
+        if shown.indices:
+            return Select(source, shown.offset, shown.indices)
+        return View(source, (shown.offset,))
+
+    def item_of_array(self, node: Node) -> Action:
+        """The same for one or two numbers."""
+        source, *parts = node.inputs
+        shown = self.pointed(node, source, "i" * len(parts), parts)
+        self.define(node.output, shown.form)
+        return Select(source, shown.offset, shown.indices)
+
+    def scalar(self, node: Node) -> Action:
+        """One element, as a value."""
+        source, *parts = node.inputs
+        shown = self.pointed(node, source, "i" * len(parts), parts)
+        self.define(node.output, contiguous(shown.form.dtype, ()))
+        return Pick(node.output, source, shown.offset, shown.indices)
+
+    def pointed(
+        self, node: Node, array: Value, letters: str | None, parts: Sequence[Value]
+    ) -> Shown:
+        """What an array shows at a subscript of numbers, which may be computed, and slices."""
+        form = self.form(array)
+        if letters is None or any(part.type not in (ty.INT, ty.NONE) for part in parts):
             raise Unsupported(_no_form(node))
-        return self.view(node)
+        indices, known, axis = [], [], 0
+        rest = iter(parts)
+        for letter in letters.strip("()"):
+            values = [next(rest) for _ in range(KEY_WIDTHS[letter])]
+            if letter == "e":
+                axis += len(form.shape) - letters.count("i") - letters.count("s")
+                continue
+            if letter == "i" and not values[0].is_constant and axis < len(form.shape):
+                indices.append(Index(axis, form.strides[axis], form.shape[axis], values[0]))
+                known.append(0)
+            elif not all(value.is_constant for value in values):
+                raise Unsupported(f"{node.kind} by values that are not known ({node.span})")
+            else:
+                known += [value.constant() for value in values]
+            axis += letter in "is"
+        try:
+            shown = subscripted(self.samples[array], letters, known)
+        except IndexError as error:
+            raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
+        seen = Form(form.dtype, shown.shape, shown.strides)
+        return Shown(seen, distance(self.samples[array], shown), tuple(indices))
 
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
@@ -265,8 +357,13 @@ class Planner:
         return Copy(output, (Part(0, source, read.shape, written.strides, read.strides),))
 
     def clone(self, node: Node) -> Action:
+        source = node.inputs[0]
         self.define(node.output, form_of(self.called(node)))
-        return self.copied(node.output, node.inputs[0])
+        if source.node.op is not None and source.node.op.name in UNSET:
+            return Allocate(node.output)
+        if source.node.op is not None and source.node.op.name in FILLED:
+            return Fill(node.output, self.called(source.node).reshape(-1)[:1].tobytes())
+        return self.copied(node.output, source)
 
     def cast(self, node: Node) -> Action:
         self.define(node.output, self.form(node.inputs[0]))
@@ -284,7 +381,7 @@ class Planner:
         shape = form.shape[:axis] + form.shape[axis + 1 :]
         strides = form.strides[:axis] + form.strides[axis + 1 :]
         self.define(node.output, Form(form.dtype, shape, strides))
-        return Select(source, 0, form.strides[axis], form.shape[axis], index)
+        return Select(source, 0, (Index(axis, form.strides[axis], form.shape[axis], index),))
 
     def element(self, node: Node) -> Action:
         """An element of a list."""
@@ -307,7 +404,7 @@ class Planner:
         if not offsets or len(steps) != 1 or len(set(views.forms)) != 1:
             raise Unsupported(f"parts of different sizes are indexed by a variable ({node.span})")
         self.define(node.output, views.forms[0])
-        return Select(views.source, offsets[0], steps.pop(), len(offsets), index)
+        return Select(views.source, offsets[0], (Index(0, steps.pop(), len(offsets), index),))
 
     def unpack(self, node: Node) -> Action:
         elements = self.found.displays.get(node.inputs[0])
@@ -379,6 +476,8 @@ class Planner:
         """A row without native code, whose results have known sizes."""
         assert node.op is not None
         if node.op.effect is not Effect.NONE or not all(map(is_tensor, node.outputs)):
+            raise Unsupported(_no_form(node))
+        if node.op.full_name in BY_NUMPY:  # which the interpreter calls as quickly as Python does
             raise Unsupported(_no_form(node))
         for output in node.outputs:
             type_ = output.type
@@ -474,7 +573,7 @@ class Planner:
             raise Unsupported(_no_form(node))
         written = form.strides[:axis] + form.strides[axis + 1 :]
         part = Part(0, item, shape, written, given.strides)
-        return Store(target, part, form.strides[axis], form.shape[axis], index)
+        return Store(target, part, (Index(axis, form.strides[axis], form.shape[axis], index),))
 
     def product(self, node: Node) -> Action:
         """A matrix product."""
@@ -563,7 +662,11 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::stack": Planner.stacked,
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
+    "aten::scalar_tensor": Planner.scalar_tensor,
     "jit::numpy_index": Planner.subscript,
+    "jit::array_item": Planner.item_of_array,
+    "jit::array_item.two": Planner.item_of_array,
+    "jit::element": Planner.scalar,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
     "aten::copy_": copied_into,

@@ -17,7 +17,7 @@ from ..passes.effects import is_protected, is_pure, reshapes
 from ..passes.gradients import UndecidedGradient, mark_gradients
 from ..passes.manager import run_passes
 from . import objects
-from .actions import Call, Multiply, Plan, Reserve, Run, Select, Store, touches_tensors
+from .actions import Call, Multiply, Plan, Run, touches_tensors
 from .cpython import addresses_of
 from .entry import builtin_function
 from .flat import FlatEmitter, check_flat
@@ -34,7 +34,7 @@ from .guards import (
     varying_guards,
 )
 from .host import is_machine_code
-from .leaving import find_exits, refuse_restarts
+from .leaving import REQUIRE, find_exits, refuse_restarts
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .planner import CREATIONS, Planner, UnsupportedGroup
@@ -163,10 +163,7 @@ def _varying_frames(
     tensors = [g for g in tensor_guards(guards) if isinstance(g, VaryingGuard)]
     plans = plan_varying(graph, tensors, varying)
     _refuse_nothing_but_calls(plans[0])
-    _refuse_indices_after_effects(plans[0])
     frames = [_frame_of(graph, guards, plan) for plan in plans]
-    if frames[0].written:
-        raise Unsupported("it writes to an argument whose size varies")
     return frames, smallest_sizes(graph, tensors, varying, plans[0])
 
 
@@ -242,19 +239,14 @@ def _refuse_nothing_but_calls(plan: Plan) -> None:
         raise Unsupported("it only calls kernels")
 
 
-def _refuse_indices_after_effects(plan: Plan) -> None:
-    """Where sizes vary, an index out of range is answered by MISS, which undoes nothing."""
-    kinds = {type(action) for action in plan.actions.values()}
-    if Reserve in kinds and kinds & {Select, Store}:
-        raise Unsupported("an index that may be out of range, and an effect")
-
-
 def _refuse_callbacks(graph: Graph) -> None:
     """Python called back costs what the interpreter costs, and its effects would forbid MISS. What
     ends in an exception may do so.
     """
     for node in graph.walk():
-        if touches_tensors(node) or is_machine_code(node) or _ends_in_exception(node):
+        if node.kind == REQUIRE or touches_tensors(node):
+            continue
+        if is_machine_code(node) or _ends_in_exception(node):
             continue
         raise Unsupported(f"{node.kind} is not machine code ({node.span})")
 

@@ -6,7 +6,8 @@ that may lie in it; what is read inside a loop but written outside of it is live
 loop. Two buffers that are never live together may lie at the same place. A tensor that a loop
 carries has two buffers: one holds the value of this trip, the other is written for the next.
 
-What leaves the function lies in arrays of its own: `Storage.keep`.
+What leaves the function lies in arrays of its own: `Storage.keep`. A tensor without dimensions
+needs no place in the block.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ _FAR = 1 << 60
 @dataclass(eq=False, slots=True)
 class Buffer:
     """A piece of memory, of `size` bytes. `offset` is its place in the block; what lies elsewhere
-    (arguments, constants, results) has none.
+    (arguments, constants, results) has none. Of the function's own tensors those without dimensions
+    (`is_element`) are variables of the native function, which may well be in registers.
     """
 
     size: int
     is_local: bool = True
+    is_element: bool = False
     begin: int = _FAR
     end: int = -1
     offset: int = 0
@@ -72,7 +75,7 @@ class Storage:
         found = [*self.buffers.values(), *(b for pair in self.carried.values() for b in pair)]
         found += [buffer for each in self.temporaries.values() for buffer in each]
         found += self.packed.values()
-        return [buffer for buffer in found if buffer.is_local and buffer.size]
+        return [b for b in found if b.is_local and b.size and not b.is_element]
 
     def layers(self) -> list[list[Buffer]]:
         """The buffers of the block, those that are never live together in one layer: for sizes that
@@ -166,8 +169,7 @@ class _Walk:
         self.read(node.inputs, self.clock)
         for parameter in body.inputs[1:]:
             if is_tensor(parameter):
-                size = self.plan.forms[parameter].nbytes
-                pair = (Buffer(size), Buffer(size))
+                pair = self.buffer(parameter), self.buffer(parameter)
                 self.storage.carried[parameter] = pair
                 self.storage.roots[parameter] = frozenset(pair)
                 self.touch(pair)
@@ -195,8 +197,13 @@ class _Walk:
 
     # Buffers ------------------------------------------------------------------------------------
 
+    def buffer(self, value: Value) -> Buffer:
+        """A buffer for a tensor."""
+        form = self.plan.forms[value]
+        return Buffer(form.nbytes, is_element=not form.shape)
+
     def fresh(self, value: Value) -> None:
-        buffer = Buffer(self.plan.forms[value].nbytes)
+        buffer = self.buffer(value)
         self.storage.buffers[value] = buffer
         self.storage.roots[value] = frozenset((buffer,))
         self.touch([buffer])

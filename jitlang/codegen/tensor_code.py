@@ -9,6 +9,7 @@ the pointers change places.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -32,16 +33,19 @@ from .actions import (
     Call,
     Copy,
     Fill,
+    Index,
     Item,
     Length,
     Multiply,
     Part,
+    Pick,
     Plan,
     Reserve,
     Run,
     Select,
     Store,
     View,
+    Wrap,
     Write,
     fresh_values,
 )
@@ -60,6 +64,12 @@ from .threads import parallel_address
 _POLL_NANOSECONDS = 10_000_000
 """How long the trips between two looks at signals may take together, roughly."""
 CALL_NANOSECONDS = 3000.0
+NUMPY_SUBSCRIPTS = frozenset((
+    "jit::element", "jit::array_item", "jit::numpy_index", "jit::array_store", "jit::numpy_store",
+))  # fmt: skip
+_KERNEL_PARAMETERS = [I64, I64, *[POINTER] * 5]
+_DECLARED = re.compile(r'^declare [^@\n]*@("[^"]+"|[\w.$]+)', re.MULTILINE)
+"""The symbols that a module's text declares."""
 _FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
 
 
@@ -86,8 +96,10 @@ class TensorEmitter(HostEmitter):
         self.kept: list[Any] = []
         self.memory = POINTER(None)
         self.arrays: dict[Value, ll.Value] = {}
+        self.elements: dict[Buffer, ll.Value] = {}
         self.following: dict[Value, ll.AllocaInstr] = {}
         self.forwarded = _written_ahead(graph, plan)
+        self.definitions: dict[str, ll.Function] = {}  # of what is inlined, by its text
 
     # Plumbing -----------------------------------------------------------------------------------
 
@@ -122,6 +134,15 @@ class TensorEmitter(HostEmitter):
         return self.b.gep(pointer, [self.number(offset)]) if offset else pointer
 
     def place(self, buffer: Buffer) -> ll.Value:
+        """Where a buffer begins."""
+        if not buffer.is_element:
+            return self.place_in_block(buffer)
+        if buffer not in self.elements:
+            variable = self.entry.alloca(ll.IntType(8 * buffer.size))
+            self.elements[buffer] = self.entry.bitcast(variable, POINTER)
+        return self.elements[buffer]
+
+    def place_in_block(self, buffer: Buffer) -> ll.Value:
         """Where a buffer of the block begins."""
         return self.advanced(self.memory, buffer.offset)
 
@@ -197,10 +218,23 @@ class TensorEmitter(HostEmitter):
             super().begin_carrying(target, source)
             return
         now, following = map(self.place, self.storage.carried[target])
+        if self.is_element(target):
+            self.b.store(now, self.slot(target))
+            self.carry(target, self.element_in(source))
+            return
         self.following[target] = self.entry.alloca(POINTER)
         self.write(target, now, source)
         self.b.store(now, self.slot(target))
         self.b.store(following, self.following[target])
+
+    def is_element(self, value: Value) -> bool:
+        """Whether a loop carries a tensor without dimensions."""
+        return self.storage.carried[value][0].is_element
+
+    def element_in(self, value: Value) -> ll.Value:
+        """The bits of the one element of a tensor."""
+        kind = ll.IntType(8 * self.plan.forms[value].dtype.itemsize)
+        return self.b.load(self.b.bitcast(self.load(value), kind.as_pointer()), align=1)
 
     def write(self, target: Value, pointer: ll.Value, source: Value) -> None:
         """Copy a value to where a carried tensor lies."""
@@ -213,6 +247,8 @@ class TensorEmitter(HostEmitter):
     def end_value(self, target: Value, source: Value) -> ll.Value | None:
         if target not in self.plan.forms or source.node.kind == UNINITIALIZED:
             return super().end_value(target, source)
+        if self.is_element(target):
+            return self.element_in(source)
         following = self.b.load(self.following[target])
         if self.forwarded.get(source) is not target:
             self.write(target, following, source)
@@ -221,6 +257,9 @@ class TensorEmitter(HostEmitter):
     def carry(self, target: Value, end: ll.Value) -> None:
         if target not in self.plan.forms:
             super().carry(target, end)
+            return
+        if self.is_element(target):
+            self.b.store(end, self.b.bitcast(self.load(target), end.type.as_pointer()))
             return
         self.b.store(self.load(target), self.following[target])
         self.b.store(end, self.slot(target))
@@ -240,7 +279,14 @@ class TensorEmitter(HostEmitter):
             for output, offset in zip(node.outputs, action.offsets, strict=True):
                 self.b.store(self.advanced(source, offset), self.slot(output))
         elif isinstance(action, Select):
-            self.select(node, action)
+            place = self.pointed(node, action.source, action.offset, action.indices)
+            self.b.store(place, self.slot(node.output))
+        elif isinstance(action, Pick):
+            place = self.pointed(node, action.source, action.offset, action.indices)
+            kind = ll.IntType(8 * self.plan.forms[action.output].dtype.itemsize)
+            element = self.b.load(self.b.bitcast(place, kind.as_pointer()), align=1)
+            target = self.b.bitcast(self.begin(action.output), kind.as_pointer())
+            self.b.store(element, target)
         elif isinstance(action, Run):
             self.run(node, action)
         elif isinstance(action, Copy):
@@ -251,10 +297,13 @@ class TensorEmitter(HostEmitter):
             self.begin(action.output)
         elif isinstance(action, Fill):
             self.fill(action)
+        elif isinstance(action, Wrap):
+            form = self.plan.forms[action.output]
+            element = self.element(self.load(action.number), form.dtype)
+            target = self.b.bitcast(self.begin(action.output), element.type.as_pointer())
+            self.b.store(element, target)
         elif isinstance(action, Store):
-            place = self.checked_index(node, action)
-            offset = self.b.mul(place, self.number(action.step))
-            target = self.b.gep(self.load(action.target), [offset])
+            target = self.pointed(node, action.target, 0, action.indices)
             self.copy_part(target, action.part)
             self.wrote(action.target)
         elif isinstance(action, Write):
@@ -262,7 +311,7 @@ class TensorEmitter(HostEmitter):
                 self.copy_part(self.load(action.target), action.part)
             self.wrote(action.target)
         elif isinstance(action, Assign):
-            self.assign(action)
+            self.assign(node, action)
             self.wrote(action.target)
         elif isinstance(action, Multiply):
             self.multiply(node, action)
@@ -277,38 +326,32 @@ class TensorEmitter(HostEmitter):
         elif isinstance(action, Reserve):
             self.reserve(node, action)
 
-    def select(self, node: Node, action: Select) -> None:
-        """A view at a computed index."""
-        place = self.checked_index(node, action)
-        offset = self.b.mul(place, self.number(action.step))
-        offset = self.b.add(offset, self.number(action.offset))
-        self.b.store(self.b.gep(self.load(action.source), [offset]), self.slot(node.output))
+    def pointed(self, node: Node, array: Value, offset: int, indices: Sequence[Index]) -> ll.Value:
+        """A pointer into a tensor, where computed indices say."""
+        place = self.number(offset)
+        for index in indices:
+            step = self.b.mul(self.checked_index(node, array, index), self.number(index.step))
+            place = self.b.add(place, step)
+        return self.b.gep(self.load(array), [place])
 
-    def checked_index(self, node: Node, action: Select | Store) -> ll.Value:
+    def checked_index(self, node: Node, array: Value, index: Index) -> ll.Value:
         """An index counted from the front; one out of range raises."""
-        index = self.load(action.index)
-        count = self.number(action.count)
-        is_negative = self.b.icmp_signed("<", index, I64(0))
-        place = self.b.select(is_negative, self.b.add(index, count), index)
-        self.refuse_index(node, action, index, self.b.icmp_unsigned(">=", place, count))
+        given = self.load(index.value)
+        count = self.number(index.count)
+        is_negative = self.b.icmp_signed("<", given, I64(0))
+        place = self.b.select(is_negative, self.b.add(given, count), given)
+        is_out = self.b.icmp_unsigned(">=", place, count)
+        self.refuse_index(node, array, index, is_out)
         return place
 
-    def refuse_index(
-        self, node: Node, action: Select | Store, index: ll.Value, is_out: ll.Value
-    ) -> None:
+    def refuse_index(self, node: Node, array: Value, index: Index, is_out: ll.Value) -> None:
         """Raise for an index out of range."""
         with self.b.if_then(is_out, likely=False):
-            self.raising(_placed(self.out_of_range(node, action), node), index)
-
-    def out_of_range(self, node: Node, action: Select | Store) -> Callable[..., Any]:
-        """Raises what the reference kernel raises for an index."""
-        if isinstance(action, Store) or node.kind != "aten::select":
-            return lambda index: ([None] * action.count)[index]
-        kernel = reference_kernel(node, np)
-        form = self.plan.forms[action.source]
-        shadow = np.broadcast_to(np.empty((), form.dtype.numpy), form.shape)
-        dim = node.inputs[1].constant()
-        return lambda index: kernel(shadow, dim, index)
+            shape = self.plan.forms[array].shape
+            is_of_tensor = node.kind == "aten::select" or node.kind in NUMPY_SUBSCRIPTS
+            sizes = map(self.number, shape if is_of_tensor else (index.count,))
+            raiser = _placed(_out_of_range(node, index.axis), node)
+            self.raising(raiser, self.load(index.value), *sizes)
 
     def copy_part(self, target: ll.Value, part: Part) -> None:
         where = self.advanced(target, part.offset)
@@ -330,7 +373,7 @@ class TensorEmitter(HostEmitter):
             self.number,
         )  # fmt: skip
 
-    def assign(self, action: Assign) -> None:
+    def assign(self, node: Node, action: Assign) -> None:
         """Copy a number to all elements."""
         form, itemsize = action.form, action.form.dtype.itemsize
         kind = ll.IntType(8 * itemsize)
@@ -339,7 +382,7 @@ class TensorEmitter(HostEmitter):
             number = self.element(self.load(action.number), form.dtype)
         place = self.entry.alloca(number.type)
         self.b.store(number, place)
-        target = self.advanced(self.load(action.target), action.offset)
+        target = self.pointed(node, action.target, action.offset, action.indices)
         source, still = self.b.bitcast(place, POINTER), [0] * len(form.shape)
         emit_copy(self.b, target, form.strides, source, still, form.shape, itemsize, self.number)
 
@@ -503,11 +546,7 @@ class TensorEmitter(HostEmitter):
         pointers = [self.pointer(action, place, temporaries) for place in call.places]
         arrays = self.vector(pointers)
         scalars = self.vector([self.word(action.arguments[slot]) for slot in call.slots])
-        address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
-        assert address is not None
-        self.kept.append(call.kernel)
-        parameters = [I64, I64, *[POINTER] * 5]
-        kernel = self.imported(f"kernel{len(self.kept)}", address, I32, parameters)
+        kernel = self.inlined(call) if _is_of_one(call) else self.kernel(call)
         tables = [
             arrays, self.words(call.sizes), self.words(call.strides), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
@@ -516,6 +555,28 @@ class TensorEmitter(HostEmitter):
         with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
             given = [v for v in action.arguments if not v.is_constant or v in self.plan.forms]
             self.raising(_reference_of(node, given), *given)
+
+    def kernel(self, call: KernelCall) -> ll.Function:
+        """A kernel that is compiled by itself."""
+        address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
+        assert address is not None
+        self.kept.append(call.kernel)
+        return self.imported(f"kernel{len(self.kept)}", address, I32, _KERNEL_PARAMETERS)
+
+    def inlined(self, call: KernelCall) -> ll.Function:
+        """A kernel whose text becomes part of this module, where LLVM sees what it reads."""
+        text = call.kernel.text_of_one
+        if text not in self.definitions:
+            name = f"element{len(self.definitions)}"
+            type_ = ll.FunctionType(I32, _KERNEL_PARAMETERS)
+            self.definitions[text] = ll.Function(self.module, type_, name)
+        return self.definitions[text]
+
+    def emit(self) -> str:
+        text = super().emit()
+        for kernel, function in self.definitions.items():
+            text = _with_definition(text, function.name, kernel)
+        return text
 
     def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
         """Run a kernel, in parallel where that pays; returns its status."""
@@ -555,6 +616,43 @@ class TensorEmitter(HostEmitter):
         for index, value in enumerate(values):
             self.b.store(value, self.b.gep(made, [I64(index)]))
         return self.b.bitcast(made, POINTER)
+
+
+def _out_of_range(node: Node, axis: int) -> Callable[..., Any]:
+    """Raises what the reference kernel raises for an index along an axis of a tensor of some sizes,
+    or of a list of one size.
+    """
+    assert node.op is not None
+    if node.kind in NUMPY_SUBSCRIPTS:
+        before = (slice(None),) * axis
+        return lambda index, *shape: _shadow(shape)[(*before, index)]
+    if node.kind != "aten::select":
+        return lambda index, count: ([None] * count)[index]
+    kernel, dim = reference_kernel(node, np), node.inputs[1].constant()
+    return lambda index, *shape: kernel(_shadow(shape), dim, index)
+
+
+def _shadow(shape: Sequence[int]) -> Any:
+    """An array of a shape that takes no memory."""
+    return np.broadcast_to(np.empty(()), tuple(shape))
+
+
+def _is_of_one(call: KernelCall) -> bool:
+    """Whether a call computes one element of tensors without dimensions, which takes less time than
+    to call a kernel.
+    """
+    return call.space == () and not call.kernel.plan.has_rows and not call.scratch
+
+
+def _with_definition(module: str, name: str, kernel: str) -> str:
+    """A module with the text of a kernel in the place of its declaration."""
+    lines = kernel.replace("define i32 @kernel(", f'define internal i32 @"{name}"(').splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("define"))
+    lines[begin] = lines[begin].replace(") ", ") alwaysinline ", 1)
+    known = {symbol.replace('"', "") for symbol in _DECLARED.findall(module)}
+    needed = [line for line in lines[:begin] if not known.issuperset(_DECLARED.findall(line))]
+    declaration = re.compile(rf'^declare [^\n]*@"{name}"\([^\n]*$', re.MULTILINE)
+    return declaration.sub(lambda _: "\n".join([*needed, *lines[begin:]]), module, count=1)
 
 
 def _placed(raiser: Callable[..., Any], node: Node) -> Callable[..., Any]:
@@ -609,6 +707,7 @@ def _written_ahead(graph: Graph, plan: Plan) -> dict[Value, Value]:
         for parameter, value in zip(body.inputs[1:], body.outputs[1:], strict=True):
             action = plan.actions.get(value.node)
             is_fresh = action is not None and value in fresh_values(action)
+            is_fresh = is_fresh and bool(plan.forms[value].shape)
             is_here = value.node.block is body and body.outputs.count(value) == 1
             if is_fresh and is_here and plan.forms[value].is_contiguous:
                 found[value] = parameter

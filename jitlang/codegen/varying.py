@@ -29,8 +29,10 @@ from .actions import (
     LIST,
     Action,
     Fill,
+    Index,
     Length,
     OpenMultiply,
+    Pick,
     Plan,
     Run,
     Select,
@@ -42,7 +44,7 @@ from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
 from .guards import VaryingGuard
 from .launch import Call, Launch, Place
-from .planner import Planner, UnsupportedGroup, settled
+from .planner import FILLED, Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
 from .sizes import ENDLESS, first_example, numbers_in, second_example
@@ -58,11 +60,7 @@ LARGEST_PRIME = 1 << 10
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
 _ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
-_FILLED = frozenset((
-    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
-    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
-))  # fmt: skip
-_SHAPING = _FILLED | {
+_SHAPING = FILLED | {
     "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
 }  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
@@ -217,7 +215,7 @@ class ExamplePlanner(Planner):
     def creation(self, node: Node) -> Action:
         """What is filled with one number can have any size."""
         assert node.op is not None
-        if node.op.name not in _FILLED:
+        if node.op.name not in FILLED:
             return super().creation(node)
         form = form_of(self.called(node))
         self.define(node.output, contiguous(form.dtype, form.shape))
@@ -303,26 +301,33 @@ def smallest_sizes(
 
 def _agree(plan: Plan, found: Plan, sizes: Sequence[int]) -> bool:
     """Whether a plan is what was found for some sizes, in which nothing is empty."""
+    if plan.there != found.there:
+        return False
     for value, form in found.forms.items():
         if 0 in form.shape or not same_places(form, _at(plan.forms[value], sizes)):
             return False
     return all(
         _is_same(_at(action, sizes), found.actions[node])
         for node, action in plan.actions.items()
-        if isinstance(action, View | Select | Length | Run)
+        if isinstance(action, View | Select | Pick | Length | Run)
     )
 
 
 def _is_same(action: Action, found: Action) -> bool:
     """Whether two actions do the same; what lies between elements is nothing where there is one."""
-    if isinstance(action, Select) and isinstance(found, Select) and found.count == 1:
-        return replace(action, step=found.step) == found
+    if isinstance(action, Select | Pick) and isinstance(found, Select | Pick):
+        pairs = zip(action.indices, found.indices, strict=True)
+        steps = [other if other.count == 1 == index.count else index for index, other in pairs]
+        return replace(action, indices=tuple(steps)) == found
     if not isinstance(action, Run) or not isinstance(found, Run):
         return action == found
     mine, others = (
         [(call.space, call.places) for call in run.launch.calls] for run in (action, found)
     )
     return mine == others and not any(0 in space for space, _ in mine)
+
+
+_WITH_NUMBERS = (Form, View, Index, Select, Pick, Length, Run, Launch, Call, Place)
 
 
 def _at(found: Any, sizes: Sequence[int]) -> Any:
@@ -333,7 +338,7 @@ def _at(found: Any, sizes: Sequence[int]) -> Any:
         return tuple(_at(part, sizes) for part in found)
     if isinstance(found, list):
         return [_at(part, sizes) for part in found]
-    if isinstance(found, Form | View | Select | Length | Run | Launch | Call | Place):
+    if isinstance(found, _WITH_NUMBERS):
         names = [field.name for field in fields(found)]
         return replace(found, **{name: _at(getattr(found, name), sizes) for name in names})
     return found
@@ -353,13 +358,15 @@ class _Common:
         for each in plans:
             if each.forms.keys() != first.forms.keys() or each.displays != first.displays:
                 raise Unsupported("what is computed depends on sizes")
+        if any(each.there != first.there for each in plans):
+            raise Unsupported("where kernels write depends on sizes")
         for value, array in first.constants.items():
             others = [plan.constants[value] for plan in plans]
             if any(not _same_bytes(array, other) for other in others):
                 raise Unsupported(f"a constant tensor whose size varies ({value.node.span})")
         forms = {v: self.common([plan.forms[v] for plan in plans]) for v in first.forms}
         actions = {n: self.common([plan.actions[n] for plan in plans]) for n in first.actions}
-        return Plan(forms, actions, first.constants, first.displays)
+        return Plan(forms, actions, first.constants, first.displays, first.there)
 
     def common(self, found: Sequence[Any]) -> Any:
         """One for all of these, which differ in numbers only."""
@@ -427,7 +434,7 @@ def spell_out_sizes(graph: Graph) -> None:
                                           ->   %one : int = prim::Constant[value=1]()
                                                %m : int = aten::size(%x, %one)
     """
-    for node in graph.find("aten::size"):
+    for node in [*graph.find("aten::size"), *graph.find("jit::shape")]:
         type_ = node.inputs[0].type
         if len(node.inputs) != 1 or not isinstance(type_, ty.TensorType) or type_.rank is None:
             continue

@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir as ll
 
 from ..ir.graph import Node, Value
-from .actions import LIST, Multiply, Plan, Run, Select, Store
+from .actions import LIST, Multiply, Plan, Run
 from .amounts import Amount, terms_of
 from .blas import MAX_SIZE
 from .cpython import I32, POINTER, VOID
@@ -54,7 +54,6 @@ class VaryingEmitter(NativeEmitter):
         self.smallest = smallest
         self.sizes: dict[int, ll.Value] = {}
         self.layers: dict[Buffer, ll.Value] = {}
-        self.refusal: ll.Block | None = None
 
     # Numbers ------------------------------------------------------------------------------------
 
@@ -113,6 +112,9 @@ class VaryingEmitter(NativeEmitter):
         self.unless(self.b.icmp_signed("!=", fits, I32(0)), self.miss)
         self.take_array(guard, given, array)
 
+    def extent(self, value: Value) -> tuple[ll.Value, ll.Value]:
+        return I64(0), self.number(self.plan.forms[value].nbytes)  # arguments are contiguous
+
     def take_memory(self) -> None:
         """Refuse what is too large, lay out the block and allocate it."""
         for amount in _largest(_amounts_of(self.plan)):
@@ -158,7 +160,7 @@ class VaryingEmitter(NativeEmitter):
     def give_memory(self, builder: ll.IRBuilder, block: ll.Value) -> None:
         builder.call(self.helper("jitlang_release", VOID, [POINTER]), [block])
 
-    def place(self, buffer: Buffer) -> ll.Value:
+    def place_in_block(self, buffer: Buffer) -> ll.Value:
         if buffer not in self.layers:
             return self.memory  # of no bytes
         return self.b.gep(self.memory, [self.layers[buffer]])
@@ -177,21 +179,6 @@ class VaryingEmitter(NativeEmitter):
         if readers and all(reader in self.plan.actions for reader in readers):
             return  # a shape, which was read while planning
         super().node(node)
-
-    def refuse_index(
-        self, node: Node, action: Select | Store, index: ll.Value, is_out: ll.Value
-    ) -> None:
-        """Return MISS; the general code raises."""
-        if self.refusal is None:
-            self.refusal = self.function.append_basic_block("refusal")
-        self.unless(self.b.not_(is_out), self.refusal)
-
-    def leave(self) -> ll.Value:
-        if self.refusal is not None:
-            # Now all is known that a trip of a loop may have left behind.
-            builder = ll.IRBuilder(self.refusal)
-            builder.branch(self.missing(releases=True))
-        return super().leave()
 
     def start(self, call: Call, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
         """Run a kernel, without the GIL and in parallel where there is enough to do."""

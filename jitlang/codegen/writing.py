@@ -23,11 +23,10 @@ from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, LOOP, Graph, Node, Value, create_node
 from ..ir.opdef import OPS, Effect
-from ..ops.arrays import subscripted
 from ..passes.alias import AliasAnalysis
 from ..passes.spell_out_writes import COPY, is_same_view, owner_of
 from .actions import LIST, Action, Assign, Part, Plan, Reserve, Run, Store, Write, is_tensor
-from .forms import Form, distance, same_places
+from .forms import Form, same_places
 from .storage import Buffer, Storage
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def filled(planner: Planner, node: Node) -> Action:
     target, number = node.inputs
     form = planner.form(target)
     _refuse_repeated(form, node)
-    _check_number(number, form.dtype, node)
+    check_number(number, form.dtype, node)
     return Assign(target, 0, form, number)
 
 
@@ -72,7 +71,7 @@ def zeroed(planner: Planner, node: Node) -> Action:
 
 
 def stored_by_numpy(planner: Planner, node: Node) -> Action:
-    """An assignment to a subscript of numbers and slices that are known."""
+    """An assignment to a subscript of numbers, and of slices that are known."""
     target, value, key, *parts = node.inputs
     return _stored(planner, node, target, value, key.constant(), parts)
 
@@ -86,23 +85,13 @@ def stored_item_by_numpy(planner: Planner, node: Node) -> Action:
 def _stored(
     planner: Planner, node: Node, target: Value, value: Value, letters: Any, parts: Sequence[Value]
 ) -> Action:
-    before = planner.samples.get(target)
-    is_known = isinstance(letters, str) and all(part.is_constant for part in parts)
-    if before is None or not is_known:
-        raise Unsupported(f"{node.kind} by values that are not known ({node.span})")
-    if any(part.type not in (ty.INT, ty.NONE) for part in parts):
-        raise Unsupported(f"{node.kind} by arrays ({node.span})")
-    try:
-        shown = subscripted(before, letters, [part.constant() for part in parts])
-    except IndexError as error:
-        raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
-    offset = distance(before, shown)
-    form = Form(planner.form(target).dtype, shown.shape, shown.strides)
-    _refuse_repeated(form, node)
+    shown = planner.pointed(node, target, letters, parts)
+    _refuse_repeated(planner.form(target) if shown.indices else shown.form, node)
     if is_tensor(value):
-        return Write(target, _part(planner, node, value, form, offset))
-    _check_number(value, form.dtype, node)
-    return Assign(target, offset, form, value)
+        part = _part(planner, node, value, shown.form, shown.offset)
+        return Store(target, part, shown.indices) if shown.indices else Write(target, part)
+    check_number(value, shown.form.dtype, node)
+    return Assign(target, shown.offset, shown.form, value, shown.indices)
 
 
 def _part(planner: Planner, node: Node, source: Value, written: Form, offset: int) -> Part:
@@ -121,7 +110,7 @@ def _part(planner: Planner, node: Node, source: Value, written: Form, offset: in
     return Part(offset, source, written.shape, written.strides, strides)
 
 
-def _check_number(number: Value, dtype: DType, node: Node) -> None:
+def check_number(number: Value, dtype: DType, node: Node) -> None:
     """Refuse numbers that would be converted in a way that can fail."""
     kind = _KINDS.get(number.type)
     is_wide = dtype is dtypes.int64 or dtype.category is not dtypes.Category.INTEGRAL

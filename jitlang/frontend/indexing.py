@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from .. import dtypes
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
-from ..ops.arrays import KEY_WIDTHS, rank_of
+from ..ops.arrays import KEY_WIDTHS
+from ..ops.numpy_types import rank_of
 from . import hints, surface
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty, is_open
@@ -189,6 +191,10 @@ def _or_none(e: Emitter, bounds: Sequence[Value | None]) -> list[Value]:
 # Tensors ------------------------------------------------------------------------------------------
 
 
+WHOLE = SliceBounds(None, None, None)
+"""`:`"""
+
+
 @dataclass
 class _Indexed:
     """A view, and the index tensors still to apply to its first (or, after an Ellipsis, last)
@@ -219,15 +225,21 @@ def tensor_index(e: Emitter, x: Value, key: ast.expr) -> _Indexed:
                 )
             from_end, kept = True, []
             continue
-        at = _dimension(len(kept), from_end, parts[position:])
-        if isinstance(part, Value) and part.type is ty.INT:
-            x = e.builder.op("aten::select", x, e.builder.constant(at), part)
+        if isinstance(part, Value) and part.type is not ty.INT:
+            kept.append(_index_tensor(e, part, surface))
             continue
-        if part is None:
-            x = e.builder.op("aten::unsqueeze", x, e.builder.constant(at - from_end))
-        elif isinstance(part, SliceBounds):
+        if part == WHOLE and (any(kept) or _is_shown(parts, position, from_end)):
+            kept.append(None)
+            continue
+        at = _dimension(e, parts[position:] if from_end else kept, from_end)
+        if isinstance(part, Value):
+            x = e.builder.op("aten::select", x, at, part)
+            continue
+        if isinstance(part, SliceBounds):
             x = _sliced(e, x, at, part)
-        kept.append(_index_tensor(e, part, surface) if isinstance(part, Value) else None)
+        else:
+            x = e.builder.op("aten::unsqueeze", x, at)
+        kept.append(None)
     if not any(kept):
         return _Indexed(x, [], False)
     while not from_end and kept[-1] is None:
@@ -235,11 +247,28 @@ def tensor_index(e: Emitter, x: Value, key: ast.expr) -> _Indexed:
     return _Indexed(x, kept, from_end)
 
 
-def _dimension(dim: int, from_end: bool, rest: Sequence[object]) -> int:
-    """The dimension a part speaks of: counted from the front, or after an Ellipsis from the end."""
-    if not from_end:
-        return dim
-    return -sum(1 for part in rest if part is not None)
+def _dimension(e: Emitter, passed: Sequence[object], from_end: bool) -> Value:
+    """The dimension of a part: counted from the front by the parts before it, which are new where
+    they are None, or after an Ellipsis from the end by those from it on.
+    """
+    count = len(passed)
+    if from_end:
+        count -= sum(part is None for part in passed[1:])
+    masks = [part for part in passed if isinstance(part, Value) and _may_be_mask(part)]
+    if not masks:
+        return e.builder.constant(-count if from_end else count)
+    at = e.builder.constant(count - len(masks))
+    for mask in masks:
+        at = e.builder.op("aten::add", at, e.builder.op("jit::dims_indexed", mask))
+    return e.builder.op("aten::neg", at) if from_end else at
+
+
+def _may_be_mask(index: Value) -> bool:
+    """Whether an index may take another number of dimensions than one."""
+    type_ = index.type
+    if not isinstance(type_, ty.TensorType) or type_.rank == 1:
+        return False
+    return type_.dtype in (None, dtypes.bool_, dtypes.uint8)
 
 
 def _index_parts(e: Emitter, key: ast.expr) -> list[object]:
@@ -280,19 +309,26 @@ def _as_index(e: Emitter, value: Value) -> object:
 def _index_tensor(e: Emitter, value: Value, surface: ty.Surface) -> Value:
     if isinstance(value.type, ty.TensorType):
         return value
-    made = e.builder.op("aten::tensor", value)
+    # The dtype is said since an empty list alone would be a tensor of floats.
+    assert isinstance(value.type, ty.ListType)
+    dtype = dtypes.bool_ if value.type.element is ty.BOOL else dtypes.int64
+    made = e.builder.op("aten::tensor", value, dtype=e.builder.constant(dtype))
     assert isinstance(made.type, ty.TensorType)
     made.type = made.type.refined(surface=surface)
     return made
 
 
-def _sliced(e: Emitter, x: Value, at: int, part: SliceBounds) -> Value:
-    if part.start is None and part.stop is None and part.step is None:
-        return x
+def _is_shown(parts: Sequence[object], position: int, from_end: bool) -> bool:
+    """Whether other parts need more dimensions than the one that this part takes whole."""
+    further = parts[parts.index(Ellipsis) + 1 : position] if from_end else parts[position + 1 :]
+    return any(part is not None for part in further)
+
+
+def _sliced(e: Emitter, x: Value, at: Value, part: SliceBounds) -> Value:
     start = part.start or e.builder.constant(None)
     stop = part.stop or e.builder.constant(None if part.start is None else INT64_MAX)
     step = part.step or e.builder.constant(1)
-    return e.builder.op("aten::slice", x, e.builder.constant(at), start, stop, step)
+    return e.builder.op("aten::slice", x, at, start, stop, step)
 
 
 def optional_tensors(e: Emitter, tensors: Sequence[Value | None]) -> Value:

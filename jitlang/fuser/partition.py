@@ -31,6 +31,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
 from ..ir.invariants import is_effect
 from ..ir.types import TensorType
+from ..ops.numpy_types import rank_of
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from ..passes.effects import is_protected, must_run
@@ -237,12 +238,14 @@ def _joins_a_list(node: Node) -> bool:
 
 def _reaches(node: Node) -> bool:
     """A row that reads or writes at computed places. NumPy's subscripts are such rows where they
-    have index arrays.
+    have index arrays; a scalar of NumPy's is an index like Python's ints.
     """
     if node.op is None or node.op.full_name not in REACHING:
         return False
-    is_subscript = node.op.full_name in SUBSCRIPTS
-    return not is_subscript or any(map(_is_index, node.inputs[1:]))
+    if node.op.full_name not in SUBSCRIPTS:
+        return True
+    indices = [value for value in node.inputs[1:] if _is_index(value)]
+    return bool(indices) and not any(rank_of(value.type) == 0 for value in indices)
 
 
 def _has_known_indices(node: Node) -> bool:

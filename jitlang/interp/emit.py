@@ -25,6 +25,7 @@ from ..tensor.dispatch import DETACH, MAY_RETURN_SELF
 from ..tensor.recording import is_differentiable
 from ..values import namedtuple_class
 from . import support, templates
+from .array_text import array_call
 from .linearize import Instruction, Opcode, Operand, Program
 from .numpy_text import SHAPE, numpy_call
 from .profile import FlowCounts
@@ -271,7 +272,7 @@ class _Emitter:
     def call(self, node: Node, texts: Sequence[str], *, as_statement: bool = False) -> str:
         op = node.op
         assert op is not None
-        direct = numpy_call(node, texts, self.name)
+        direct = numpy_call(node, texts, self.name) or array_call(node, texts, self.name)
         if direct is not None:
             return direct
         if op.python is None:
@@ -359,6 +360,14 @@ class _Emitter:
         name = taker.schema.arguments[position].name
         fails = self.blamed is not None or may_raise(op)
         return templates.reads_once(taker, name) and not (fails and may_raise(taker))
+
+    def is_for_next_row(self, value: Value) -> bool:
+        """Whether the next instruction is a kernel's, and reads a list that nobody else does."""
+        reader = self.following
+        if reader is None or reader.opcode is not Opcode.RUN or reader.node.op is None:
+            return False
+        is_kernel = reader.node.op.python is None and is_pure(reader.node)
+        return is_kernel and [use.node for use in value.uses] == [reader.node]
 
     def several_results(self, instruction: Instruction, expression: str) -> None:
         node = instruction.node
@@ -499,9 +508,14 @@ class _Emitter:
         self.assign(instruction, f"({parts}{comma})")
 
     def list_construct(self, instruction: Instruction) -> None:
-        is_raw = self.is_unboxed(instruction.node.output)
+        output = instruction.node.output
+        is_raw = self.is_unboxed(output)
         texts = [self.raw(o) if is_raw else self.text(o) for o in instruction.inputs]
-        self.assign(instruction, f"[{', '.join(texts)}]")
+        expression = f"[{', '.join(texts)}]"
+        if self.is_for_next_row(output) and all(value.is_constant for value in output.node.inputs):
+            self.deferred[output] = Deferred(expression, None)
+        else:
+            self.assign(instruction, expression)
 
     def dict_construct(self, instruction: Instruction) -> None:
         texts = list(map(self.text, instruction.inputs))

@@ -76,7 +76,7 @@ def _method(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     method, keywords = node.inputs[1].constant(), node.inputs[2].constant()
     if method is None or keywords is None:
         return None
-    return f"{_operand(texts[0])}.{method}({_arguments(keywords, texts[3:])})"
+    return f"{operand_text(texts[0])}.{method}({_arguments(keywords, texts[3:])})"
 
 
 def _arguments(keywords: str, texts: Sequence[str]) -> str:
@@ -88,23 +88,23 @@ def _arguments(keywords: str, texts: Sequence[str]) -> str:
 
 def _attribute(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     attribute = node.inputs[1].constant()
-    return None if attribute is None else f"{_operand(texts[0])}.{attribute}"
+    return None if attribute is None else f"{operand_text(texts[0])}.{attribute}"
 
 
 def _shape(node: Node, texts: Sequence[str], name: Namer) -> str | None:
-    return f"{_operand(texts[0])}.shape"
+    return f"{operand_text(texts[0])}.shape"
 
 
 def _subscript(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     key = node.inputs[1].constant()
-    return None if key is None else f"{_operand(texts[0])}[{_key(key, texts[2:])}]"
+    return None if key is None else f"{operand_text(texts[0])}[{_key(key, texts[2:])}]"
 
 
 def _store(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     key = node.inputs[2].constant()
     if key is None:
         return None
-    return f"{_operand(texts[0])}[{_key(key, texts[3:])}] = {texts[1]}"
+    return f"{operand_text(texts[0])}[{_key(key, texts[3:])}] = {texts[1]}"
 
 
 def _key(key: str, texts: Sequence[str]) -> str:
@@ -113,18 +113,18 @@ def _key(key: str, texts: Sequence[str]) -> str:
     for letter in key.strip("()"):
         values = texts[at : at + KEY_WIDTHS[letter]]
         at += len(values)
-        parts.append({"n": "None", "e": "...", "s": _slice(values)}.get(letter) or values[0])
+        parts.append({"n": "None", "e": "...", "s": slice_text(values)}.get(letter) or values[0])
     if "(" not in key:
         return parts[0]
     return ", ".join(parts) + ("," if len(parts) == 1 else "") if parts else "()"
 
 
-def _slice(bounds: Sequence[str]) -> str:
+def slice_text(bounds: Sequence[str]) -> str:
     """`start:stop:step`; what is None is left out."""
     return ":".join("" if bound == "None" else bound for bound in bounds)
 
 
-def _operand(text: str) -> str:
+def operand_text(text: str) -> str:
     """A text before a dot or a bracket."""
     return text if text.isidentifier() or text.startswith("(") else f"({text})"
 

@@ -30,29 +30,10 @@ from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.opdef import NOT_CONSTANT, Effect
 from ..ir.types import Type
-from .index import BEFORE, index_sizes, indexed_type
+from .index import BEFORE, dims_indexed, index_put_, index_sizes, indexed, indexed_type
+from .numpy_types import ARRAY_LIST, NUMBERS, array_type, function_type, method_type, rank_of
 from .rows import op, scalar
 from .rules import wrap_dim
-
-_NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
-ARRAYS = ty.SequenceType(ty.ARRAY)
-ARRAY_LIST = ty.ListType(ty.ARRAY)
-
-
-def array_type(dtype: DType | None = None, rank: int | None = None) -> ty.TensorType:
-    """The type of an array of which so much is known."""
-    sizes = None if rank is None else (None,) * rank
-    return ty.TensorType(dtype, sizes, surface=ty.Surface.NUMPY)
-
-
-def rank_of(type_: Type) -> int | None:
-    """The number of dimensions of an array, 0 for a number, None where it is not known."""
-    if type_ in _NUMBERS:
-        return 0
-    if isinstance(type_, ty.TensorType) and type_.sizes is not None:
-        return len(type_.sizes)
-    return None
-
 
 # Operators ----------------------------------------------------------------------------------------
 
@@ -88,7 +69,7 @@ def _union_type(name: str, types: Sequence[Type]) -> Type:
         return ty.union([ty.BOOL, ty.ARRAY])
     if ty.ANY in types:
         return ty.ANY
-    numbers = {part for t in types for part in ty.alternatives(t) if part in _NUMBERS}
+    numbers = {part for t in types for part in ty.alternatives(t) if part in NUMBERS}
     if name == "div" or name == "pow":
         numbers.add(ty.FLOAT)
     return ty.union([*numbers, ty.ARRAY])
@@ -210,143 +191,13 @@ def _update(xp: Any, self: Any, name: str, keywords: str, *values: Any) -> None:
     _call_method(xp, self, name, keywords, *values)
 
 
-PAIR = ty.TupleType((ty.ARRAY, ty.ARRAY))
-RESULTS: Mapping[str, Type] = {
-    "split": ARRAY_LIST, "array_split": ARRAY_LIST, "hsplit": ARRAY_LIST, "vsplit": ARRAY_LIST,
-    "dsplit": ARRAY_LIST, "nonzero": ARRAYS, "meshgrid": ARRAYS, "divmod": PAIR, "modf": PAIR,
-    "frexp": PAIR,
-    "histogram": PAIR, "ix_": ARRAYS, "unravel_index": ARRAYS, "tril_indices": PAIR,
-    "triu_indices": PAIR,
-    "diag_indices": ARRAYS, "broadcast_arrays": ARRAYS,
-    "allclose": ty.BOOL, "array_equal": ty.BOOL, "array_equiv": ty.BOOL, "isscalar": ty.BOOL,
-    "may_share_memory": ty.BOOL, "shares_memory": ty.BOOL, "iscomplexobj": ty.BOOL,
-    "isrealobj": ty.BOOL,
-    "ndim": ty.INT, "shape": ty.SIZE, "size": ty.INT,
-    "count_nonzero": ty.ANY, "linalg.svd": ty.ANY, "linalg.eigh": ty.ANY, "linalg.eig": ty.ANY,
-    "linalg.qr": ty.ANY, "linalg.slogdet": ty.ANY, "linalg.lstsq": ty.ANY, "array2string": ty.STR,
-}  # fmt: skip
-"""What functions give that do not give an array."""
-
-MORE_RESULTS = frozenset(
-    {"retstep", "return_index", "return_inverse", "return_counts", "returned", "full", "cov"}
-)
-"""Keywords under which a function gives more than its one array."""
-
-METHOD_RESULTS: Mapping[str, Type] = {
-    "nonzero": ARRAYS, "tobytes": ty.ANY, "tolist": ty.ANY, "dump": ty.ANY, "dumps": ty.ANY,
-    "is_integer": ty.BOOL,
-    "as_integer_ratio": ty.ANY, "hex": ty.STR, "to_device": ty.ANY,
-}  # fmt: skip
-_CREATES = ("zeros", "ones", "empty", "full")
-_JOINS = ("concatenate", "stack", "vstack", "hstack", "column_stack")
-_MOVES = frozenset((
-    "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "take", "repeat",
-    "expand_dims", "diagonal", "broadcast_to", "tile", "moveaxis",
-))  # fmt: skip
-"""These keep the dtype."""
-_COPIES = frozenset((
-    "copy", "sort", "flip", "roll", "zeros_like", "ones_like", "empty_like", "tril", "triu",
-))  # fmt: skip
-"""These keep dtype and shape."""
-_SUMS = frozenset(("var", "std", "sum", "mean", "prod", "cumsum", "cumprod", "max", "min", "ptp"))
-"""These keep a floating dtype."""
-_FLOATING = frozenset((
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin", "cos",
-    "tan", "arctan", "arcsin", "arccos", "square", "floor", "ceil", "trunc", "reciprocal", "cbrt",
-))  # fmt: skip
-"""These keep a floating dtype and the shape; a float is a float64."""
-
-
-def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    name, keywords = constants[0], constants[1]
-    if NOT_CONSTANT in (name, keywords):
-        return ty.ANY
-    if MORE_RESULTS.intersection(_names(keywords)):
-        return ty.ANY
-    if name in RESULTS:
-        return RESULTS[name]
-    if name in _CREATES and len(types) > 2:
-        return array_type(_created_dtype(name, keywords, types, constants), _shape_rank(types[2]))
-    if name in _JOINS and len(types) > 2:
-        return array_type(_common_dtype(types[2]))
-    return _kept_type(name, keywords, types[2:])
-
-
-def _common_dtype(type_: Type) -> DType | None:
-    found = {t.dtype if isinstance(t, ty.TensorType) else None for t in type_.children}
-    return found.pop() if len(found) == 1 else None
-
-
-def _kept_type(name: str, keywords: str, types: Sequence[Type]) -> Type:
-    """The type of a result of which it is known what it has from the first array."""
-    first = types[0] if types else ty.ANY
-    if first is ty.FLOAT and name in _FLOATING:
-        return array_type(dtypes.float64, 0)
-    if not isinstance(first, ty.TensorType) or first.dtype is None or "dtype" in keywords:
-        return ty.ARRAY
-    is_floating = first.dtype.category is dtypes.Category.FLOATING
-    if name in _COPIES or (name in _FLOATING and is_floating):
-        return array_type(first.dtype, rank_of(first)) if len(types) == 1 else ty.ARRAY
-    only_keywords = len(types) == 1 + len(_names(keywords))
-    if name in _MOVES or (name in _SUMS and is_floating and only_keywords):
-        return array_type(first.dtype, _new_rank(name, types) if not keywords else None)
-    return ty.ARRAY
-
-
-def _new_rank(name: str, types: Sequence[Type]) -> int | None:
-    if name in ("ravel", "flatten"):
-        return 1
-    if name != "reshape" or len(types) == 1:
-        return None
-    return len(types) - 1 if len(types) > 2 else _shape_rank(types[1])
-
-
-def _created_dtype(
-    name: str, keywords: str, types: Sequence[Type], constants: Sequence[Any]
-) -> DType | None:
-    names = _names(keywords)
-    if "dtype" in names:
-        found = constants[len(constants) - len(names) + names.index("dtype")]
-        return found if isinstance(found, DType) else None
-    if name != "full" and len(types) == 3:
-        return dtypes.float64
-    return None
-
-
-def _shape_rank(type_: Type) -> int | None:
-    if type_ is ty.INT:
-        return 1
-    return len(type_.elements) if isinstance(type_, ty.TupleType) else None
-
-
-def _method_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    name = constants[1]
-    if name == "item":
-        return _item_type(types[0])
-    if name is NOT_CONSTANT:
-        return ty.ANY
-    if name in METHOD_RESULTS:
-        return METHOD_RESULTS[name]
-    if name == "astype" and len(types) == 4 and isinstance(constants[3], DType):
-        # An array of which nothing is known may be of a subclass, and its copy too.
-        return ty.ARRAY if types[0] is ty.ARRAY else array_type(constants[3], rank_of(types[0]))
-    return _kept_type(name, constants[2], [types[0], *types[3:]])
-
-
-def _item_type(type_: Type) -> Type:
-    dtype = type_.dtype if isinstance(type_, ty.TensorType) else None
-    if dtype is None:
-        return ty.NUMBER
-    return _NUMBERS[dtype.category]
-
-
 op(
-    "jit::numpy(str name, str keywords, ...) -> Any", impl=_call, infer=_function_type,
+    "jit::numpy(str name, str keywords, ...) -> Any", impl=_call, infer=function_type,
     function=None, method=None,
 )  # fmt: skip
 op(
     "jit::numpy_method(Any(a) self, str name, str keywords, ...) -> Any(a)", impl=_call_method,
-    infer=_method_type, function=None, method=None,
+    infer=method_type, function=None, method=None,
 )  # fmt: skip
 op(
     "jit::numpy_update(Any(a!) self, str name, str keywords, ...) -> ()", impl=_update,
@@ -456,6 +307,10 @@ def _item_of(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 # The usual subscripts, as expressions that the interpreter writes in place.
 scalar("jit::array_item(Any(a) self, Any i) -> Any(a)", "self[i]", infer=_item_of)
 scalar("jit::array_item.two(Any(a) self, Any i, Any j) -> Any(a)", "self[i, j]", infer=_item_of)
+op(
+    "jit::element(Any self, ...) -> Any", impl=lambda xp, self, *indices: self[indices],
+    infer=_item_of, function=None, method=None,
+)  # fmt: skip
 scalar("jit::array_store(Any(a!) self, Any i, Any value) -> ()", "self.__setitem__(i, value)")
 scalar(
     "jit::array_store.two(Any(a!) self, Any i, Any j, Any value) -> ()",
@@ -508,6 +363,10 @@ def _spread(name: str) -> Callable[..., Any]:
 def _selected(xp: Any, x: Any, dim: int, index: int) -> Any:
     """`x[:, i]` as a view, of a vector's element too."""
     return x[(*BEFORE[wrap_dim(dim, x.ndim)], index, ...)]
+def _norm(
+    xp: Any, x: Any, order: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    return xp.linalg.norm(x, axis=_axis(dim), keepdims=keepdim)
 
 
 # Methods are quicker than functions, which look for the methods of other classes first.
@@ -515,6 +374,9 @@ READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::matmul": lambda xp, a, b: a @ b,
     "aten::sum": lambda xp, x, dtype=None: x.sum(dtype=plain(dtype)),
     "aten::sum.dim_IntList": _summed("sum"),
+    "aten::prod": lambda xp, x, dtype=None: x.prod(dtype=plain(dtype)),
+    "aten::prod.dim_int": _summed("prod"),
+    "aten::linalg_vector_norm": _norm,
     "aten::mean": lambda xp, x, dtype=None: x.mean(dtype=plain(dtype)),
     "aten::mean.dim": _summed("mean"),
     "aten::amax": _reduced("max"),
@@ -546,17 +408,20 @@ op(
 # Index tensors behind an Ellipsis ----------------------------------------------------------------
 
 
-def _key(x: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
-    return (..., *(slice(None) if index is None else index for index in indices))
+def _from_front(x: Any, indices: Sequence[Any]) -> list[Any]:
+    """The same indices behind a None for each dimension before them."""
+    taken = sum(1 if index is None else dims_indexed(index) for index in indices)
+    if taken > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim}")
+    return [*[None] * (x.ndim - taken), *indices]
 
 
 def _index_last(xp: Any, x: Any, indices: Sequence[Any]) -> Any:
-    return x[_key(x, indices)].copy()
+    return indexed(xp, x, _from_front(x, indices))
 
 
 def _put_last(xp: Any, x: Any, indices: Sequence[Any], values: Any) -> Any:
-    x[_key(x, indices)] = values
-    return x
+    return index_put_(xp, x, _from_front(x, indices), values)
 
 
 def _index_last_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:

@@ -5,7 +5,9 @@ drops, merges or reorders them. `RaiseException` raises the Python class that it
 names; a class that is not one of Python's own raises `ScriptError` with the class name before the
 message.
 
-`jit::reraise` raises the exception that a handler of a `prim::Try` was given again.
+`jit::reraise` raises the exception that a handler of a `prim::Try` was given again. `jit::require`
+stands in specialised graphs only: native code gives the call back where the condition does not
+hold.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from ..ir import types as ty
 from ..ir.graph import ObjectRef
 from ..ir.opdef import Effect
 from ..ir.types import Type
+from .index import dims_indexed
 from .rows import op, scalar
 from .rules import HIDDEN
 
@@ -52,6 +55,11 @@ def _handled_class(reference: ObjectRef) -> type[BaseException]:
     return found
 
 
+def _require(xp: Any, condition: bool) -> None:
+    if not condition:
+        raise AssertionError("a specialised graph ran where it does not hold")
+
+
 def _raise(xp: Any, msg: str, cls: str | None = None) -> None:
     found = exception_class(cls)
     if found is not None:
@@ -74,6 +82,7 @@ op(
     effect=Effect.IO,
     **HIDDEN,
 )
+op("jit::require(bool condition) -> ()", impl=_require, effect=Effect.IO, **HIDDEN)
 op("jit::reraise(Any error) -> ()", impl=_reraise, effect=Effect.IO, **HIDDEN)
 op(
     "aten::warn(str message, int stacklevel=2) -> ()",
@@ -169,6 +178,7 @@ def _tensor_size(xp: Any, a: Any) -> int:
 
 
 op("aten::len.Tensor(Tensor t) -> int", impl=_tensor_size, **HIDDEN)
+op("jit::dims_indexed(Tensor index) -> int", impl=lambda xp, i: dims_indexed(i), **HIDDEN)
 
 scalar("prim::type(Device self) -> str", "self.type")
 scalar("prim::index(Device self) -> int?", "self.index")

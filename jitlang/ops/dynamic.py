@@ -57,7 +57,6 @@ op(
 )
 
 
-
 def _named(keywords: str, values: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
     """Split the arguments of a call; the last ones go by these names."""
     names = keywords.split(",") if keywords else []
@@ -100,6 +99,11 @@ def _builtin_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         element = values[0] if ty.is_array(values[0]) else ty.ANY
         return ty.ListType(ty.unshaped(element))
     known = all(ty.is_array(t) for t in values)
+    parts = {part for t in values for part in ty.alternatives(t)}
+    if name in ("min", "max") and len(values) > 1 and not constants[1]:
+        arrays = [part for part in parts if ty.is_array(part)]
+        if arrays and parts <= {*arrays, ty.INT, ty.FLOAT}:
+            return ty.union([ty.ARRAY, *(part for part in parts if part not in arrays)])
     if name == "round":
         if known and len(values) == 1:
             return ty.INT

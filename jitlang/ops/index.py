@@ -123,10 +123,15 @@ def _key(indices: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
-def _index(xp: Any, a: Any, indices: Sequence[Any]) -> Any:
+def indexed(xp: Any, a: Any, indices: Sequence[Any]) -> Any:
+    """`x[i, :, j]`, None where a dimension is taken whole.
+
+    Raises:
+        IndexError: there are too many indices, or one is out of range or has a wrong dtype or size.
+    """
     single = _single_index(indices)
     try:
-        if single is not None:
+        if single is not None and a.ndim:  # `take` has a dimension 0 for everything
             return xp.take(a, indices[single], single)  # in row-major order at once
         found = a[_key(indices)]
     except IndexError as error:
@@ -149,6 +154,12 @@ def row_major(a: Any) -> Any:
     return a if a.flags.c_contiguous else a.copy()
 
 
+def dims_indexed(index: Any) -> int:
+    """How many dimensions an index tensor takes: a mask, which bytes are too, as many as it has."""
+    is_mask = index.dtype.kind == "b" or index.dtype == "uint8"
+    return int(index.ndim) if is_mask else 1
+
+
 def _explain(xp: Any, a: Any, indices: Sequence[Any], error: IndexError) -> NoReturn:
     """Raise torch's error for an index that NumPy refused."""
     at = 0
@@ -162,7 +173,7 @@ def _explain(xp: Any, a: Any, indices: Sequence[Any], error: IndexError) -> NoRe
                 "tensors used as indices must be long, int, byte or bool tensors"
             ) from None
         is_mask = i.dtype.kind == "b" or i.dtype == "uint8"
-        taken = i.ndim if is_mask else 1
+        taken = dims_indexed(i)
         if at + taken > a.ndim:
             raise IndexError(f"too many indices for tensor of dimension {a.ndim}") from None
         if is_mask and i.shape != a.shape[at : at + taken]:
@@ -196,9 +207,15 @@ def check_bounds(
         raise kind(f"index {first} is out of bounds for dimension {dim} with size {size}")
 
 
-def _index_put_(
+def index_put_(
     xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Any:
+    """`x[i, :, j] = values`, or `+=` where an element that is named twice takes both.
+
+    Raises:
+        IndexError: as for reading.
+        RuntimeError: the values do not broadcast to what is indexed.
+    """
     key = _key(indices)
     try:
         if accumulate:
@@ -220,7 +237,7 @@ def _index_put_(
 def _index_put(
     xp: Any, a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Any:
-    return _index_put_(xp, xp.array(a), indices, values, accumulate)
+    return index_put_(xp, xp.array(a), indices, values, accumulate)
 
 
 def indexed_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
@@ -253,7 +270,7 @@ def index_sizes(indices: Sequence[Type]) -> Sizes | None:
 for _overload, _indices in (("Tensor", "Tensor?[]"), ("Tensor_hacked_twin", "Tensor[]")):
     op(
         f"aten::index.{_overload}(Tensor self, {_indices} indices) -> Tensor",
-        impl=_index,
+        impl=indexed,
         infer=indexed_type,
         **HIDDEN,
     )
@@ -261,7 +278,7 @@ for _overload, _indices in (("", "Tensor?[]"), (".hacked_twin", "Tensor[]")):
     _written = op(
         f"aten::index_put_{_overload}(Tensor(a!) self, {_indices} indices, Tensor values, bool "
         "accumulate=False) -> Tensor(a!)",
-        impl=_index_put_,
+        impl=index_put_,
         infer=written_type,
     )
     _pure = op(

@@ -24,9 +24,22 @@ from .traits import Role, Traits, computed_dtype, execution_dtype, roles_of, tra
 Plan = Callable[..., Any]
 
 
+_plans: dict[tuple[OpDef, Any, bool], dict[Any, Plan]] = {}
+"""The plans made so far, by row, array namespace and mode."""
+
+
+def _forget_plans() -> None:
+    """A plan holds the default dtype of its time."""
+    for plans in list(_plans.values()):
+        plans.clear()
+
+
+dtypes.watch_default_dtype(_forget_plans)
+
+
 def pointwise_kernel(op: OpDef, xp: Any, exact: bool) -> Callable[..., Any]:
     """The kernel of a pointwise row over the array namespace `xp`."""
-    plans: dict[Any, Plan] = {}
+    plans = _plans.setdefault((op, xp, exact), {})
     same_dtype: set[Any] = set()
 
     def plan_for(key: Any, *values: Any) -> Plan:
@@ -273,7 +286,7 @@ def _general_plan(
 
 
 # Array functions that round correctly, so that they are the body in exact mode too.
-_CORRECTLY_ROUNDED = frozenset((
+CORRECTLY_ROUNDED = frozenset((
     "add", "subtract", "multiply", "divide", "negative", "absolute", "square", "sqrt", "reciprocal",
     "floor", "ceil", "trunc", "rint", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and",
@@ -299,7 +312,7 @@ def _ufunc_plan(
     at per call.
     """
     name = traits_of(op).ufunc
-    if exact and name not in _CORRECTLY_ROUNDED:
+    if exact and name not in CORRECTLY_ROUNDED:
         return None
     roles = roles_of(op)
     operands = [

@@ -289,20 +289,32 @@ def number_of(array: Any) -> int | float | complex | bool:
 _PYTHON_NUMBERS = (int, float, complex, bool)
 
 
+def _real_of(array: Any, wanted: str) -> int | float:
+    """The only element of an array for Python's `int` and `float`.
+
+    Raises:
+        ValueError: the array does not have exactly one element.
+        RuntimeError: the element is not real.
+    """
+    if array.size != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    number = number_of(array)
+    if not isinstance(number, complex):
+        return number
+    if number.imag:
+        raise RuntimeError(f"value cannot be converted to type {wanted} without overflow")
+    return number.real
+
+
 def _int_of(xp: Any, a: Any) -> int:
-    number = number_of(a)
-    if isinstance(number, complex) or (
-        math.isfinite(number) and not -(2.0**63) <= number < 2.0**63
-    ):
+    number = _real_of(a, "int64_t")
+    if math.isfinite(number) and not -(2.0**63) <= number < 2.0**63:
         raise RuntimeError("value cannot be converted to type int64_t without overflow")
     return int(number)
 
 
 def _float_of(xp: Any, a: Any) -> float:
-    number = number_of(a)
-    if isinstance(number, complex):
-        raise RuntimeError("value cannot be converted to type double without overflow")
-    return float(number)
+    return float(_real_of(a, "double"))
 
 
 def _bool_of(xp: Any, a: Any) -> bool:

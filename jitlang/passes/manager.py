@@ -34,8 +34,10 @@ from .pipelines import PIPELINES
 from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
+from .settle_creations import settle_creations
 from .settle_dtypes import settle_dtypes
 from .settle_scalars import settle_scalars
+from .settle_unions import settle_unions
 from .spell_out_writes import spell_out_writes
 from .unroll_loops import unroll_loops
 
@@ -50,11 +52,13 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "dtypes": settle_dtypes,
+    "creations": settle_creations,
     "composites": decompose_composites,
     "functionalize": functionalize_writes,
     "writes": spell_out_writes,
     "lists": dissolve_lists,
     "scalars": settle_scalars,
+    "unions": settle_unions,
     "unroll": unroll_loops,
     "licm": hoist_invariants,
     "hoist-products": hoist_products,

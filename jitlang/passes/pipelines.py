@@ -28,12 +28,15 @@ REFINE: tuple[str, ...] = (
     # Lists dissolve where sizes are known and nobody writes to their items. What was stacked from
     # one has known sizes then, and a loop over its length a known trip count, for which the next
     # round waits.
+    "creations",
     "sizes",
     # Composites ask for what is known of their operands; some write, which is functionalised.
     "composites",
     "functionalize",
     "lists",
-    # Reductions are known to give scalars now, and by the next round what is made of these.
+    # Reductions are known to give scalars now, and by the next round what is made of these. What is
+    # to begin as a scalar does so before arithmetic is asked for its operands.
+    "unions",
     "scalars",
     *CLEAN_UP,
 )

@@ -339,6 +339,16 @@ def test_arguments_that_kernels_do_not_take():
         )
 
 
+@pytest.mark.parametrize("size", [1, 9])
+def test_pieces_that_are_not_as_many_as_their_names(size):
+    three = "%a : Tensor, %b : Tensor, %c : Tensor = prim::ListUnpack(%l)"
+    step, dim = "%s : int = prim::Constant[value=2]()", "%d : int = prim::Constant[value=0]()"
+    pieces = "%l : Tensor[] = aten::split(%x, %s, %d)"
+    kernel = group(step, dim, pieces, three, "%y : Tensor = aten::maximum(%a, %c)")
+    with pytest.raises(ValueError, match="values to unpack \\(expected 3"):
+        kernel(np.ones(size, "f4"))
+
+
 def test_plans_print_and_compare_by_content():
     kernel = lstm()
     first, second = (kernel.stages_for(lstm_arguments(b))[0].plan for b in (5, 9))

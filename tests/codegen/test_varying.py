@@ -255,11 +255,15 @@ def test_what_does_not_fit_misses() -> None:
     assert version.function(x, bias) is not MISS
 
 
-def test_an_index_out_of_range_is_left_to_the_general_code() -> None:
+def test_an_index_out_of_range_raises() -> None:
     version, exact = varying(picked, (made(5, 3), 1), (made(8, 3), 1))
     assert_alike(version.function(made(4, 3), -4), exact(made(4, 3), -4))
     for index in (4, -5):
-        assert version.function(made(4, 3), index) is MISS
+        with pytest.raises(IndexError) as wanted:
+            picked(made(4, 3), index)
+        with pytest.raises(IndexError) as raised:
+            version.function(made(4, 3), index)
+        assert str(raised.value) == str(wanted.value)
 
 
 # What is refused ----------------------------------------------------------------------------------
@@ -351,9 +355,15 @@ def test_from_a_size_on_what_is_cut_off_is_always_there(function: Any, least: in
             assert_alike(found, exact(made(count, 3)))
 
 
-def test_indices_are_not_refused_after_an_effect() -> None:
-    with pytest.raises(Unsupported, match="an effect"):
-        varying(drawn_and_picked, (made(5, 3), 1), (made(8, 3), 1))
+def test_an_index_may_be_out_of_range_after_an_effect() -> None:
+    version, _ = varying(drawn_and_picked, (made(5, 3), 1), (made(8, 3), 1))
+    after = []
+    for function in (drawn_and_picked, version.function):
+        jl.manual_seed(3)
+        with pytest.raises(IndexError):
+            function(made(4, 3), 4)
+        after.append(jl.rand(3).tolist())
+    assert after[0] == after[1]
 
 
 def drawn_and_picked(x: Tensor, index: int) -> Tensor:

@@ -220,6 +220,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         lambda d: "without overflow" in str(d.ours),
     ),
     Deviation(
+        "`int` and `float` of tensors are Python's",
+        "As in torch outside of scripts: complex numbers that are real are taken, and what has not "
+        "one element is a ValueError.",
+        (Kind.ACCEPTED, Kind.ERROR),
+        rows("Int.Tensor", "Float.Tensor"),
+    ),
+    Deviation(
         "Optional values are checked",
         "Unwrapping None raises; torch's operator, called by itself, hands it on.",
         (Kind.REFUSED,),

@@ -12,6 +12,8 @@ import pytest
 
 import jitlang as jl
 from jitlang.interp.machine import assemble
+from jitlang.ir.opdef import OPS
+from jitlang.ops.rows import kernel_of
 
 CALLS = 8
 """More than it takes for a signature to settle."""
@@ -46,8 +48,21 @@ def generic(x, k):
     return np.median(x) * k
 
 
+def rows_and_scalars(x):
+    best = x[0, np.argmax(x[0])] - x[1, np.argmin(x[1])]
+    chosen = x[x > 0]
+    return (
+        2 - np.sort(x), np.sort(x, axis=0).T @ np.floor(x), chosen.sum() * 2, x[:, 1].copy(), best,
+        x.T.copy(), x.astype(np.int32) & 3, x.sum(axis=(0, 1)), x.std(axis=1, ddof=1),
+        x.max(0, keepdims=True), (x > 0).any(axis=0), np.where(x > 0, x, 1.0), x.reshape(3, 2),
+        x[:, None, 1:], np.concatenate((x, x), axis=1), np.stack((x, x)),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "function", [sorted_rows, as_integers, stored, picked, looked_up], ids=lambda f: f.__name__
+    "function",
+    [sorted_rows, as_integers, stored, picked, looked_up, rows_and_scalars],
+    ids=lambda f: f.__name__,
 )
 def test_every_call_gives_what_numpy_gives(function: Callable[..., Any]) -> None:
     x = np.random.default_rng(1).normal(0, 3, (2, 3))
@@ -71,6 +86,34 @@ def test_numpy_is_called_by_its_names() -> None:
     source = assemble(scripted.optimized_graph).source
     assert "np_sort(r0, axis=1)" in source
     assert "r0[::, ::(-1)]" in source
+
+
+def extremes(x, y):
+    mask = x > 0
+    return x[np.argmax(x)] - y[1:].max(), mask, 1 - x, np.floor(y), y.T
+
+
+def test_rows_of_torch_on_arrays_are_text_too() -> None:
+    scripted = jl.script(extremes)
+    scripted(np.ones(2), np.ones((2, 2)))
+    source = assemble(scripted.optimized_graph).source
+    assert "k_" not in source
+    for text in ("r0[r3]", ".max()", "r0 > 0", "1 - r0", "np_floor(r1)", "r1.T"):
+        assert text in source
+
+
+def bent(x):
+    return np.tanh(x)
+
+
+def test_text_has_the_functions_of_exact_mode() -> None:
+    scripted = jl.script(bent)
+    x = np.linspace(-2, 2, 101)
+    scripted(x)
+    kernel = OPS.find("aten::tanh")
+    assert kernel is not None
+    found = assemble(scripted.optimized_graph, exact=True)(x)
+    np.testing.assert_array_equal(found, kernel_of(kernel, np, exact=True)(x))
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16, np.bool_])

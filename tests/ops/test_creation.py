@@ -39,6 +39,23 @@ def test_default_dtype_is_read_when_the_row_runs():
         dtypes.set_default_dtype(dtypes.float32)
 
 
+def test_rows_that_have_run_follow_the_default_dtype():
+    numbers = np.arange(1, 3)
+    rows = [
+        ("mul", numbers > 1, 0.5),
+        ("div", numbers, 2),
+        ("exp", numbers),
+        ("atan2", *[numbers] * 2),
+    ]
+    for default in (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.float32):
+        dtypes.set_default_dtype(default)
+        try:
+            for name, *args in rows:
+                assert [call(name, *args).dtype for _ in range(2)] == [default.numpy] * 2, name
+        finally:
+            dtypes.set_default_dtype(dtypes.float32)
+
+
 def test_arange():
     assert call("arange", 5, 0, -2).tolist() == [5, 3, 1]
     assert call("arange", 0.0, 1.0, 0.25).tolist() == [0, 0.25, 0.5, 0.75]

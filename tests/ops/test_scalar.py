@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from calling import call, is_a, outcome_of, resolve
 
+import jitlang as jl
 from jitlang import dtypes
 from jitlang.ir.opdef import OPS
 from jitlang.ops.rows import kernel_of
@@ -242,10 +243,14 @@ def test_numbers_of_tensors():
     assert call("Bool", array(0.0)) is False
     assert call("item", array(True)) is True
     assert type(call("item", array(1.5, dtypes.bfloat16.numpy))) is float
-    assert outcome_of(call, "Int", array([1, 2])) == (
+    assert outcome_of(call, "item", array([1, 2])) == (
         RuntimeError,
         "a Tensor with 2 elements cannot be converted to Scalar",
     )
+    for name, function in (("Int", int), ("Float", float)):
+        for value in ([1, 2], [], 2.5 + 0j, 1j, math.inf):
+            tensor = jl.tensor(value)
+            assert outcome_of(call, name, tensor.numpy()) == outcome_of(function, tensor)
     assert outcome_of(call, "Int", array(math.nan)) == outcome_of(int, math.nan)
     assert outcome_of(call, "Bool", array([1, 0]))[1] == (
         "Boolean value of Tensor with more than one value is ambiguous"

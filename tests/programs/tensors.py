@@ -124,6 +124,67 @@ def indexed_stores(x: Tensor, at: Tensor) -> Tensor:
 program(indexed_stores, (normal(3, 3), np.array([1])))
 
 
+def listed_positions(
+    x: Tensor, rows: List[int], columns: List[int]
+) -> Tuple[Tensor, Tensor, Tensor]:
+    picked = x[rows]
+    both = x[1, columns]
+    x[:, columns] += 10
+    x[rows] = 0.5
+    return picked, both, x
+
+
+program(
+    listed_positions,
+    (normal(3, 3), [2, 0], [1]),
+    (normal(3, 3), [], [1, 2]),
+    (normal(3, 3), [1], []),
+    fails=((normal(3, 3), [3], []), (np.array(1.0, dtype=np.float32), [0], [])),
+)
+
+
+def whole_dimensions(x: Tensor, i: int) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    x[..., :, :] += 1.0
+    return x[:, :], x[:, None, :], x[i, :], x[i][:]
+
+
+program(
+    whole_dimensions,
+    (normal(3, 2), 1),
+    (normal(2, 3, 2), 1),
+    fails=((normal(3), 1), (np.array(1.0, dtype=np.float32), 0)),
+)
+
+
+def parts_behind_masks(x: Tensor, mask: Tensor, columns: Tensor) -> List[Tensor]:
+    picked = [x[mask, 0], x[mask, 1:], x[mask, None], x[mask, columns]]
+    return [*picked, x[..., 0, mask], x[..., None, mask], x[..., mask]]
+
+
+program(
+    parts_behind_masks,
+    (normal(3, 3, 3, 3), normal(3, 3) > 0, np.array(1)),
+    (normal(3, 3, 3, 3), (normal(3, 3) > 0).astype(np.uint8), np.array(2)),
+    (normal(4, 2, 4), np.array([True, False, False, True]), np.array([1, 0])),
+    (normal(4, 2, 4), np.array([True, False, False, True]), np.array([False, True])),
+    fails=((normal(2, 2), normal(2, 2) > 0, np.array(0)),),
+)
+
+
+def stores_behind_masks(x: Tensor, mask: Tensor) -> Tensor:
+    x[mask, -1] = 5.0
+    x[..., mask] *= 2.0
+    return x
+
+
+program(
+    stores_behind_masks,
+    (normal(3, 3, 3, 3), normal(3, 3) > 0),
+    (normal(4, 2, 4), np.array([True, False, False, True])),
+    fails=((normal(2, 2), normal(2, 2) > 0),),
+)
+
+
 def views_share_memory(x: Tensor) -> Tuple[Tensor, Tensor]:
     row = x[0]
     column = x[:, 1]

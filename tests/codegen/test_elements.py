@@ -1,0 +1,431 @@
+"""Loops over the elements of arrays, as one writes them for a compiler of loops: they run as native
+code, for fixed sizes and for those that vary, and nobody can tell but by the time.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitlang as jl
+
+RANDOM = np.random.default_rng(5)
+Arguments = Callable[[int, int], tuple[Any, ...]]
+
+
+def normal(*shape: int) -> Any:
+    return RANDOM.normal(size=shape)
+
+
+def small(*shape: int) -> Any:
+    return RANDOM.integers(0, 9, shape)
+
+
+def zeros(*shape: int) -> Any:
+    return np.zeros(shape)
+
+
+def counts(*shape: int) -> Any:
+    return np.zeros(shape, np.int64)
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+
+def total(x):
+    t = 0.0
+    for i in range(len(x)):
+        t += x[i]
+    return t
+
+
+def total_of_items(x):
+    t = 0
+    for v in x:
+        t += v * v
+    return t
+
+
+def variance(x):
+    n = x.shape[0]
+    m = 0.0
+    for i in range(n):
+        m += x[i]
+    m /= n
+    v = 0.0
+    for i in range(n):
+        d = x[i] - m
+        v += d * d
+    return v / n
+
+
+def smooth(x, out):
+    last = 0.0
+    for i in range(x.shape[0]):
+        last = 0.9 * last + 0.1 * x[i]
+        out[i] = last
+    return out
+
+
+def product(a, b, c):
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            s = 0.0
+            for k in range(a.shape[1]):
+                s += a[i, k] * b[k, j]
+            c[i, j] = s
+    return c
+
+
+def cholesky(a, l):
+    for i in range(a.shape[0]):
+        for j in range(i + 1):
+            s = 0.0
+            for k in range(j):
+                s += l[i, k] * l[j, k]
+            if i == j:
+                l[i, j] = math.sqrt(a[i, i] - s)
+            else:
+                l[i, j] = (a[i, j] - s) / l[j, j]
+    return l
+
+
+def edits(a, b, d):
+    n, m = len(a), len(b)
+    for i in range(n + 1):
+        d[i, 0] = i
+    for j in range(m + 1):
+        d[0, j] = j
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            cost = 0 if a[i - 1] == b[j - 1] else 1
+            d[i, j] = min(d[i - 1, j] + 1, d[i, j - 1] + 1, d[i - 1, j - 1] + cost)
+    return d[n, m]
+
+
+def bubbles(x):
+    for i in range(len(x)):
+        for j in range(len(x) - i - 1):
+            if x[j] > x[j + 1]:
+                x[j], x[j + 1] = x[j + 1], x[j]
+    return x
+
+
+def histogram(n, h):
+    for i in range(n.shape[0]):
+        h[n[i]] += 1
+    return h
+
+
+def bins(x, h):
+    for i in range(x.shape[0]):
+        k = int((x[i] + 4) * 1.25)
+        if 0 <= k < 10:
+            h[k] += 1
+    return h
+
+
+def largest(x):
+    best = 0
+    for i in range(len(x)):
+        if x[i] > x[best]:
+            best = i
+    return best
+
+
+def best_above_zero(x):
+    best = 0.0
+    for i in range(len(x)):
+        if x[i] > best:
+            best = x[i]
+    return best
+
+
+def multiples(n):
+    found = 0
+    for i in range(len(n)):
+        if n[i] % 3 == 0 and n[i] // 2 != 1:
+            found += 1
+    return found
+
+
+def hash_of(n):
+    h = 7
+    for i in range(len(n)):
+        h = (h * 31 + n[i]) % 10007
+    return h
+
+
+def knapsack(weights, values, best):
+    for i in range(len(weights)):
+        for c in range(len(best) - 1, weights[i] - 1, -1):
+            best[c] = max(best[c], best[c - weights[i]] + values[i])
+    return best
+
+
+def relax(u):
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1])
+    return u
+
+
+def clipped(x, out):
+    for i in range(len(x)):
+        out[i] = max(0, x[i]) + min(x[i], 1.0) + max(0.0, x[i], 0.5)
+    return out
+
+
+def pairs(x):
+    t = 0.0
+    for i in range(len(x)):
+        for j in range(i):
+            t += x[i] * x[j]
+    return t
+
+
+def areas(p):
+    t = 0.0
+    for row in p:
+        t += row[0] * row[1]
+    return t
+
+
+def horner(c, x):
+    r = 0.0
+    for i in range(len(c)):
+        r = r * x + c[i]
+    return r
+
+
+def until(x, limit):
+    i = 0
+    t = x[0]
+    while i < len(x) and t < limit:
+        t = t + abs(x[i])
+        i += 1
+    return t, i
+
+
+def life(g, out):
+    n, m = g.shape
+    for i in range(n):
+        for j in range(m):
+            c = 0
+            for di in range(-1, 2):
+                for dj in range(-1, 2):
+                    if di != 0 or dj != 0:
+                        c += g[(i + di) % n, (j + dj) % m]
+            if g[i, j] == 1 and (c == 2 or c == 3):
+                out[i, j] = 1
+            elif g[i, j] == 0 and c == 3:
+                out[i, j] = 1
+            else:
+                out[i, j] = 0
+    return out
+
+
+def chase(n):
+    k = 0
+    steps = 0
+    while steps < len(n):
+        k = int(n[k]) % len(n)
+        steps += 1
+    return k
+
+
+def into_single(x, out):
+    for i in range(len(x)):
+        out[i] = x[i] * 2
+    return out
+
+
+PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
+    (total, lambda n, m: (normal(n),)),
+    (total, lambda n, m: (normal(n).astype(np.float32),)),
+    (total_of_items, lambda n, m: (normal(n),)),
+    (total_of_items, lambda n, m: (small(n).astype(np.int32),)),
+    (variance, lambda n, m: (normal(n),)),
+    (smooth, lambda n, m: (normal(n), zeros(n))),
+    (product, lambda n, m: (normal(n, m), normal(m, 3), zeros(n, 3))),
+    (cholesky, lambda n, m: (np.eye(n) * n + np.ones((n, n)), zeros(n, n))),
+    (edits, lambda n, m: (small(n), small(m), counts(n + 1, m + 1))),
+    (bubbles, lambda n, m: (normal(n),)),
+    (histogram, lambda n, m: (small(n), counts(10))),
+    (bins, lambda n, m: (normal(n), zeros(10))),
+    (largest, lambda n, m: (normal(n),)),
+    (best_above_zero, lambda n, m: (normal(n) + 1,)),
+    (multiples, lambda n, m: (small(n),)),
+    (hash_of, lambda n, m: (small(n),)),
+    (knapsack, lambda n, m: (small(n) + 1, small(n), counts(m))),
+    (relax, lambda n, m: (normal(n, m),)),
+    (clipped, lambda n, m: (normal(n), zeros(n))),
+    (pairs, lambda n, m: (normal(n),)),
+    (areas, lambda n, m: (normal(n, 2),)),
+    (horner, lambda n, m: (normal(n), 0.3)),
+    (until, lambda n, m: (normal(n), 3.0)),
+    (life, lambda n, m: (RANDOM.integers(0, 2, (n, m)), counts(n, m))),
+    (chase, lambda n, m: (small(n),)),
+    (into_single, lambda n, m: (normal(n), np.zeros(n, np.float32))),
+]
+NAMES = [f"{function.__name__}-{number}" for number, (function, _) in enumerate(PROGRAMS)]
+
+
+def same(one: Any, another: Any) -> bool:
+    """Whether two results are of one kind and equal to the bit."""
+    if isinstance(one, tuple):
+        return len(one) == len(another) and all(map(same, one, another))
+    return type(one) is type(another) and np.asarray(one).tobytes() == np.asarray(another).tobytes()
+
+
+def agree(scripted: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Script and function give the same and leave the same in their arguments, errors included."""
+    given = copy.deepcopy(arguments)
+    try:
+        wanted = function(*arguments)
+    except Exception as error:
+        with pytest.raises(type(error)) as raised:
+            scripted(*given)
+        assert str(raised.value) == str(error)
+    else:
+        got = scripted(*given)
+        assert same(got, wanted), (got, wanted)
+    assert all(map(same, given, arguments))
+
+
+
+# Tests --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("function", "arguments"), PROGRAMS, ids=NAMES)
+def test_fixed_sizes(function, arguments):
+    """One size: a static version without Python in it."""
+    scripted = jl.script(function)
+    for _ in range(6):
+        agree(scripted, function, arguments(9, 7))
+    assert "static version" in str(scripted.explain())
+    assert "in Python: 0" in str(scripted.explain())
+    assert "not specialized" not in str(scripted.explain())
+
+
+@pytest.mark.parametrize(("function", "arguments"), PROGRAMS, ids=NAMES)
+def test_sizes_that_vary(function, arguments):
+    """Other sizes in every call, none and one among them: what does not fit is answered too."""
+    scripted = jl.script(function)
+    for n, m in [(5, 4), (6, 9), (7, 3), (8, 2), (4, 7), (11, 5), (3, 3), (12, 6)] * 3:
+        agree(scripted, function, arguments(n, m))
+    assert "one function for other sizes: none" not in str(scripted.explain())
+    for n, m in [(1, 1), (2, 1), (0, 0), (0, 3), (20, 20)]:
+        agree(scripted, function, arguments(n, m))
+
+
+def test_numbers_that_stay_numbers():
+    """What no trip made a scalar is the number that it was."""
+    for function in (total, best_above_zero, pairs):
+        scripted = jl.script(function)
+        for x in (normal(5), normal(5), normal(5), -abs(normal(5)), zeros(5), normal(5)):
+            agree(scripted, function, (x,))
+    scripted = jl.script(total)
+    for n in (3, 4, 5, 6, 7, 8, 0, 9, 0):
+        agree(scripted, total, (normal(n),))
+
+
+def test_indices_out_of_range():
+    """They raise NumPy's error; what was written before is written."""
+
+    def fill(x, out, k: int):
+        for i in range(len(x) + k):
+            out[i] = x[i] + 1
+        return out
+
+    def pick(x, i: int, j: int):
+        return x[i, j] + 1
+
+    scripted, picker = jl.script(fill), jl.script(pick)
+    for k in (0, 0, 0, 0, 2, 0, 1):
+        agree(scripted, fill, (normal(4), zeros(4), k))
+        agree(scripted, fill, (normal(6), zeros(4), k - 2))
+    for n in (3, 4, 5, 6, 7, 8):
+        agree(scripted, fill, (normal(n), zeros(n), 1))
+    for i, j in [(0, 0), (1, 1), (-1, -2), (2, -3), (3, 0), (0, 3), (-4, 0), (0, -4), (2**40, 0)]:
+        agree(picker, pick, (normal(3, 3), i, j))
+
+
+def test_an_index_error_shows_the_line():
+    def last(x, i: int):
+        return x[i] * 2
+
+    scripted = jl.script(last)
+    for _ in range(4):
+        scripted(normal(3), 1)
+    with pytest.raises(IndexError) as raised:
+        scripted(normal(3), 7)
+    assert any("return x[i] * 2" in note for note in raised.value.__notes__)
+
+
+def test_elements_are_values():
+    """An element that was read stays what it was when the array changes."""
+
+    def swap(x):
+        a, b = x[0], x[1]
+        x[0] = b
+        x[1] = a
+        x[2] += a
+        return a, b
+
+    scripted = jl.script(swap)
+    for _ in range(5):
+        agree(scripted, swap, (normal(3),))
+
+
+def test_views_are_views():
+    """A row at a computed index shows what is written to it."""
+
+    def rows(x, i: int):
+        row = x[i]
+        x[i, 0] = 7.0
+        return row[0] + row[1]
+
+    scripted = jl.script(rows)
+    for i in (0, 1, 2, -1, 0):
+        agree(scripted, rows, (normal(3, 2), i))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "bool", "float32"])
+def test_dtypes(dtype):
+    def walk(x, out):
+        for i in range(len(x)):
+            if x[i]:
+                out[i] = x[i]
+            else:
+                out[i] = 1
+        return out
+
+    scripted = jl.script(walk)
+    for _ in range(5):
+        x = small(6).astype(dtype)
+        agree(scripted, walk, (x, np.zeros(6, dtype)))
+        agree(scripted, walk, (x[::-1], np.zeros(12, dtype)[::2]))
+
+
+def test_read_only_and_shared_memory():
+    def shift(x, out):
+        for i in range(len(x)):
+            out[i] = x[i]
+        return out
+
+    scripted = jl.script(shift)
+    for _ in range(5):
+        agree(scripted, shift, (normal(5), zeros(5)))
+    frozen = zeros(5)
+    frozen.flags.writeable = False
+    for function in (shift, scripted):
+        with pytest.raises(ValueError, match="assignment destination is read-only"):
+            function(normal(5), frozen)
+    x, y = np.arange(6.0), np.arange(6.0)
+    assert scripted(x[:5], x[1:]).tolist() == shift(y[:5], y[1:]).tolist()
