@@ -26,6 +26,7 @@ from ..ops.arrays import KEY_WIDTHS, subscripted
 from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..passes.alias import AliasAnalysis
+from ..passes.settle_calls import THREADED_DOT
 from ..tensor import Tensor
 from .actions import (
     DICT,
@@ -94,6 +95,8 @@ FILLED = frozenset((
 """Those whose elements are all the same."""
 UNSET = frozenset(("aten::empty", "aten::empty_like", "aten::new_empty"))
 """Those whose elements are whatever memory holds."""
+MAX_KNOWN_BYTES = 1 << 17
+"""Arrays of that size, such as ranges, are computed in less time than they are read from memory."""
 BY_NUMPY = frozenset(("jit::numpy", "jit::numpy_method", "jit::array_item", "jit::array_item.two"))
 """Rows that NumPy itself computes."""
 
@@ -252,6 +255,10 @@ class Planner:
     def creation(self, node: Node) -> Action:
         """A tensor whose elements are known now. It is never written, so it can be shared."""
         made = self.called(node)
+        assert node.op is not None
+        is_large = made.nbytes > MAX_KNOWN_BYTES
+        if is_large and ty.is_array(node.output.type) and node.op.name not in FILLED | UNSET:
+            raise Unsupported(f"{node.kind} of {made.size} elements, made sooner than read")
         if not form_of(made).is_dense:
             made = np.ascontiguousarray(made).reshape(made.shape)
         self.known_array(node.output, made)
@@ -584,6 +591,8 @@ class Planner:
         if factors is None or not takes(node.op.full_name, a, b):
             raise Unsupported(_no_form(node))
         form = contiguous(factors.dtype, factors.shape)
+        if form.size == 1 and a.size > THREADED_DOT and ty.is_array(node.output.type):
+            raise Unsupported(f"a product of vectors that BLAS has threads for ({node.span})")
         self.define(node.output, form)
         part = None
         if bias is not None:

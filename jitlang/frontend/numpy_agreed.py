@@ -289,15 +289,13 @@ def _of_reduced_rank(made: Value, x: Value, axis: Value | None, keepdims: Value 
 
 
 def _norm(e: Emitter, x: Value, keywords: Keywords) -> Value | None:
-    """The square root of a sum of squares: of all elements, or along one axis."""
+    """The square root of a sum of squares along one axis."""
     axis, keepdims = keywords.get("axis"), keywords.get("keepdims")
     if not surface.is_float(x.type) or keywords.keys() - {"axis", "keepdims"}:
         return None
-    if axis is None and keepdims is not None:
+    if axis is None or axis.type is not ty.INT:
         return None
-    if axis is None:
-        return _of_reduced_rank(e.builder.op("aten::linalg_vector_norm", x), x, None, None)
-    if axis.type is not ty.INT or (keepdims is not None and keepdims.type is not ty.BOOL):
+    if keepdims is not None and keepdims.type is not ty.BOOL:
         return None
     kept = {} if keepdims is None else {"keepdim": keepdims}
     made = e.builder.op("aten::linalg_vector_norm", x, dim=axis, **kept)

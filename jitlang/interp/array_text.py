@@ -19,6 +19,7 @@ from ..dtypes import DType
 from ..ir import types as ty
 from ..ir.graph import Node, Value
 from ..ir.opdef import OpDef
+from ..ops.arrays import IN_PLACE
 from ..ops.kernels import CORRECTLY_ROUNDED
 from ..ops.numpy_types import rank_of
 from ..ops.rows import kernel_of
@@ -113,6 +114,27 @@ def _pointwise(node: Node, op: OpDef, texts: Sequence[str], name: Namer) -> str 
         return None
     function = name(identifier(f"np_{ufunc}"), ArrayFunction(op, ufunc), ("array", op))
     return f"{function}({', '.join(given)})"
+
+
+def is_temporary(node: Node) -> bool:
+    """Whether the first operand of a row that is an operator may hold its result: an array that
+    NumPy has just made, which nobody else reads, of the result's dtype, beside a number. NumPy
+    does so by itself where it computes an expression that is not taken apart.
+    """
+    first, *others = node.inputs
+    made = first.node
+    is_fresh = made.kind == "jit::numpy" and made.inputs[0].constant() in _FRESH
+    return (
+        is_fresh
+        and len(first.uses) == 1
+        and bool(rank_of(first.type))
+        and _dtype_of(first) is _dtype_of(node.output) is not None
+        and all(value.type in _NUMBERS for value in others)
+    )
+
+
+_FRESH = frozenset(("arange", "linspace", "cumsum", "cumprod", "sort", "argsort", "bincount"))
+"""Functions whose results share memory with nothing."""
 
 
 def _has_sure_dtype(operands: Sequence[Value], result: Value) -> bool:
@@ -253,6 +275,15 @@ def _named_dtype(value: Value, name: Namer) -> str | None:
     return name(f"dtype_{dtype.name}", dtype.numpy, ("dtype", dtype)) if known else None
 
 
+def _in_place(function: Any) -> Writer:
+    """`a += b` as an expression, for scalars of NumPy's give another."""
+
+    def write(node: Node, texts: Sequence[str], name: Namer) -> str | None:
+        return f"{name(function.__name__, function, function)}({', '.join(texts)})"
+
+    return write
+
+
 def _joined(path: str) -> Writer:
     return lambda node, texts, name: f"{_function(path, name)}({', '.join(texts)})"
 
@@ -294,6 +325,7 @@ _WRITERS: dict[str, Writer] = {
     "aten::to.dtype": _cast,
     "aten::copy_": _copied,
     "aten::scalar_tensor": _scalar,
+    **{f"jit::array_i{name}": _in_place(function) for name, function in IN_PLACE.items()},
     "aten::stack": _joined("stack"),
     "aten::cat": _joined("concatenate"),
 }

@@ -43,7 +43,7 @@ from .linearize import Instruction, linearize
 from .numpy_text import NumpyFunction
 from .profile import FlowCounts
 from .representation import holds_tensor
-from .text import Emitted, Kernel
+from .text import Emitted, Kernel, PlainRows
 
 _GUARDED = """
 try:
@@ -54,7 +54,7 @@ except Exception as error:
         raise raised from None
     raise
 """
-_BOUND = (Kernel, NumpyFunction, ArrayFunction)
+_BOUND = (Kernel, NumpyFunction, ArrayFunction, PlainRows)
 """Names of the text that stand for a function of the array namespace."""
 _numbers = count(1)
 

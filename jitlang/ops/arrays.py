@@ -43,7 +43,7 @@ BINARY = {
     "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
 }  # fmt: skip
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_IN_PLACE = {
+IN_PLACE = {
     "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
     "floor_divide": operator.ifloordiv, "remainder": operator.imod, "pow": operator.ipow,
     "matmul": operator.imatmul, "and": operator.iand, "or": operator.ior, "xor": operator.ixor,
@@ -119,7 +119,7 @@ def _writing(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda xp, a, b: function(a, b)
 
 
-for _name, _operator in _IN_PLACE.items():
+for _name, _operator in IN_PLACE.items():
     op(
         f"jit::array_i{_name}(Any(a!) self, Any other) -> Any(a)",
         impl=_writing(_operator),

@@ -183,6 +183,12 @@ def _total(types: Sequence[Type]) -> Type | None:
     return array_type(dtypes.float64, 0) if is_float64 and len(types) == 1 else None
 
 
+def _norm(types: Sequence[Type]) -> Type | None:
+    """A number of an array of floats."""
+    own = _floating(types[0]) if _own(types[0]) is not None else None
+    return array_type(own, 0) if own is not None and len(types) == 1 else None
+
+
 def _cumulative(types: Sequence[Type]) -> Type | None:
     """Floats along an axis, or along all elements."""
     own = _floating(types[0])
@@ -271,7 +277,8 @@ _RULES: Mapping[str, _Rule] = {
         "var", "std", "sum", "mean", "prod", "max", "min", "amax", "amin", "ptp", "nansum",
         "nanmean", "nanmax", "nanmin", "nanstd", "nanvar", "nanprod",
     ), _reduction),
-    **dict.fromkeys(("median", "nanmedian", "linalg.norm"), _total),
+    **dict.fromkeys(("median", "nanmedian"), _total),
+    "linalg.norm": _norm,
     **dict.fromkeys(("cumsum", "cumprod", "nancumsum"), _cumulative),
     **dict.fromkeys(("argmax", "argmin"), _place),
     **dict.fromkeys(("argsort", "digitize"), _places),
@@ -326,6 +333,8 @@ def function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         return RESULTS[name]
     if name in _CREATES and len(types) > 2:
         return _created_type(name, keywords, types, constants)
+    if name == "full_like" and len(types) == 4 and not keywords and types[3] in FILLS:
+        return _copy(types[2:]) or ty.ARRAY
     if name in _JOINS and len(types) > 2:
         return array_type(_common_dtype(types[2]))
     return _by_rule(name, keywords, types[2:])

@@ -28,7 +28,7 @@ REFINE: tuple[str, ...] = (
     # Lists dissolve where sizes are known and nobody writes to their items. What was stacked from
     # one has known sizes then, and a loop over its length a known trip count, for which the next
     # round waits.
-    "creations",
+    "calls",
     "sizes",
     # Composites ask for what is known of their operands; some write, which is functionalised.
     "composites",

@@ -1,4 +1,4 @@
-"""Lets arrays that NumPy makes of sizes and numbers come from rows that native code knows.
+"""Lets calls of NumPy's functions be rows that native code knows: what creates arrays, and norms.
 
     graph(%n : int):                                 graph(%n : int):
       %f : str = prim::Constant[value="zeros"]()       %none : NoneType = prim::Constant()
@@ -9,12 +9,14 @@
 
 The interpreter is quickest with NumPy's own functions. Native code has to know sizes and dtypes,
 which the type rules of torch's rows tell. A call stays where they would not give what NumPy gives,
-its exceptions apart: native code leaves a row that raises to the interpreter.
+its exceptions apart: native code leaves a row that raises to the interpreter. So does one of an array
+so large that BLAS has its threads compute it.
 """  # noqa: E501
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 
 from .. import dtypes
 from ..dtypes import Category, DType
@@ -25,12 +27,14 @@ from ..ir.types import TensorType
 from ..ops.numpy_types import FILLS, array_type, rank_of
 
 _CALL = "jit::numpy"
+THREADED_DOT = 10_000
+"""Elements above which OpenBLAS multiplies vectors by several threads."""
 _WIDE = (dtypes.int64, dtypes.float32, dtypes.float64)
 """Dtypes that hold every number of their category."""
 
 
-def settle_creations(graph: Graph) -> bool:
-    """Replace calls that create arrays; returns whether there were any."""
+def settle_calls(graph: Graph) -> bool:
+    """Replace calls of which a row gives the same; returns whether there were any."""
     builder, changed = Builder(graph), False
     for node in list(graph.walk()):
         write = _WRITERS.get(node.inputs[0].constant()) if node.kind == _CALL else None
@@ -165,6 +169,26 @@ def _eye(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Valu
     return _made(builder, "aten::eye", dtype or dtypes.float64, 2, *values)
 
 
+# Norms --------------------------------------------------------------------------------------------
+
+
+def _norm(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Value | None:
+    """`linalg.norm(x)`, of as many elements as one thread computes it of."""
+    (x, *others), type_ = values, values[0].type
+    if others or dtype is not None or not isinstance(type_, TensorType):
+        return None
+    sizes = type_.sizes if ty.is_array(type_) else None
+    if not sizes:
+        return None
+    if type_.dtype not in (dtypes.float32, dtypes.float64) or None in sizes:
+        return None
+    if prod(size for size in sizes if size is not None) > THREADED_DOT:
+        return None
+    made = builder.op("aten::linalg_vector_norm", x)
+    made.type = array_type(type_.dtype, 0)
+    return made
+
+
 _WRITERS: Mapping[str, Callable[..., Value | None]] = {
     "zeros": _of_shape("aten::zeros"),
     "ones": _of_shape("aten::ones"),
@@ -177,4 +201,5 @@ _WRITERS: Mapping[str, Callable[..., Value | None]] = {
     "arange": _range,
     "eye": _eye,
     "identity": _eye,
+    "linalg.norm": _norm,
 }
