@@ -6,6 +6,7 @@ that itself, `np_sort(r0, axis=r1)`, where the row's kernel would look it up in 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -72,6 +73,15 @@ def _function(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     return f"{function}({_arguments(keywords, texts[2:])})"
 
 
+def _builtin(node: Node, texts: Sequence[str], name: Namer) -> str | None:
+    """A function of Python's own on arrays and their elements, such as `min`."""
+    called, keywords = node.inputs[0].constant(), node.inputs[1].constant()
+    if called is None or keywords is None:
+        return None
+    function = name(f"py_{called}", getattr(builtins, called), ("builtin", called))
+    return f"{function}({_arguments(keywords, texts[2:])})"
+
+
 def _method(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     method, keywords = node.inputs[1].constant(), node.inputs[2].constant()
     if method is None or keywords is None:
@@ -131,6 +141,7 @@ def operand_text(text: str) -> str:
 
 _WRITERS: dict[str, Callable[[Node, Sequence[str], Namer], str | None]] = {
     "jit::numpy": _function,
+    "jit::dynamic_builtin": _builtin,
     "jit::numpy_method": _method,
     "jit::numpy_update": _method,
     "jit::numpy_attribute": _attribute,
