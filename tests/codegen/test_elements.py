@@ -157,7 +157,7 @@ def multiples(n):
 def hash_of(n):
     h = 7
     for i in range(len(n)):
-        h = (h * 31 + n[i]) % 10007
+        h = (h * 31 + n[i]) % 1000000007
     return h
 
 
