@@ -330,7 +330,9 @@ class Planner:
     def pointed(
         self, node: Node, array: Value, letters: str | None, parts: Sequence[Value]
     ) -> Shown:
-        """What an array shows at a subscript of numbers, which may be computed, and slices."""
+        """What an array shows at a subscript of numbers, which may be computed, and slices. A
+        number that is out of range is looked at when the code runs, as one that is computed.
+        """
         form = self.form(array)
         if letters is None or any(part.type not in (ty.INT, ty.NONE) for part in parts):
             raise Unsupported(_no_form(node))
@@ -341,7 +343,7 @@ class Planner:
             if letter == "e":
                 axis += len(form.shape) - letters.count("i") - letters.count("s")
                 continue
-            if letter == "i" and not values[0].is_constant and axis < len(form.shape):
+            if letter == "i" and axis < len(form.shape) and not _is_within(values[0], form, axis):
                 indices.append(Index(axis, form.strides[axis], form.shape[axis], values[0]))
                 known.append(0)
             elif not all(value.is_constant for value in values):
@@ -349,12 +351,13 @@ class Planner:
             else:
                 known += [value.constant() for value in values]
             axis += letter in "is"
+        sample = _with_elements(self.samples[array], [index.axis for index in indices])
         try:
-            shown = subscripted(self.samples[array], letters, known)
+            shown = subscripted(sample, letters, known)
         except IndexError as error:
             raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
         seen = Form(form.dtype, shown.shape, shown.strides)
-        return Shown(seen, distance(self.samples[array], shown), tuple(indices))
+        return Shown(seen, distance(sample, shown), tuple(indices))
 
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
@@ -366,9 +369,10 @@ class Planner:
     def clone(self, node: Node) -> Action:
         source = node.inputs[0]
         self.define(node.output, form_of(self.called(node)))
-        if source.node.op is not None and source.node.op.name in UNSET:
+        made = source.node.op.name if source.node.op is not None else ""
+        if made in UNSET:
             return Allocate(node.output)
-        if source.node.op is not None and source.node.op.name in FILLED:
+        if made in FILLED:
             return Fill(node.output, self.called(source.node).reshape(-1)[:1].tobytes())
         return self.copied(node.output, source)
 
@@ -630,6 +634,18 @@ def _loop_around(node: Node, value: Value) -> Node | None:
         )
     ]
     return fixed[-1] if fixed else None
+
+
+def _is_within(index: Value, form: Form, axis: int) -> bool:
+    """Whether an index is known, and in range."""
+    size = form.shape[axis]
+    return index.is_constant and -size <= index.constant() < size
+
+
+def _with_elements(sample: Any, axes: Sequence[int]) -> Any:
+    """An array that lies as a sample does, with elements along some axes that may be empty."""
+    shape = [max(n, 1) if axis in axes else n for axis, n in enumerate(sample.shape)]
+    return np.lib.stride_tricks.as_strided(sample, shape, sample.strides)
 
 
 def is_view(node: Node) -> bool:

@@ -390,6 +390,8 @@ class TensorEmitter(HostEmitter):
         """A number as an element of a dtype that holds it."""
         if not dtype.is_floating_point:
             kind = ll.IntType(8 * dtype.itemsize)
+            if number.type.width > kind.width:
+                return self.b.trunc(number, kind)
             return number if number.type == kind else self.b.zext(number, kind)
         if number.type != DOUBLE:
             number = (self.b.uitofp if number.type == I1 else self.b.sitofp)(number, DOUBLE)

@@ -28,6 +28,7 @@ from ..passes.propagate_constants import computed, materialize
 from .actions import (
     LIST,
     Action,
+    Allocate,
     Fill,
     Index,
     Length,
@@ -44,7 +45,7 @@ from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
 from .guards import VaryingGuard
 from .launch import Call, Launch, Place
-from .planner import FILLED, Planner, UnsupportedGroup, settled
+from .planner import FILLED, UNSET, Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
 from .sizes import ENDLESS, first_example, numbers_in, second_example
@@ -213,12 +214,14 @@ class ExamplePlanner(Planner):
         return action
 
     def creation(self, node: Node) -> Action:
-        """What is filled with one number can have any size."""
+        """What is filled with one number, or not at all, can have any size."""
         assert node.op is not None
-        if node.op.name not in FILLED:
+        if node.op.name not in FILLED | UNSET:
             return super().creation(node)
         form = form_of(self.called(node))
         self.define(node.output, contiguous(form.dtype, form.shape))
+        if node.op.name in UNSET:
+            return Allocate(node.output)
         return Fill(node.output, self.called(node).reshape(-1)[:1].tobytes())
 
     def call(self, node: Node) -> Action:
@@ -316,6 +319,8 @@ def _agree(plan: Plan, found: Plan, sizes: Sequence[int]) -> bool:
 def _is_same(action: Action, found: Action) -> bool:
     """Whether two actions do the same; what lies between elements is nothing where there is one."""
     if isinstance(action, Select | Pick) and isinstance(found, Select | Pick):
+        if len(action.indices) != len(found.indices):
+            return False
         pairs = zip(action.indices, found.indices, strict=True)
         steps = [other if other.count == 1 == index.count else index for index, other in pairs]
         return replace(action, indices=tuple(steps)) == found

@@ -114,9 +114,16 @@ def check_number(number: Value, dtype: DType, node: Node) -> None:
     """Refuse numbers that would be converted in a way that can fail."""
     kind = _KINDS.get(number.type)
     is_wide = dtype is dtypes.int64 or dtype.category is not dtypes.Category.INTEGRAL
-    fits = kind is not None and kind <= dtype.category and is_wide and dtype.itemsize != 2
+    is_sure = is_wide or kind is dtypes.Category.BOOL or _is_within(number, dtype)
+    fits = kind is not None and kind <= dtype.category and is_sure and dtype.itemsize != 2
     if not fits or dtype.is_complex:
         raise Unsupported(f"{node.kind} of a {number.type} into {dtype.name} ({node.span})")
+
+
+def _is_within(number: Value, dtype: DType) -> bool:
+    """Whether an int is known, and one of an integral dtype."""
+    limits = dtypes.iinfo(dtype)
+    return number.is_constant and limits.min <= number.constant() <= limits.max
 
 
 def _refuse_repeated(form: Form, node: Node) -> None:

@@ -82,9 +82,12 @@ def _result_dtype(name: str, types: Sequence[Type]) -> DType | None:
     if None in operands or name in ("lshift", "rshift"):
         return None
     found = dtypes.numpy_result_type(*(o for o in operands if o is not None))
-    return found if found.category >= dtypes.Category.FLOATING else None
+    is_known = name in _OF_INTEGERS and found.category is dtypes.Category.INTEGRAL
+    return found if is_known or found.category >= dtypes.Category.FLOATING else None
 
 
+_OF_INTEGERS = frozenset(("add", "sub", "mul", "floor_divide", "remainder"))
+"""Operators that give integers for integers, of the dtype that both have in common."""
 _SCALAR_CLASSES: dict[Type, type] = {
     ty.BOOL: bool,
     ty.INT: int,
@@ -107,12 +110,25 @@ scalar("jit::array_abs(Any a) -> Any", "abs(a)", infer=lambda types, constants: 
 scalar("jit::array_round(Any a, int n) -> Any", "round(a, n)", infer=_same_type)
 
 
-def _written_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    """An array stays what it is; a scalar is replaced, maybe by one of another dtype."""
-    if isinstance(types[0], ty.TensorType) and rank_of(types[0]):
-        return types[0]
-    any_array = any(isinstance(t, ty.TensorType) for t in types)
-    return ty.ARRAY if any_array else _union_type("div", types)
+def _written_type(name: str) -> Callable[[Sequence[Type], Sequence[Any]], Type]:
+    """An array stays what it is; a number or a scalar is replaced, maybe by one of another dtype,
+    which an array without dimensions would not take on.
+    """
+
+    def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+        first = types[0]
+        if isinstance(first, ty.TensorType) and rank_of(first):
+            return first
+        if not any(isinstance(t, ty.TensorType) for t in types):
+            return _union_type("div", types)
+        computed = _binary_type(name)(types, constants)
+        is_same = first in NUMBERS or (
+            isinstance(first, ty.TensorType) and isinstance(computed, ty.TensorType)
+            and first.dtype is computed.dtype and rank_of(computed) == 0
+        )  # fmt: skip
+        return computed if is_same else ty.ARRAY
+
+    return infer
 
 
 def _writing(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -123,7 +139,7 @@ for _name, _operator in IN_PLACE.items():
     op(
         f"jit::array_i{_name}(Any(a!) self, Any other) -> Any(a)",
         impl=_writing(_operator),
-        infer=_written_type,
+        infer=_written_type(_name),
         function=None,
         method=None,
     )

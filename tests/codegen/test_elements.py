@@ -245,6 +245,75 @@ def into_single(x, out):
     return out
 
 
+def prefix_sums(x):
+    out = np.empty_like(x)
+    s = x[0]
+    out[0] = s
+    for i in range(1, len(x)):
+        s += x[i]
+        out[i] = s
+    return out
+
+
+def subsequence(a, b):
+    d = np.zeros((len(a) + 1, len(b) + 1), dtype=np.int64)
+    for i in range(len(a)):
+        for j in range(len(b)):
+            if a[i] == b[j]:
+                d[i + 1, j + 1] = d[i, j] + 1
+            else:
+                d[i + 1, j + 1] = max(d[i, j + 1], d[i + 1, j])
+    return d[len(a), len(b)]
+
+
+def solve(u, b):
+    n = len(b)
+    x = np.zeros(n)
+    for i in range(n - 1, -1, -1):
+        s = b[i]
+        for j in range(i + 1, n):
+            s -= u[i, j] * x[j]
+        x[i] = s / u[i, i]
+    return x
+
+
+def mask(x, limit):
+    n, m = x.shape
+    out, found = np.zeros((n, m), np.uint8), 0
+    for i in range(n):
+        for j in range(m):
+            if x[i, j] > limit:
+                out[i, j] = 255
+                found += 1
+    return out, found
+
+
+def warped(x, y):
+    n, m = len(x), len(y)
+    d = np.full((n + 1, m + 1), np.inf)
+    d[0, 0] = 0.0
+    for i in range(n):
+        for j in range(m):
+            before = min(d[i, j + 1], d[i + 1, j], d[i, j])
+            d[i + 1, j + 1] = abs(x[i] - y[j]) + before
+    return d
+
+
+def groups(edges):
+    parent = np.arange(9)
+    found = 9
+    for e in range(len(edges)):
+        a, b = edges[e, 0], edges[e, 1]
+        while parent[a] != a:
+            a = parent[a]
+        while parent[b] != b:
+            b = parent[b]
+        if a != b:
+            parent[a] = b
+            found -= 1
+    return found
+
+
 PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (total, lambda n, m: (normal(n),)),
     (total, lambda n, m: (normal(n).astype(np.float32),)),
@@ -272,6 +341,13 @@ PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (life, lambda n, m: (RANDOM.integers(0, 2, (n, m)), counts(n, m))),
     (chase, lambda n, m: (small(n),)),
     (into_single, lambda n, m: (normal(n), np.zeros(n, np.float32))),
+    (prefix_sums, lambda n, m: (normal(n),)),
+    (prefix_sums, lambda n, m: (small(n).astype(np.uint8),)),
+    (subsequence, lambda n, m: (small(n), small(m))),
+    (solve, lambda n, m: (np.eye(n) + np.ones((n, n)), normal(n))),
+    (mask, lambda n, m: (normal(n, m), 0.2)),
+    (warped, lambda n, m: (normal(n), normal(m))),
+    (groups, lambda n, m: (small(n, 2),)),
 ]
 NAMES = [f"{function.__name__}-{number}" for number, (function, _) in enumerate(PROGRAMS)]
 
@@ -356,6 +432,23 @@ def test_indices_out_of_range():
         agree(picker, pick, (normal(3, 3), i, j))
 
 
+def test_indices_that_are_known_to_be_out_of_range():
+    """They raise when they are reached; arrays without elements are no reason to give up."""
+
+    def first(x, out, k: int):
+        out[0] = 7
+        if k > 0:
+            out[k % 2] = x[4]
+        for i in range(len(x)):
+            out[0] += x[i]
+        return out
+
+    scripted = jl.script(first)
+    for n, k in [(0, 0), (0, 0), (0, 0), (0, 1), (3, 0), (3, 0), (3, 0), (3, 1), (5, 1)] * 2:
+        agree(scripted, first, (normal(n), zeros(2), k))
+    assert "not specialized" not in str(scripted.explain())
+
+
 def test_an_index_error_shows_the_line():
     def last(x, i: int):
         return x[i] * 2
@@ -411,6 +504,25 @@ def test_dtypes(dtype):
         x = small(6).astype(dtype)
         agree(scripted, walk, (x, np.zeros(6, dtype)))
         agree(scripted, walk, (x[::-1], np.zeros(12, dtype)[::2]))
+
+
+def test_integers_into_small_dtypes():
+    """Numbers that fit are stored, others are for NumPy to refuse."""
+
+    def marked(out, k: int):
+        out[0] = 100
+        out[1] = k
+        return out
+
+    def refused(out):
+        out[0] = 1
+        out[1] = 300
+        return out
+
+    for function, rest in ((marked, (-1,)), (refused, ())):
+        scripted = jl.script(function)
+        for dtype in (np.uint8, np.int8, np.int32, np.int64) * 4:
+            agree(scripted, function, (np.zeros(2, dtype), *rest))
 
 
 def test_read_only_and_shared_memory():
