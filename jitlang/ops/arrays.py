@@ -104,9 +104,15 @@ def _same_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     return type_ if isinstance(type_, ty.TensorType) else _union_type("div", types)
 
 
+def _absolute_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
+    """A complex number has a real one."""
+    dtype = types[0].dtype if isinstance(types[0], ty.TensorType) else None
+    return ty.ARRAY if dtype is None or dtype.is_complex else types[0]
+
+
 for _name, _symbol in {"neg": "-", "pos": "+", "bitwise_not": "~"}.items():
     scalar(f"jit::array_{_name}(Any a) -> Any", f"{_symbol}a", infer=_same_type)
-scalar("jit::array_abs(Any a) -> Any", "abs(a)", infer=lambda types, constants: ty.ARRAY)
+scalar("jit::array_abs(Any a) -> Any", "abs(a)", infer=_absolute_type)
 scalar("jit::array_round(Any a, int n) -> Any", "round(a, n)", infer=_same_type)
 
 

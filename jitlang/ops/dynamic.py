@@ -101,6 +101,8 @@ def _builtin_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
     known = all(ty.is_array(t) for t in values)
     parts = {part for t in values for part in ty.alternatives(t)}
     if name in ("min", "max") and len(values) > 1 and not constants[1]:
+        if all(t == values[0] and isinstance(t, ty.TensorType) and t.sizes == () for t in values):
+            return values[0]
         arrays = [part for part in parts if ty.is_array(part)]
         if arrays and parts <= {*arrays, ty.INT, ty.FLOAT}:
             return ty.union([ty.ARRAY, *(part for part in parts if part not in arrays)])

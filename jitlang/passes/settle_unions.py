@@ -35,9 +35,9 @@ from ..ops.numpy_types import rank_of
 from .loops import runs_once_at_least
 
 _PREFIX = "jit::array_"
-_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "floor_divide", "remainder", "neg"))
+_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "floor_divide", "remainder", "neg", "abs"))
 _DIVISIONS = ("div", "floor_divide", "remainder")
-_OR = "aten::__or__"
+_OR, _AND = "aten::__or__", "aten::__and__"
 _CONVERSIONS = frozenset(
     ("jit::truth", "jit::dynamic_float", "jit::dynamic_int", "jit::dynamic_bool")
 )
@@ -144,25 +144,35 @@ class _Variables:
             for use in member.uses
             if not self._is_hidden(use, dtype)
         }
-        if any(user.block.owner is not None or self._is_picked(m) for m, user in shown):
+        if any(user.block.owner is not None for _, user in shown):
             return False
-        flags = _Flags(builder, self.members)
+        numbers = self._begin_as_scalars(builder, dtype)
+        flags = _Flags(builder, self.members, numbers)
         for member, user in shown:
             flag = flags.of(member)
             with builder.at(user):
                 builder.call("jit::require", [flag])
+        return True
+
+    def _begin_as_scalars(self, builder: Builder, dtype: DType) -> frozenset[Value]:
+        """Give all one type; returns the scalars that stand for numbers."""
         type_ = TensorType(dtype, (), surface=ty.Surface.NUMPY)
+        made: set[Value] = set()
         for node, index in self.places:
             number = node.inputs[index]
             if number.type in _CLASSES:
                 with builder.at(node):
-                    made = builder.op("aten::scalar_tensor", number, dtype=builder.constant(dtype))
-                made.type = type_
-                node.replace_input(index, made)
-        computed = {value for value in self.sources if _operator(value.node) in _ARITHMETIC}
+                    scalar = builder.op(
+                        "aten::scalar_tensor", number, dtype=builder.constant(dtype)
+                    )
+                scalar.type = type_
+                made.add(scalar)
+                node.replace_input(index, scalar)
+        computed = {v for v in self.sources if _operator(v.node) in _ARITHMETIC}
+        computed |= {v for v in self.sources if is_extreme(v.node)}
         for value in self.members | computed:
             value.type = type_
-        return True
+        return frozenset(made)
 
     # Dtypes -------------------------------------------------------------------------------------
 
@@ -196,6 +206,9 @@ class _Variables:
             return value.type.dtype if rank_of(value.type) == 0 else None
         if value.node.kind == "jit::array_item":
             return self._element(value.node)
+        if is_extreme(value.node):
+            kinds = {self._kind(each) for each in value.node.inputs[2:]}
+            return kinds.pop() if len(kinds) == 1 else None
         return self._result(value.node) if _operator(value.node) in _ARITHMETIC else None
 
     def _element(self, node: Node) -> Kind | None:
@@ -222,10 +235,6 @@ class _Variables:
     def _may_be_number(self, value: Value) -> bool:
         """Whether a value may be a number of Python's."""
         return any(origin.type in _CLASSES for origin in self._ways_to(value))
-
-    def _is_picked(self, value: Value) -> bool:
-        """Whether a value may be what `min` or `max` has picked."""
-        return any(is_extreme(each.node) for each in self._ways_to(value))
 
     def _ways_to(self, value: Value) -> Iterable[Value]:
         """The values that a value may be, or be computed of alone, on the way to it."""
@@ -302,18 +311,26 @@ def _fits(number: Value, dtype: DType) -> bool:
 
 
 class _Flags:
-    """Whether variables are scalars, as values of the graph, carried and joined as they are."""
+    """Whether variables are scalars, as values of the graph, carried and joined as they are.
 
-    def __init__(self, builder: Builder, members: Iterable[Value]) -> None:
+    Args:
+        members: the variables.
+        numbers: scalars that stand for numbers.
+    """
+
+    def __init__(
+        self, builder: Builder, members: Iterable[Value], numbers: frozenset[Value]
+    ) -> None:
         self.builder = builder
         self.members = frozenset(members)
+        self.numbers = numbers
         self.found: dict[Value, Value] = {}
 
     def of(self, value: Value) -> Value:
         """The flag of a value."""
         if value not in self.members:
             with self.builder.at(self.builder.graph.block.param_node.next):
-                return self.builder.constant(value.type not in _CLASSES)
+                return self.builder.constant(value not in self.numbers)
         if value not in self.found:
             self._add(value)
         return self.found[value]
@@ -328,10 +345,24 @@ class _Flags:
                 block.add_output(self.of(block.outputs[value.offset]))
         elif owner is not None and node is node.block.param_node:
             self._carry(owner, value.offset - 1)
+        elif is_extreme(node):
+            with self.builder.at(node):
+                self.found[value] = self._picked(node)
         else:
             flags = [self.of(operand) for operand in node.inputs if operand in self.members]
             with self.builder.at(node.next):
                 self.found[value] = reduce(lambda a, b: self.builder.op(_OR, a, b), flags)
+
+    def _picked(self, node: Node) -> Value:
+        """Whether `min` or `max` picks a scalar: it compares as they do."""
+        name, _, first, *rest = node.inputs
+        make, flag = self.builder.op, self.of(first)
+        for value in rest:
+            test = make("aten::lt" if name.constant() == "min" else "aten::gt", value, first)
+            is_taken, first = make("aten::Bool", test), make("aten::where", test, value, first)
+            kept = make(_AND, make("aten::__not__", is_taken), flag)
+            flag = make(_OR, make(_AND, is_taken, self.of(value)), kept)
+        return flag
 
     def _carry(self, loop: Node, place: int) -> None:
         """Let a loop carry the flag of one of its variables."""

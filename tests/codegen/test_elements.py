@@ -314,6 +314,28 @@ def groups(edges):
     return found
 
 
+def peak(x):
+    best = 0.0
+    for i in range(len(x)):
+        best = max(best, abs(x[i]))
+    return best
+
+
+def best_run(x):
+    best, run = x[0], 0.0
+    for i in range(len(x)):
+        run = max(x[i], run + x[i])
+        best = max(best, run)
+    return best
+
+
+def positive(x):
+    t = 0
+    for v in x:
+        t += max(v, 0)
+    return t
+
+
 PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (total, lambda n, m: (normal(n),)),
     (total, lambda n, m: (normal(n).astype(np.float32),)),
@@ -348,6 +370,10 @@ PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (mask, lambda n, m: (normal(n, m), 0.2)),
     (warped, lambda n, m: (normal(n), normal(m))),
     (groups, lambda n, m: (small(n, 2),)),
+    (peak, lambda n, m: (normal(n),)),
+    (best_run, lambda n, m: (normal(n),)),
+    (positive, lambda n, m: (abs(normal(n)),)),
+    (positive, lambda n, m: (small(n) + 1,)),
 ]
 NAMES = [f"{function.__name__}-{number}" for number, (function, _) in enumerate(PROGRAMS)]
 
@@ -402,7 +428,7 @@ def test_sizes_that_vary(function, arguments):
 
 def test_numbers_that_stay_numbers():
     """What no trip made a scalar is the number that it was."""
-    for function in (total, best_above_zero, pairs):
+    for function in (total, best_above_zero, pairs, peak, positive):
         scripted = jl.script(function)
         for x in (normal(5), normal(5), normal(5), -abs(normal(5)), zeros(5), normal(5)):
             agree(scripted, function, (x,))
