@@ -22,7 +22,6 @@ from ..ir import types as ty
 from ..ir.graph import CHOICES, CONSTANT, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.opdef import Effect
 from ..ir.types import TensorType
-from ..ops.arrays import KEY_WIDTHS, subscripted
 from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..passes.alias import AliasAnalysis
@@ -44,7 +43,6 @@ from .actions import (
     Nothing,
     OpenMultiply,
     Part,
-    Pick,
     Plan,
     Reserve,
     Run,
@@ -61,6 +59,7 @@ from .launch import Launch
 from .multiplying import PRODUCTS, Factors, takes
 from .product import Product, product_for
 from .reference import Given, ReferenceCall
+from .subscripts import element, item_of_array, subscript
 from .writing import (
     check_number,
     copied_into,
@@ -116,15 +115,6 @@ class _Views:
     source: Value
     offsets: tuple[int, ...]
     forms: tuple[Form, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What an array shows at a subscript: its form, and where it begins."""
-
-    form: Form
-    offset: int
-    indices: tuple[Index, ...]
 
 
 class Planner:
@@ -301,63 +291,6 @@ class Planner:
         if form.dtype is not self.form(source).dtype:
             raise Unsupported(_no_form(node))
         return self.copied(node.output, source)
-
-    def subscript(self, node: Node) -> Action:
-        """A subscript of slices and numbers, which gives a view."""
-        source, key, *parts = node.inputs
-        shown = self.pointed(node, source, key.constant(), parts)
-        if not shown.form.shape:
-            raise Unsupported(f"{node.kind} shows an array without dimensions ({node.span})")
-        self.define(node.output, shown.form)
-        if shown.indices:
-            return Select(source, shown.offset, shown.indices)
-        return View(source, (shown.offset,))
-
-    def item_of_array(self, node: Node) -> Action:
-        """The same for one or two numbers."""
-        source, *parts = node.inputs
-        shown = self.pointed(node, source, "i" * len(parts), parts)
-        self.define(node.output, shown.form)
-        return Select(source, shown.offset, shown.indices)
-
-    def scalar(self, node: Node) -> Action:
-        """One element, as a value."""
-        source, *parts = node.inputs
-        shown = self.pointed(node, source, "i" * len(parts), parts)
-        self.define(node.output, contiguous(shown.form.dtype, ()))
-        return Pick(node.output, source, shown.offset, shown.indices)
-
-    def pointed(
-        self, node: Node, array: Value, letters: str | None, parts: Sequence[Value]
-    ) -> Shown:
-        """What an array shows at a subscript of numbers, which may be computed, and slices. A
-        number that is out of range is looked at when the code runs, as one that is computed.
-        """
-        form = self.form(array)
-        if letters is None or any(part.type not in (ty.INT, ty.NONE) for part in parts):
-            raise Unsupported(_no_form(node))
-        indices, known, axis = [], [], 0
-        rest = iter(parts)
-        for letter in letters.strip("()"):
-            values = [next(rest) for _ in range(KEY_WIDTHS[letter])]
-            if letter == "e":
-                axis += len(form.shape) - letters.count("i") - letters.count("s")
-                continue
-            if letter == "i" and axis < len(form.shape) and not _is_within(values[0], form, axis):
-                indices.append(Index(axis, form.strides[axis], form.shape[axis], values[0]))
-                known.append(0)
-            elif not all(value.is_constant for value in values):
-                raise Unsupported(f"{node.kind} by values that are not known ({node.span})")
-            else:
-                known += [value.constant() for value in values]
-            axis += letter in "is"
-        sample = _with_elements(self.samples[array], [index.axis for index in indices])
-        try:
-            shown = subscripted(sample, letters, known)
-        except IndexError as error:
-            raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
-        seen = Form(form.dtype, shown.shape, shown.strides)
-        return Shown(seen, distance(sample, shown), tuple(indices))
 
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
@@ -636,18 +569,6 @@ def _loop_around(node: Node, value: Value) -> Node | None:
     return fixed[-1] if fixed else None
 
 
-def _is_within(index: Value, form: Form, axis: int) -> bool:
-    """Whether an index is known, and in range."""
-    size = form.shape[axis]
-    return index.is_constant and -size <= index.constant() < size
-
-
-def _with_elements(sample: Any, axes: Sequence[int]) -> Any:
-    """An array that lies as a sample does, with elements along some axes that may be empty."""
-    shape = [max(n, 1) if axis in axes else n for axis, n in enumerate(sample.shape)]
-    return np.lib.stride_tricks.as_strided(sample, shape, sample.strides)
-
-
 def is_view(node: Node) -> bool:
     """Whether a row's result may be a view of its first argument."""
     assert node.op is not None
@@ -688,10 +609,10 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
     "aten::scalar_tensor": Planner.scalar_tensor,
-    "jit::numpy_index": Planner.subscript,
-    "jit::array_item": Planner.item_of_array,
-    "jit::array_item.two": Planner.item_of_array,
-    "jit::element": Planner.scalar,
+    "jit::numpy_index": subscript,
+    "jit::array_item": item_of_array,
+    "jit::array_item.two": item_of_array,
+    "jit::element": element,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
     "aten::copy_": copied_into,
