@@ -24,6 +24,9 @@ from .storage import Storage
 REQUIRE = "jit::require"
 """Gives a call back where a condition does not hold."""
 
+SCALAR_IF = "jit::scalar_if"
+"""A scalar where a condition holds, else a number."""
+
 
 class Way(Enum):
     """How a tensor leaves."""

@@ -613,6 +613,7 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "jit::array_item": item_of_array,
     "jit::array_item.two": item_of_array,
     "jit::element": element,
+    "jit::scalar_if": Planner.cast,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
     "aten::copy_": copied_into,

@@ -25,7 +25,7 @@ from .actions import DICT, LIST, Plan
 from .cpython import I32, POINTER
 from .forms import Form
 from .guards import requires_grad
-from .leaving import Leaving, Way
+from .leaving import SCALAR_IF, Leaving, Way
 from .scalar import I64
 from .storage import Storage
 from .tensor_code import TensorEmitter
@@ -194,9 +194,7 @@ class ResultEmitter(TensorEmitter):
             self.python("Py_IncRef", given)
             return given
         if found.way is Way.SCALAR:
-            make = self.helper("PyArray_Scalar", POINTER, [POINTER] * 3)
-            dtype = self.object(self.plan.forms[value].dtype.numpy)
-            return self.b.call(make, [self.load(value), dtype, POINTER(None)])
+            return self.leaving_scalar(value)
         if found.way is Way.VIEW and found.owner is not None:
             return self.leaving_view(value, found.owner)
         made = self.entry.alloca(POINTER)
@@ -208,6 +206,21 @@ class ResultEmitter(TensorEmitter):
                 self.python("Py_DecRef", self.checked_object(self.b.load(made)))
                 self.b.store(self.given[argument][0], made)
                 self.python("Py_IncRef", self.given[argument][0])
+        return self.b.load(made)
+
+    def leaving_scalar(self, value: Value) -> ll.Value:
+        """A new reference to a scalar of NumPy's, or to the number that it stands for."""
+        make = self.helper("PyArray_Scalar", POINTER, [POINTER] * 3)
+        given = [self.load(value), self.object(self.plan.forms[value].dtype.numpy), POINTER(None)]
+        if value.node.kind != SCALAR_IF:
+            return self.b.call(make, given)
+        _, condition, number = value.node.inputs
+        made = self.pointer_slot()
+        with self.b.if_else(self.load(condition)) as (holds, fails):
+            with holds:
+                self.b.store(self.b.call(make, given), made)
+            with fails:
+                self.b.store(self.box(self.item(value, number.type)), made)
         return self.b.load(made)
 
     def leaving_view(self, value: Value, owner: Value) -> ll.Value:

@@ -29,7 +29,7 @@ SCALAR_TYPES: Mapping[Type, ll.Type] = {ty.INT: I64, ty.FLOAT: DOUBLE, ty.BOOL: 
 # again in Python.
 LIBRARY_FUNCTIONS = (
     "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "copysign", "cbrt", "exp2",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "copysign", "cbrt", "exp2", "pow",
 )  # fmt: skip
 
 
@@ -264,6 +264,8 @@ def _float_binary(
             return _float_divmod(reading, lhs, rhs)[1]
         case ast.FloorDiv():
             return _float_divmod(reading, lhs, rhs)[0]
+        case ast.Pow():
+            return _library(reading, "pow", [lhs, rhs])
     raise NotLowered
 
 
@@ -445,6 +447,11 @@ def _math(reading: Reading, name: str, args: Sequence[ll.Value]) -> ll.Value:
         return b.fcmp_unordered("uno", values[0], values[0])
     if name not in LIBRARY_FUNCTIONS:
         raise NotLowered
+    return _library(reading, name, values)
+
+
+def _library(reading: Reading, name: str, values: Sequence[ll.Value]) -> ll.Value:
+    b = reading.builder
     type_ = ll.FunctionType(DOUBLE, [DOUBLE] * len(values))
     function = reading.declare(f"{LIBRARY}{name}", type_)
     result = b.call(function, values)

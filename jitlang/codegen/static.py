@@ -118,12 +118,19 @@ def compile_static(
 
 def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
     """A graph's frame; where numbers must be known, for just these."""
-    present = classes_in(list(inputs))
-    *first, last = dict.fromkeys(frozenset(present.intersection(fixed)) for fixed in FIXED)
+    *first, last = _classes_to_fix(inputs, FIXED)
     for fixed in first:
         with suppress(Unsupported):
             return _frame(graph.copy(), inputs, fixed)
     return _frame(graph.copy(), inputs, last)
+
+
+def _classes_to_fix(
+    inputs: Sequence[Any], ways: Sequence[Collection[type]]
+) -> Sequence[Collection[type]]:
+    """Of what classes numbers are fixed, one way after the other: those that there are."""
+    present = classes_in(list(inputs))
+    return [*dict.fromkeys(frozenset(present.intersection(fixed)) for fixed in ways)]
 
 
 def _frame(graph: Graph, inputs: Sequence[Any], fixed: Collection[type] = ()) -> Frame:
@@ -141,7 +148,22 @@ def _for_any_size(
     except Unsupported:
         if not shapes:
             raise
-    frames, smallest = _varying_frames(graph.copy(), inputs, shapes)
+    *first, last = _classes_to_fix(inputs, FIXED[:2])
+    for fixed in first:
+        with suppress(Unsupported):
+            return _varying(graph.copy(), inputs, shapes, callback_of, fixed)
+    return _varying(graph.copy(), inputs, shapes, callback_of, last)
+
+
+def _varying(
+    graph: Graph,
+    inputs: Sequence[Any],
+    shapes: Sequence[Shapes],
+    callback_of: CallbackOf,
+    fixed: Collection[type],
+) -> tuple[NativeEmitter, str]:
+    """The code of a function for sizes that vary, with numbers of some classes fixed."""
+    frames, smallest = _varying_frames(graph, inputs, shapes, fixed)
     emitters = [VaryingEmitter(frame, callback_of, smallest) for frame in frames]
     first, second = [emitter.emit() for emitter in emitters]
     if first != second:
@@ -150,11 +172,11 @@ def _for_any_size(
 
 
 def _varying_frames(
-    graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes]
+    graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes], fixed: Collection[type]
 ) -> tuple[list[Frame], list[int]]:
     """The frames for two examples of sizes, and from where on they hold."""
     varying = find_varying(shapes)
-    guards = varying_guards(guard_inputs(graph, inputs), varying.shapes)
+    guards = varying_guards(guard_inputs(graph, inputs, fixed=fixed), varying.shapes)
     spell_out_sizes(graph)
     run_passes(graph, ["specialize"])
     spell_out_sizes(graph)

@@ -407,6 +407,8 @@ class TensorEmitter(HostEmitter):
             value = self.b.load(self.b.bitcast(pointer, kind.as_pointer()))
             if wanted is ty.BOOL:
                 return self.b.fcmp_unordered("!=", value, ll.Constant(kind, 0.0))
+            if wanted is ty.INT:
+                return self.b.fptosi(value, I64)
             return self.b.fpext(value, DOUBLE) if dtype.itemsize == 4 else value
         if dtype is dtypes.bool_ and wanted in (ty.NUMBER, ty.BOOL):
             byte = self.b.load(pointer)

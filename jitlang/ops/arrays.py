@@ -126,7 +126,7 @@ def _written_type(name: str) -> Callable[[Sequence[Type], Sequence[Any]], Type]:
         if isinstance(first, ty.TensorType) and rank_of(first):
             return first
         if not any(isinstance(t, ty.TensorType) for t in types):
-            return _union_type("div", types)
+            return _union_type(name, types)
         computed = _binary_type(name)(types, constants)
         is_same = first in NUMBERS or (
             isinstance(first, ty.TensorType) and isinstance(computed, ty.TensorType)

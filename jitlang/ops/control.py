@@ -7,7 +7,8 @@ message.
 
 `jit::reraise` raises the exception that a handler of a `prim::Try` was given again. `jit::require`
 stands in specialised graphs only: native code gives the call back where the condition does not
-hold.
+hold. So does `jit::scalar_if`: a scalar of NumPy's that is returned leaves as it is where the
+condition holds, else as a number of the class of the third value.
 """
 
 from __future__ import annotations
@@ -83,6 +84,12 @@ op(
     **HIDDEN,
 )
 op("jit::require(bool condition) -> ()", impl=_require, effect=Effect.IO, **HIDDEN)
+op(
+    "jit::scalar_if(Any scalar, bool condition, Scalar number) -> Any",
+    impl=lambda xp, scalar, condition, number: scalar if condition else type(number)(scalar),
+    infer=lambda types, constants: types[0],
+    **HIDDEN,
+)
 op("jit::reraise(Any error) -> ()", impl=_reraise, effect=Effect.IO, **HIDDEN)
 op(
     "aten::warn(str message, int stacklevel=2) -> ()",

@@ -411,3 +411,13 @@ def negation_of_negation(node: Node, analysis: AliasAnalysis) -> bool:
     inner = node.inputs[0].node
     is_double = inner.kind == "aten::neg" and node.output.type is ty.FLOAT
     return is_double and inner.inputs[0].type is ty.FLOAT and replace(node, inner.inputs[0])
+
+
+@rule("jit::pow")
+def square_of_int(node: Node, analysis: AliasAnalysis) -> bool:
+    """`n ** 2` is `n * n` for an int that is checked."""
+    base, exponent, *modulus = node.inputs
+    is_square = is_number(exponent, 2) and not modulus
+    if not is_square or base.type is not ty.INT or node.graph.integers != "checked":
+        return False
+    return replace_by_row(node, "aten::mul.int", [base, base])

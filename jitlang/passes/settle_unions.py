@@ -16,7 +16,8 @@ The difference must not show. Arithmetic with an array of the same dtype gives t
 is (NEP 50: a number is weak, and an equal scalar of that dtype agrees with it); so does arithmetic
 of floats with numbers in float64, a division by zero excepted, and that of ints in int64. For all
 else it must be a scalar: where it may be a number still, since no loop need have made a trip, the
-graph carries along which it is, and `jit::require` asks before it would show.
+graph carries along which it is: so it is returned as what it is, and `jit::require` asks before it
+would show elsewhere.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ _INDEXED = {
 _CLASSES: dict[Type, type] = {ty.INT: int, ty.FLOAT: float}
 _WIDE = {dtypes.float64: (int, float), dtypes.int64: (int,)}
 """Dtypes in which arithmetic on numbers of these classes gives what Python gives."""
+
+SMALL_INT = 1 << 16
+"""Floats hold any sum of ints up to here that a loop may come to."""
 
 Kind = DType | type
 """The dtype of a scalar of NumPy's, or the class of a number."""
@@ -137,21 +141,25 @@ class _Variables:
         dtype = self._dtype()
         if dtype is None:
             return False
-        shown = {
-            (member, use.node): None
+        shown = [
+            (member, use, _number(member, dtype))
             for member in self.members
             if self._may_be_number(member)
             for use in member.uses
             if not self._is_hidden(use, dtype)
-        }
-        if any(user.block.owner is not None for _, user in shown):
+        ]
+        if any(use.node.block.owner is not None for _, use, _ in shown):
             return False
-        numbers = self._begin_as_scalars(builder, dtype)
-        flags = _Flags(builder, self.members, numbers)
-        for member, user in shown:
+        scalars = self._begin_as_scalars(builder, dtype)
+        flags = _Flags(builder, self.members, scalars)
+        for member, use, number in shown:
             flag = flags.of(member)
-            with builder.at(user):
-                builder.call("jit::require", [flag])
+            with builder.at(use.node):
+                if number is None or not _is_returned(use):
+                    builder.call("jit::require", [flag])
+                    continue
+                made = builder.op("jit::scalar_if", member, flag, builder.constant(number))
+                use.node.replace_input(use.index, made)
         return True
 
     def _begin_as_scalars(self, builder: Builder, dtype: DType) -> frozenset[Value]:
@@ -178,7 +186,7 @@ class _Variables:
 
     def _dtype(self) -> DType | None:
         """The dtype of all scalars that the variables may be; None where they are of several."""
-        numbers = {_CLASSES[v.type] for v in self.sources if v.type in _CLASSES}
+        numbers = self._classes()
         scalars = [v for v in self.sources if v.type not in _CLASSES]
         if not numbers or not scalars:
             return None
@@ -193,6 +201,16 @@ class _Variables:
         if not isinstance(dtype, DType) or found != {dtype}:
             return None
         return dtype if all(_fits(v, dtype) for v in self.sources if v.type in _CLASSES) else None
+
+    def _classes(self) -> set[type]:
+        """The classes of the numbers that variables may be."""
+        return {_CLASSES[v.type] for v in self.sources if v.type in _CLASSES}
+
+    def _classes_make(self, dtype: DType, other: Kind | None) -> bool:
+        """Whether arithmetic of these numbers with a scalar of another dtype is in a dtype too."""
+        if not isinstance(other, DType):
+            return False
+        return all(dtypes.numpy_result_type(each, other) is dtype for each in self._classes())
 
     def _kind(self, value: Value) -> Kind | None:
         """What a value without dimensions is; None for all else."""
@@ -266,6 +284,8 @@ class _Variables:
         node, name = use.node, _operator(use.node)
         if is_extreme(node):
             return True
+        if name == "neg" and dtype.is_floating_point:
+            return all(v.type is not ty.INT for v in self.sources)  # which have no negative zero
         if node.kind == LOOP:
             return use.index >= 2
         if node.kind == RETURN:
@@ -281,17 +301,26 @@ class _Variables:
         is_index = node.kind in _INDEXED and use.index >= _INDEXED[node.kind]
         return is_index and dtype.category is Category.INTEGRAL
 
+    def _is_summed(self, value: Value) -> bool:
+        """Whether floats hold the sums of as many such ints as there ever are."""
+        ways = self._ways_to(value)
+        is_computed = any(_operator(each.node) in _ARITHMETIC for each in ways)
+        ints = [each for each in ways if each.type is ty.INT]
+        return all(map(_is_small, ints)) and not is_computed
+
     def _agrees(self, name: str, node: Node, other: Value, dtype: DType) -> bool:
         """Whether an operator with another operand gives the same."""
         if isinstance(other.type, TensorType):
             found = other.type.dtype if other.type.dtype is not None else self._kind(other)
-            return found is dtype
+            return found is dtype or self._classes_make(dtype, found)
         kind = self._kind(other)
-        classes = {kind, *(_CLASSES[v.type] for v in self.sources if v.type in _CLASSES)}
+        classes = {kind, *self._classes()}
         if other in self.members:
             classes.discard(kind)
         if not classes <= {*_WIDE.get(dtype, ())}:
             return False
+        if dtype.is_floating_point and classes == {int} and name not in COMPARE:
+            return name in ("add", "sub") and any(map(self._is_summed, node.inputs))
         if name in _DIVISIONS:
             is_exact = name != "div" or float in classes
             return is_exact and node.inputs[-1] is other and bool(other.constant())
@@ -300,9 +329,29 @@ class _Variables:
         return True
 
 
+def _number(value: Value, dtype: DType) -> float | None:
+    """A number of the class that a value has where it is one, if scalars of a dtype hold these."""
+    members = ty.alternatives(value.type)
+    classes = {_CLASSES[member] for member in members if member in _CLASSES}
+    return classes.pop()() if len(classes) == 1 and classes <= {*_WIDE.get(dtype, ())} else None
+
+
+def _is_returned(use: Use) -> bool:
+    """Whether a value is a result of the graph, or one of a tuple of these."""
+    uses = use.node.output.uses if use.node.kind == "prim::TupleConstruct" else [use]
+    return all(each.node.kind == RETURN and each.node.block.owner is None for each in uses)
+
+
+def _is_small(number: Value) -> bool:
+    """Whether an int is known to be small."""
+    return number.is_constant and abs(number.constant()) <= SMALL_INT
+
+
 def _fits(number: Value, dtype: DType) -> bool:
-    """Whether a number is sure to fit into a dtype."""
-    if dtype.category is Category.FLOATING or dtype is dtypes.int64:
+    """Whether a number is sure to fit into a dtype; an int is to come back as it was."""
+    if dtype.category is Category.FLOATING:
+        return number.type is not ty.INT or _is_small(number)
+    if dtype is dtypes.int64:
         return True
     if dtype.category is not Category.INTEGRAL or not number.is_constant:
         return False

@@ -336,6 +336,26 @@ def positive(x):
     return t
 
 
+def flips(s, chance):
+    """What is summed on some ways only may be the number still, after writes."""
+    energy, above = 0, 0
+    for i in range(len(s)):
+        near = s[i - 1] + s[(i + 1) % len(s)]
+        if 2 * s[i] * near <= 0 or chance[i] < 0.2:
+            s[i] = -s[i]
+            energy += 2 * s[i] * near
+        above += chance[i] > 0.5
+    return energy, above
+
+
+def powers(x):
+    t = 0.0
+    for i in range(len(x)):
+        d = float(x[i]) - 0.5
+        t += d**2 + i**2 + d**3
+    return t
+
+
 PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (total, lambda n, m: (normal(n),)),
     (total, lambda n, m: (normal(n).astype(np.float32),)),
@@ -370,6 +390,8 @@ PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (mask, lambda n, m: (normal(n, m), 0.2)),
     (warped, lambda n, m: (normal(n), normal(m))),
     (groups, lambda n, m: (small(n, 2),)),
+    (flips, lambda n, m: (small(n) % 2 * 2 - 1, abs(normal(n)))),
+    (powers, lambda n, m: (normal(n),)),
     (peak, lambda n, m: (normal(n),)),
     (best_run, lambda n, m: (normal(n),)),
     (positive, lambda n, m: (abs(normal(n)),)),
@@ -435,6 +457,63 @@ def test_numbers_that_stay_numbers():
     scripted = jl.script(total)
     for n in (3, 4, 5, 6, 7, 8, 0, 9, 0):
         agree(scripted, total, (normal(n),))
+
+
+def test_sums_of_no_elements_are_numbers():
+    """A version gives the number that a sum began as itself, of its class."""
+
+    def above(x, out, begin: float):
+        t, u, n = begin, 0, 3
+        for i in range(len(x)):
+            out[i] = 1
+            if x[i] > 0:
+                t += x[i]
+                u += x[i]
+            n += x[i] > 2
+        return t, u, n
+
+    def mixed(x):
+        t, u = 1, 1
+        for i in range(len(x)):
+            t -= float(x[i])
+            t = max(t, x[i])
+            u = u / 2 if x[i] > 0 else x[i]
+        return t, u
+
+    other = jl.script(mixed)
+    for x in (normal(4), normal(4), normal(4), normal(4), -abs(normal(4)), abs(normal(4))):
+        agree(other, mixed, (x,))
+    scripted = jl.script(above)
+    for _ in range(3):
+        agree(scripted, above, (normal(5), zeros(5), 0.5))
+    for x in (-abs(normal(5)), normal(5), zeros(5)):
+        agree(scripted, above, (x, zeros(5), -0.0))
+    assert "missed" not in str(scripted.explain())
+
+
+def test_large_ints_stay_what_they_were():
+    """No float holds them, so nothing begins as one in their place."""
+
+    def above(x, k: int):
+        t = k
+        for i in range(len(x)):
+            if x[i] > 0:
+                t += x[i]
+        return t, int(t)
+
+    def doubled(x):
+        t = 1
+        for i in range(len(x)):
+            t = t * 3 if x[i] < 0 else t + x[i]
+        return t
+
+    scripted, other = jl.script(above), jl.script(doubled)
+    for k in (1, 2, 3, 2**53 + 1, 2**62 + 1):
+        agree(scripted, above, (-abs(normal(3)), k))
+        agree(scripted, above, (abs(normal(3)), k))
+    for n in (2, 2, 2, 2, 38, 38, 38, 38):
+        agree(other, doubled, (-abs(normal(n)),))
+        agree(other, doubled, (normal(n),))
 
 
 def test_indices_out_of_range():

@@ -3,7 +3,7 @@
 `random_source(seed)` is a module: imports, helpers, `program(...)`, and `case_0() ...` that make
 fresh arguments for a call each. Every program ends: `for` walks something finite, `while` counts
 down a variable that nothing else writes. Only names that are assigned on every path are read. Every
-third module is one of `models.py`.
+third module is one of `models.py`, every sixth one of `loops.py`.
 """
 
 import random
@@ -23,6 +23,7 @@ from .expressions import (
     Helper,
     Type,
 )
+from .loops import Loops
 from .models import CASES, HEADER, Model
 from .statements import Body
 from .writes import ARRAY_TYPES, TENSOR_TYPES, annotation
@@ -192,11 +193,10 @@ class Writer:
         return self.rng.choice(["0", "1", "2", "-3", "5"])
 
 
-MODEL_EVERY = 3
-"""Every so manieth program is a model."""
+KINDS = (Writer, Writer, Model, Writer, Loops, Model)
+"""What writes the modules, by turns."""
 
 
 def random_source(seed: int) -> str:
     """The module that belongs to a seed."""
-    is_model = seed % MODEL_EVERY == MODEL_EVERY - 1
-    return (Model if is_model else Writer)(seed).module()
+    return KINDS[seed % len(KINDS)](seed).module()

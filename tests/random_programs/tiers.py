@@ -17,6 +17,9 @@ wrapping integers have no plain Python; there the unoptimised graph in the inter
 reference.
 
 "for one layout" and "for all layouts" are the script function in its last phases.
+
+A program may say that it `IS_EXACT`: then all tiers agree to the bit, and in the words of errors.
+Its cases are of different sizes, which the version "for other sizes" takes from the second on.
 """
 
 import ast
@@ -102,6 +105,7 @@ class Loaded:
     reference: Function
     cases: dict[str, Function]
     is_raw: bool
+    is_exact: bool
 
 
 def load(source: str, label: str) -> Loaded:
@@ -111,7 +115,8 @@ def load(source: str, label: str) -> Loaded:
     helpers = {"_int64": _int64, "_in_place": _in_place}
     bounded = _execute(tree, source, f"<reference of random program {label}>", helpers)
     cases = {name: each for name, each in plain.items() if name.startswith("case_")}
-    return Loaded(plain["program"], bounded["program"], cases, "np.array(" in source)
+    is_raw, is_exact = "np.array(" in source, "IS_EXACT" in plain
+    return Loaded(plain["program"], bounded["program"], cases, is_raw, is_exact)
 
 
 def _execute(tree: ast.Module, source: str, filename: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -170,8 +175,8 @@ def _in_place(name: str, target: Any, value: Any) -> Any:
 # Running ------------------------------------------------------------------------------------------
 
 
-def run(function: Function, arguments: tuple[Any, ...]) -> Outcome:
-    """Call a function and note what happened."""
+def run(function: Function, arguments: tuple[Any, ...], *, words: bool = False) -> Outcome:
+    """Call a function and note what happened, the words of errors too if asked."""
     result, error = None, ""
     with contextlib.redirect_stdout(io.StringIO()) as printed, _limited(), quiet():
         try:
@@ -182,6 +187,8 @@ def run(function: Function, arguments: tuple[Any, ...]) -> Outcome:
             raise Rejected(str(caught)) from caught
         except Exception as caught:
             error = type(caught).__name__
+            if words and not isinstance(caught, OverflowError):
+                error += f": {caught}"
     seen = _Seen()
     shown_arguments = seen.show(list(arguments))
     shown_result = seen.show(result)
@@ -338,14 +345,15 @@ def reparsed(graph: Graph) -> Function:
     return assemble(parse_graph(text))
 
 
-def in_phase(scripted: Any, **settings: int) -> Function:
-    """The function compiled afresh, and natively at its first call."""
+def in_phase(scripted: Any, *, waits: bool = False, **settings: int) -> Function:
+    """The function compiled afresh, and natively at its first call, or as calls ask for it."""
     fresh = jl.script(scripted.__jitlang_function__)
 
     def call(*arguments: Any) -> Any:
         with jl.config.override(num_profiled_runs=0, **settings):
             with _unlimited(), contextlib.suppress(TypeError, jl.CompileError):
-                fresh.compile(*arguments)
+                if not waits:
+                    fresh.compile(*arguments)
             return fresh(*arguments)
 
     return call
@@ -358,7 +366,7 @@ class _Tier:
     exact: bool = False
 
 
-KERNELS = ("script", "for one layout", "for all layouts")
+KERNELS = ("script", "for one layout", "for all layouts", "for other sizes")
 """Tiers with jitlang's own elementary functions, and sums in an order of their own."""
 
 
@@ -370,7 +378,7 @@ def graphs_of(scripted: Any) -> tuple[Graph, Graph]:
 Build = Callable[[str, Callable[[], Any]], Any]
 
 
-def _tiers(scripted: Any, build: Build) -> Iterator[_Tier]:
+def _tiers(scripted: Any, build: Build, *, varies: bool) -> Iterator[_Tier]:
     """The tiers of a compiled function, each built when its turn comes."""
     graph, optimized = graphs_of(scripted)
     makers: dict[str, Callable[[], Function]] = {
@@ -382,7 +390,10 @@ def _tiers(scripted: Any, build: Build) -> Iterator[_Tier]:
         "native": lambda: native(optimized),
         "for one layout": lambda: in_phase(scripted, static_versions=64),
         "for all layouts": lambda: in_phase(scripted, static_versions=0),
+        "for other sizes": lambda: in_phase(scripted, waits=True, static_versions=1),
     }
+    if not varies:
+        del makers["for other sizes"]
     for name, make in makers.items():
         yield _Tier(name, build(name, make), exact=name == "exact")
 
@@ -446,15 +457,17 @@ def find_divergence(source: str, label: str, *, wrapping: bool = False) -> Diver
 def _compare_case(
     loaded: Loaded, scripted: Any, name: str, case: Function, built: dict[str, _Built]
 ) -> Divergence | None:
-    expected = {False: run(loaded.reference, case())}
+    words = loaded.is_exact
+    expected = {False: run(loaded.reference, case(), words=words)}
     run(scripted, case())  # compiles this signature
     build = built.setdefault(print_graph(scripted.graph), _Built())
-    for tier in _tiers(scripted, build):
+    for tier in _tiers(scripted, build, varies=loaded.is_exact):
         if tier.exact and True not in expected:
             with jl.config.override(exact=True):
-                expected[True] = run(loaded.reference, case())
-        actual = run(tier.function, case())
+                expected[True] = run(loaded.reference, case(), words=words)
+        actual = run(tier.function, case(), words=words)
         is_close = tier.name in KERNELS or (tier.exact and loaded.is_raw)
+        is_close = is_close and not loaded.is_exact
         agree = _close if is_close else operator.eq
         if not agree(actual, expected[tier.exact]):
             return Divergence(tier.name, name, expected[tier.exact], actual)
