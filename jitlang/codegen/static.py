@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
@@ -25,6 +26,7 @@ from .forms import Form
 from .guards import (
     FIXED,
     Guard,
+    NumberGuard,
     VaryingGuard,
     WrittenGuard,
     classes_in,
@@ -40,12 +42,21 @@ from .native import Frame, NativeEmitter
 from .planner import CREATIONS, Planner, UnsupportedGroup
 from .slots import ENTRY, TABLE
 from .storage import find_storage
-from .varying import Shapes, find_varying, plan_varying, smallest_sizes, spell_out_sizes
+from .varying import (
+    Shapes,
+    find_counts,
+    find_varying,
+    plan_varying,
+    smallest_sizes,
+    spell_out_sizes,
+)
 from .varying_code import VaryingEmitter
 from .writing import bring_groups_to_copies, effects_of, own_written, written_inputs
 
 RAISE = "prim::RaiseException"
 CallbackOf = Callable[[Node], Callable[..., Any]]
+Code = tuple[NativeEmitter, str]
+"""A function's text, and what has written it."""
 
 
 @dataclass
@@ -100,8 +111,7 @@ def compile_static(
     if reshapes(graph):
         raise Unsupported("a tensor is given another shape in place")
     if not any_size:
-        emitter = NativeEmitter(_specialized(graph, inputs), callback_of)
-        text = emitter.emit()
+        emitter, text = _for_these(graph, inputs, callback_of)
     else:
         emitter, text = _for_any_size(graph, inputs, shapes, callback_of)
     frame = emitter.frame
@@ -116,16 +126,36 @@ def compile_static(
     return StaticFunction(function, frame.graph, guards, emitter.called_back, text, is_flat)
 
 
-def _specialized(graph: Graph, inputs: Sequence[Any]) -> Frame:
-    """A graph's frame; where numbers must be known, for just these."""
-    *first, last = _classes_to_fix(inputs, FIXED)
-    for fixed in first:
+def _for_these(
+    graph: Graph, inputs: Sequence[Any], callback_of: CallbackOf
+) -> Code:
+    """The code for these arguments; where ints decide sizes, for all if they are all that there
+    is, else for just these.
+    """
+    ways = [partial(_fixed, graph, inputs, callback_of, each) for each in _to_fix(inputs, FIXED)]
+    if len(ways) > 1 and not any(ty.has_tensors(value.type) for value in graph.inputs):
+        ways.insert(1, partial(_varying, graph, inputs, [()], callback_of, ()))
+    return _first_of(ways)
+
+
+def _fixed(
+    graph: Graph, inputs: Sequence[Any], callback_of: CallbackOf, fixed: Collection[type]
+) -> Code:
+    """The code for arguments of these layouts, with numbers of some classes fixed."""
+    emitter = NativeEmitter(_frame(graph.copy(), inputs, fixed), callback_of)
+    return emitter, emitter.emit()
+
+
+def _first_of(ways: Sequence[Callable[[], Code]]) -> Code:
+    """What the first way gives that is supported; the last one says why there is none."""
+    *first, last = ways
+    for way in first:
         with suppress(Unsupported):
-            return _frame(graph.copy(), inputs, fixed)
-    return _frame(graph.copy(), inputs, last)
+            return way()
+    return last()
 
 
-def _classes_to_fix(
+def _to_fix(
     inputs: Sequence[Any], ways: Sequence[Collection[type]]
 ) -> Sequence[Collection[type]]:
     """Of what classes numbers are fixed, one way after the other: those that there are."""
@@ -140,7 +170,7 @@ def _frame(graph: Graph, inputs: Sequence[Any], fixed: Collection[type] = ()) ->
 
 def _for_any_size(
     graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes], callback_of: CallbackOf
-) -> tuple[NativeEmitter, str]:
+) -> Code:
     """The code of a function that takes tensors of other sizes too."""
     try:
         flat = FlatEmitter(_flat_frame(graph.copy(), inputs), callback_of)
@@ -148,11 +178,8 @@ def _for_any_size(
     except Unsupported:
         if not shapes:
             raise
-    *first, last = _classes_to_fix(inputs, FIXED[:2])
-    for fixed in first:
-        with suppress(Unsupported):
-            return _varying(graph.copy(), inputs, shapes, callback_of, fixed)
-    return _varying(graph.copy(), inputs, shapes, callback_of, last)
+    classes = _to_fix(inputs, FIXED[:2])
+    return _first_of([partial(_varying, graph, inputs, shapes, callback_of, c) for c in classes])
 
 
 def _varying(
@@ -161,10 +188,10 @@ def _varying(
     shapes: Sequence[Shapes],
     callback_of: CallbackOf,
     fixed: Collection[type],
-) -> tuple[NativeEmitter, str]:
+) -> Code:
     """The code of a function for sizes that vary, with numbers of some classes fixed."""
-    frames, smallest = _varying_frames(graph, inputs, shapes, fixed)
-    emitters = [VaryingEmitter(frame, callback_of, smallest) for frame in frames]
+    frames, smallest, counts = _varying_frames(graph.copy(), inputs, shapes, fixed)
+    emitters = [VaryingEmitter(frame, callback_of, smallest, counts) for frame in frames]
     first, second = [emitter.emit() for emitter in emitters]
     if first != second:
         raise Unsupported("its code depends on sizes")
@@ -173,8 +200,8 @@ def _varying(
 
 def _varying_frames(
     graph: Graph, inputs: Sequence[Any], shapes: Sequence[Shapes], fixed: Collection[type]
-) -> tuple[list[Frame], list[int]]:
-    """The frames for two examples of sizes, and from where on they hold."""
+) -> tuple[list[Frame], list[int], Sequence[Value]]:
+    """The frames for two examples of sizes, from where on they hold, and the ints among them."""
     varying = find_varying(shapes)
     guards = varying_guards(guard_inputs(graph, inputs, fixed=fixed), varying.shapes)
     spell_out_sizes(graph)
@@ -183,10 +210,16 @@ def _varying_frames(
     run_passes(graph, ["refine"])
     _fuse(graph)
     tensors = [g for g in tensor_guards(guards) if isinstance(g, VaryingGuard)]
+    counts, pairs = find_counts(graph), zip(guards, inputs, strict=True)
+    varying = varying.counting({
+        guard.value: given
+        for guard, given in pairs
+        if isinstance(guard, NumberGuard) and guard.value in counts
+    })  # fmt: skip
     plans = plan_varying(graph, tensors, varying)
     _refuse_nothing_but_calls(plans[0])
     frames = [_frame_of(graph, guards, plan) for plan in plans]
-    return frames, smallest_sizes(graph, tensors, varying, plans[0])
+    return frames, smallest_sizes(graph, tensors, varying, plans[0]), varying.counts
 
 
 def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:

@@ -6,6 +6,8 @@ anything by them. The planner needs numbers, so it plans several *examples* of s
 plans have in common, with numbers learned as amounts (`amounts.py`), is the plan for all sizes from
 small ones on (`smallest_sizes`).
 
+Ints that are given, and that decide the sizes of what is computed, are such sizes themselves.
+
 That the examples stand for all sizes is as in `sizes.py`: the first has its sizes in increasing
 order, the second in decreasing order and beyond all numbers of the graph, a third is as small as
 can be.
@@ -14,7 +16,7 @@ can be.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import prod
 from typing import Any
@@ -78,22 +80,35 @@ class Varying:
         shapes: those of the tensors; a dimension that varies has the number of its size instead,
             counted down from -1. Dimensions whose sizes were always the same have one number.
         sizes: those of one call.
+        counts: ints among the inputs of a graph that are sizes too, the last ones.
     """
 
     shapes: tuple[tuple[int, ...], ...]
     sizes: tuple[int, ...]
+    counts: tuple[Value, ...] = ()
 
     def shapes_for(self, sizes: Sequence[int]) -> list[tuple[int, ...]]:
         """The shapes with these sizes."""
         return [tuple(sizes[-1 - n] if n < 0 else n for n in shape) for shape in self.shapes]
 
+    def numbers_for(self, sizes: Sequence[int]) -> dict[Value, int]:
+        """The ints with these sizes."""
+        return dict(zip(self.counts, sizes[len(sizes) - len(self.counts) :], strict=True))
+
+    def counting(self, counts: Mapping[Value, int]) -> Varying:
+        """The same with ints of a call.
+
+        Raises:
+            Unsupported: nothing varies, or too much.
+        """
+        made = replace(self, sizes=(*self.sizes, *counts.values()), counts=tuple(counts))
+        if not 0 < len(made.sizes) <= MAX_VARYING:
+            raise Unsupported(f"{len(made.sizes)} sizes vary")
+        return made
+
 
 def find_varying(seen: Sequence[Shapes]) -> Varying:
-    """What varies between the shapes of some calls, the last of which is being compiled for.
-
-    Raises:
-        Unsupported: nothing does, or too much.
-    """
+    """What varies between the shapes of some calls, the last of which is being compiled for."""
     last = seen[-1]
     ranks = [len(shape) for shape in last]
     alike = [shapes for shapes in seen if [len(shape) for shape in shapes] == ranks]
@@ -105,9 +120,23 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
             numbers.setdefault(column, -1 - len(numbers)) if len(set(column)) > 1 else column[0]
             for column in columns
         ))  # fmt: skip
-    if not 0 < len(numbers) <= MAX_VARYING:
-        raise Unsupported(f"{len(numbers)} sizes vary")
     return Varying(tuple(found), tuple(column[-1] for column in numbers))
+
+
+def find_counts(graph: Graph) -> frozenset[Value]:
+    """The ints among a graph's inputs that decide, in sums and products, sizes of new tensors."""
+    found: set[Value] = set()
+    made = [n for n in graph.walk() if n.op is not None and n.op.name in _FILLED]
+    lists = [value for node in made for value in node.inputs if value.node.kind == LIST]
+    work = [size for value in lists for size in value.node.inputs]
+    while work:
+        value = work.pop()
+        node = value.node
+        if value in graph.inputs and value.type is ty.INT:
+            found.add(value)
+        elif node.op is not None and node.op.full_name in _ARITHMETIC:
+            work += node.inputs
+    return frozenset(found)
 
 
 # Examples -----------------------------------------------------------------------------------------
@@ -158,17 +187,23 @@ class ExamplePlanner(Planner):
 
     Args:
         forms: of the tensor inputs.
+        numbers: ints among the inputs, known in the example.
         like: an earlier plan, whose kernels are taken over.
         compiles: else the kernels of that plan stand for all others.
     """
 
     def __init__(
-        self, forms: dict[Value, Form], like: Plan | None = None, *, compiles: bool = True
+        self,
+        forms: dict[Value, Form],
+        numbers: dict[Value, int],
+        like: Plan | None = None,
+        *,
+        compiles: bool = True,
     ) -> None:
         super().__init__(forms)
         self.like = like
         self.compiles = compiles
-        self.numbers: dict[Value, int] = {}
+        self.numbers = numbers
 
     def other(self, node: Node) -> None:
         """Sums and products of sizes are known in an example."""
@@ -252,14 +287,23 @@ def _example_plans(
     first = first_example(near, [*fixed, *numbers_in(graph)])
     while True:
         try:
-            plan = ExamplePlanner(forms_for(guards, varying, first)).plan(graph)
+            plan = _planner(guards, varying, first).plan(graph)
             second = second_example(first, _compared(graph, first, plan))
-            other = ExamplePlanner(forms_for(guards, varying, second), plan).plan(graph)
+            other = _planner(guards, varying, second, plan).plan(graph)
             return [first, second], [plan, other]
         except UnsupportedGroup as reason:
             if sum(node.op is not None for node in reason.group.attributes[SUBGRAPH].walk()) < 2:
                 raise
             dissolve_group(reason.group)
+
+
+def _planner(
+    guards: Sequence[VaryingGuard], varying: Varying, sizes: Sequence[int],
+    like: Plan | None = None, *, compiles: bool = True,
+) -> ExamplePlanner:  # fmt: skip
+    """What plans for an example of sizes."""
+    forms, numbers = forms_for(guards, varying, sizes), varying.numbers_for(sizes)
+    return ExamplePlanner(forms, numbers, like, compiles=compiles)
 
 
 def forms_for(
@@ -283,9 +327,8 @@ def smallest_sizes(
     """
 
     def holds(sizes: Sequence[int]) -> bool:
-        forms = forms_for(guards, varying, sizes)
         try:
-            found = ExamplePlanner(forms, plan, compiles=False).plan(graph)
+            found = _planner(guards, varying, sizes, plan, compiles=False).plan(graph)
         except Unsupported:
             return False
         return _agree(plan, found, sizes)

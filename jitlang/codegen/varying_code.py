@@ -19,7 +19,7 @@ from .actions import LIST, Multiply, Plan, Run
 from .amounts import Amount, terms_of
 from .blas import MAX_SIZE
 from .cpython import I32, POINTER, VOID
-from .guards import Guard, VaryingGuard
+from .guards import Guard, NumberGuard, VaryingGuard
 from .host import POLL_INTERVAL
 from .launch import PARALLEL_NANOSECONDS, Call, nanoseconds_of
 from .multiplying import FLOPS_PER_NANOSECOND
@@ -42,6 +42,7 @@ class VaryingEmitter(NativeEmitter):
 
     Args:
         smallest: for each varying size from where on the plan holds.
+        counts: the ints that are such sizes, the last ones.
     """
 
     def __init__(
@@ -49,9 +50,12 @@ class VaryingEmitter(NativeEmitter):
         frame: Frame,
         callback_of: Callable[[Node], Callable[..., Any]],
         smallest: Sequence[int],
+        counts: Sequence[Value],
     ) -> None:
         super().__init__(frame, callback_of)
         self.smallest = smallest
+        first = len(smallest) - len(counts)
+        self.counts = {value: first + place for place, value in enumerate(counts)}
         self.sizes: dict[int, ll.Value] = {}
         self.layers: dict[Buffer, ll.Value] = {}
 
@@ -91,6 +95,13 @@ class VaryingEmitter(NativeEmitter):
             self.test_varying(guard, given)
         else:
             super().test(guard, given)
+        if isinstance(guard, NumberGuard) and guard.value in self.counts:
+            self.take_size(self.counts[guard.value], self.load(guard.value))
+
+    def take_size(self, number: int, size: ll.Value) -> None:
+        """A size of the call; the plan may not hold for small ones."""
+        self.sizes[number] = size
+        self.unless(self.b.icmp_signed(">=", size, I64(self.smallest[number])), self.miss)
 
     def test_varying(self, guard: VaryingGuard, given: ll.Value) -> None:
         """Test a tensor, and read the sizes that come with it first."""
@@ -102,9 +113,7 @@ class VaryingEmitter(NativeEmitter):
         for dim, number in enumerate(guard.shape):
             if number < 0 and -1 - number not in self.sizes:
                 place = self.b.gep(self.b.bitcast(dims, I64.as_pointer()), [I64(dim)])
-                size = self.sizes[-1 - number] = self.b.load(place)
-                least = I64(self.smallest[-1 - number])
-                self.unless(self.b.icmp_signed(">=", size, least), self.miss)
+                self.take_size(-1 - number, self.b.load(place))
         form = self.plan.forms[guard.value]
         layout = (self.words(form.shape), self.words(form.strides))
         test = self.helper("jitlang_array_is", I32, [POINTER, POINTER, I64, POINTER, POINTER])

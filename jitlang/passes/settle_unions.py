@@ -46,9 +46,11 @@ _STORED = {"jit::array_store": -1, "jit::numpy_store": 1}
 _INDEXED = {
     "jit::dynamic_index": 0, "jit::array_item": 1, "jit::array_store": 1, "jit::numpy_index": 2,
 }  # fmt: skip
-_CLASSES: dict[Type, type] = {ty.INT: int, ty.FLOAT: float}
-_WIDE = {dtypes.float64: (int, float), dtypes.int64: (int,)}
-"""Dtypes in which arithmetic on numbers of these classes gives what Python gives."""
+_CLASSES: dict[Type, type] = {ty.BOOL: bool, ty.INT: int, ty.FLOAT: float}
+_WIDE = {dtypes.float64: (int, float), dtypes.int64: (int,), dtypes.bool_: (bool,)}
+"""Dtypes in which arithmetic on numbers of these classes gives what Python gives; bools there is
+none on.
+"""
 
 SMALL_INT = 1 << 16
 """Floats hold any sum of ints up to here that a loop may come to."""
@@ -190,7 +192,7 @@ class _Variables:
         scalars = [v for v in self.sources if v.type not in _CLASSES]
         if not numbers or not scalars:
             return None
-        self.class_of_numbers = float if float in numbers else int
+        self.class_of_numbers = max(numbers, key=[*_CLASSES.values()].index)
         found = {self._kind(value) for value in scalars}
         if len(found) != 1:
             return None
@@ -290,6 +292,8 @@ class _Variables:
             return use.index >= 2
         if node.kind == RETURN:
             return node.block.owner is not None
+        if name in _ARITHMETIC and dtype is dtypes.bool_:
+            return False
         if name in _ARITHMETIC or name in COMPARE:
             others = [v for place, v in enumerate(node.inputs) if place != use.index]
             return all(self._agrees(name, node, other, dtype) for other in others)
@@ -349,6 +353,8 @@ def _is_small(number: Value) -> bool:
 
 def _fits(number: Value, dtype: DType) -> bool:
     """Whether a number is sure to fit into a dtype; an int is to come back as it was."""
+    if number.type is ty.BOOL or dtype is dtypes.bool_:
+        return number.type is ty.BOOL and dtype is dtypes.bool_
     if dtype.category is Category.FLOATING:
         return number.type is not ty.INT or _is_small(number)
     if dtype is dtypes.int64:

@@ -356,6 +356,22 @@ def powers(x):
     return t
 
 
+def between(x):
+    found = 0
+    for i in range(len(x)):
+        above = i > 1 and x[i] > 0.5
+        if 0 <= i < x[i] + 3 and not above:
+            found += 1
+    return found
+
+
+def in_order(x):
+    ok = True
+    for i in range(1, len(x)):
+        ok = ok and x[i] >= x[i - 1]
+    return ok
+
+
 PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (total, lambda n, m: (normal(n),)),
     (total, lambda n, m: (normal(n).astype(np.float32),)),
@@ -392,6 +408,9 @@ PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (groups, lambda n, m: (small(n, 2),)),
     (flips, lambda n, m: (small(n) % 2 * 2 - 1, abs(normal(n)))),
     (powers, lambda n, m: (normal(n),)),
+    (between, lambda n, m: (normal(n),)),
+    (in_order, lambda n, m: (normal(n),)),
+    (in_order, lambda n, m: (np.sort(normal(n)),)),
     (peak, lambda n, m: (normal(n),)),
     (best_run, lambda n, m: (normal(n),)),
     (positive, lambda n, m: (abs(normal(n)),)),
@@ -566,6 +585,22 @@ def test_an_index_error_shows_the_line():
     assert any("return x[i] * 2" in note for note in raised.value.__notes__)
 
 
+def test_kernels_with_tables():
+    """Functions that look numbers up are part of the native function, several of them too."""
+
+    def waves(x):
+        t = 0.0
+        for i in range(len(x)):
+            t += np.sin(x[i]) * np.exp(-x[i]) + np.cos(x[i]) + np.tan(x[i])
+        return t
+
+    scripted = jl.script(waves)
+    for n in (5, 5, 5, 5, 6, 7):
+        x = normal(n)
+        assert np.isclose(scripted(x), waves(x), rtol=1e-12)
+    assert "not specialized" not in str(scripted.explain())
+
+
 def test_elements_are_values():
     """An element that was read stays what it was when the array changes."""
 
@@ -579,6 +614,36 @@ def test_elements_are_values():
     scripted = jl.script(swap)
     for _ in range(5):
         agree(scripted, swap, (normal(3),))
+
+
+def test_ints_are_sizes():
+    """Arrays of so many elements as an int says: one version for all of them."""
+
+    def primes(n):
+        is_prime, found = np.ones(n + 1, dtype=np.bool_), 0
+        for i in range(2, n + 1):
+            if is_prime[i]:
+                found += 1
+                for j in range(i * i, n + 1, i):
+                    is_prime[j] = False
+        return found, is_prime
+
+    def spread(x, n: int, m: int):
+        h = np.zeros((n, 2 * m))
+        for i in range(len(x)):
+            h[i % n, int(x[i] * 2) % m] += x[i]
+        return h
+
+    scripted = jl.script(primes)
+    for n in (30, 31, 5, 2, 1, 77, 100, 12):
+        agree(scripted, primes, (n,))
+    assert "static version: 6 calls" in str(scripted.explain())
+    for n in (0, -1, -5, 9):
+        agree(scripted, primes, (n,))
+    other = jl.script(spread)
+    for n, m, k in [(3, 4, 9), (5, 2, 4), (4, 4, 6), (1, 1, 8), (9, 3, 7), (0, 1, 5)] * 4:
+        agree(other, spread, (normal(k), n, m))
+    assert "one function for other sizes: none" not in str(other.explain())
 
 
 def test_views_are_views():

@@ -166,6 +166,8 @@ class Loops:
     def element(self, dtype: str | None = None) -> str:
         """An element of an array of a dtype, if there is one, or a variable."""
         wanted = self.rng.choice(LOWER.get(dtype, (dtype,))) if dtype else None
+        if wanted == "uint8" and not self.is_tidy:
+            wanted = dtype  # numbers may be out of bounds, which nobody sees where nobody reads
         found = [name for name, each in self.arrays.items() if wanted in (None, each.dtype)]
         variables = [name for name, each in self.variables.items() if wanted in (None, each)]
         if variables and (not found or self.chance(0.3)):
@@ -423,17 +425,21 @@ class Loops:
         each = self.arrays[like]
         sizes = [self.length(like, axis) for axis in range(len(each.sizes))]
         shape = f"({', '.join(sizes)})" if len(sizes) > 1 else sizes[0]
-        text, dtype = self.rng.choice([
-            (f"np.zeros({shape})", "float64"),
-            (f"np.ones({shape})", "float64"),
-            (f"np.zeros({shape}, np.int64)", "int64"),
-            (f"np.zeros({shape}, np.float32)", "float32"),
-            (f"np.zeros({shape}, dtype=np.uint8)", "uint8"),
-            (f"np.zeros_like({like})", each.dtype),
-            (f"{like}.copy()", each.dtype),
+        own = each.sizes
+        text, dtype, sizes_of = self.rng.choice([
+            ("np.zeros(k + 2)", "float64", ("p",)),
+            (f"np.arange({sizes[0]})", "int64", own[:1]),
+            (f"np.zeros({shape})", "float64", own),
+            (f"np.ones({shape})", "float64", own),
+            (f"np.full({shape}, 2)", "int64", own),
+            (f"np.zeros({shape}, np.int64)", "int64", own),
+            (f"np.zeros({shape}, np.float32)", "float32", own),
+            (f"np.zeros({shape}, dtype=np.uint8)", "uint8", own),
+            (f"np.zeros_like({like})", each.dtype, own),
+            (f"{like}.copy()", each.dtype, own),
         ])  # fmt: skip
         self.write(f"{name} = {text}")
-        self.arrays[name] = Array(dtype, each.sizes)
+        self.arrays[name] = Array(dtype, sizes_of)
 
     def returned(self) -> list[str]:
         own = [name for name in self.arrays if name[0] == "a"]  # what is stored there is read
