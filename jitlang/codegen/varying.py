@@ -126,7 +126,7 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
 def find_counts(graph: Graph) -> frozenset[Value]:
     """The ints among a graph's inputs that decide, in sums and products, sizes of new tensors."""
     found: set[Value] = set()
-    made = [n for n in graph.walk() if n.op is not None and n.op.name in _FILLED]
+    made = [n for n in graph.walk() if n.op is not None and n.op.name in FILLED | UNSET]
     lists = [value for node in made for value in node.inputs if value.node.kind == LIST]
     work = [size for value in lists for size in value.node.inputs]
     while work:
