@@ -3,7 +3,8 @@
     python -m benchmarks.never_slower [--count 300] [--seed 0] [--sizes 1 100 10000 1000000]
 
 Programs of a few lines over NumPy arrays (arithmetic, comparisons, casts, reductions, slices,
-joins) run in the steady state at each size, both ways in turn, on inputs of several dtypes and
+joins, shifts, rounding, sorting, running sums, new arrays and stores into them, masks and places of
+extrema) run in the steady state at each size, both ways in turn, on inputs of several dtypes and
 layouts. Printed are the distribution of the ratios of the best times (quantiles at 5%, 25%, 50%,
 75%, 95%, and the worst), and the losers with their text. The exit status says whether the given
 share of all ratios is within the target.
@@ -32,15 +33,29 @@ SAMPLE_SECONDS = 4e-4
 """A sample is as many calls as take about this long."""
 
 UNARY = ("np.exp({})", "np.tanh({})", "np.sin({})", "np.abs({})", "-{}", "np.sqrt(np.abs({}))",
-    "np.floor({})", "np.square({})")  # fmt: skip
+    "np.floor({})", "np.square({})", "np.round({}, 2)", "np.clip({}, -1.0, 1.0)")  # fmt: skip
 BINARY = ("{} + {}", "{} - {}", "{} * {}", "{} / ({} + 3.5)", "np.maximum({}, {})",
     "np.minimum({}, {})", "{} * {} + 1.0")  # fmt: skip
 WITH_NUMBER = ("{} * 0.5", "{} + 1.0", "2.0 - {}", "{} ** 2", "{} / 3.0")
 MASKS = ("{} > {}", "{} <= {}", "{} > 0.5")
 CASTS = ("{}.astype(np.float32)", "{}.astype(np.float64)")
-INTEGERS = ("{} + {}", "{} * {}", "{} - 3", "np.maximum({}, {})", "{} & {}", "{} * 2")
+INTEGERS = ("{} + {}", "{} * {}", "{} - 3", "np.maximum({}, {})", "{} & {}", "{} * 2",
+    "{} << 2", "{} >> 1")  # fmt: skip
+ORDERED = ("np.sort({0}, axis=0)", "np.cumsum({0}, axis=0)", "np.sort({0}, axis=-1) * 2.0",
+    "np.cumsum({0}, axis=-1) + {0}")  # fmt: skip
+CREATED = ("np.zeros_like({0}) + {0}", "{0} - np.ones({0}.shape)", "{0} * np.full({0}.shape, 0.5)",
+    "np.arange({0}.shape[-1]) + {0}")  # fmt: skip
+STORED = (
+    ("np.zeros_like({0})", "{1}[1:-1] = {0}[1:-1] * 2"),
+    ("np.zeros({0}.shape)", "{1}[::2] = {0}[::2]"),
+    ("{0}.copy()", "{1}[{0} > 0.5] = 0.5"),
+    ("np.empty({0}.shape)", "{1}[:] = {0} + 1.0"),
+)
+"""A new array, and a store into it."""
 VIEWS = ("{}[::-1]", "{}[1:] + {}[:-1]", "{}[::2]")
-WHOLE = ("{}.sum()", "{}.mean()", "{}.max()", "{}.min()")
+WHOLE = ("{0}.sum()", "{0}.mean()", "{0}.max()", "{0}.min()", "np.linalg.norm({0})",
+    "{0}[{0} > 0.5].sum()", "({0} > 0).sum()", "{0} / np.ptp({0})")  # fmt: skip
+PLACES = ("{0}[np.argmax({0})] - {0}[np.argmin({0})]", "np.argmax({0})", "{0}[np.argsort({0})]")
 ROWS = ("{}.sum(axis={})", "{}.mean(axis={})", "{}.max(axis={})", "{}.std(axis={})",
     "{}.sum(axis={}, keepdims=True)")  # fmt: skip
 JOINS = ("np.concatenate(({}, {}))", "np.stack(({}, {}))")
@@ -72,6 +87,7 @@ def random_program(choose: random.Random) -> Program:
     lines: list[str] = []
     for place in range(choose.randint(1, 7)):
         name, kind = f"v{place}", choose.random()
+        stores: list[str] = []
         if kind < 0.15:
             made = choose.choice(INTEGERS).format(*choose.choices(integers, k=2))
             integers.append(name)
@@ -84,11 +100,18 @@ def random_program(choose: random.Random) -> Program:
         elif kind < 0.4:
             made = choose.choice(floats) + " * " + choose.choice(integers + masks)
             floats.append(name)
+        elif kind < 0.5:
+            made = choose.choice(ORDERED + CREATED).format(choose.choice(floats))
+            floats.append(name)
+        elif kind < 0.56:
+            source, (made, store) = choose.choice(floats), choose.choice(STORED)
+            made, stores = made.format(source), [store.format(source, name)]
+            floats.append(name)
         else:
             form = choose.choice(choose.choice((UNARY, BINARY, BINARY, WITH_NUMBER, CASTS)))
             made = form.format(*choose.choices(floats[-3:], k=2))
             floats.append(name)
-        lines.append(f"{name} = {made}")
+        lines += [f"{name} = {made}", *stores]
     everything = floats[2:] + integers[1:] + masks
     last = choose.choice(everything[-2:])
     lines.append(f"return {result(choose, last, last in masks, is_matrix)}")
@@ -103,6 +126,8 @@ def result(choose: random.Random, name: str, is_mask: bool, is_matrix: bool) -> 
         return name
     if kind < 0.6:
         return choose.choice(WHOLE).format(name) if not is_mask else f"{name}.any()"
+    if kind < 0.65 and not is_matrix and not is_mask:
+        return choose.choice(PLACES).format(name)
     if kind < 0.8 and is_matrix and not is_mask:
         return choose.choice(ROWS).format(name, choose.choice((0, 1)))
     if kind < 0.9 and not is_mask:

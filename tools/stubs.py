@@ -10,7 +10,8 @@ from jitlang.ir import types as ty
 from jitlang.ir.opdef import OPS, OpDef
 from jitlang.ir.schema import Argument
 from jitlang.ir.types import Type
-from jitlang.tensor.methods import CASTS, operator_offering
+from jitlang.ops.convert import CAST_METHODS
+from jitlang.tensor.methods import operator_offering
 
 _PLAIN: dict[Type, str] = {
     ty.INT: "_int", ty.FLOAT: "_float", ty.BOOL: "_bool", ty.STR: "str", ty.NUMBER: "_Number",
@@ -95,11 +96,11 @@ def _tensor_class() -> Iterator[str]:
     yield "    def __iter__(self) -> Iterator[Tensor]: ..."
     yield "    @property"
     yield "    def T(self) -> Tensor: ..."
-    for name in CASTS:
+    for name in CAST_METHODS:
         yield f"    def {name}(self) -> Tensor: ..."
     # Methods that rows offer stand on the class once they have been used.
     own = {n for n, m in vars(jitlang.Tensor).items() if not hasattr(m, "__jitlang_operator__")}
-    written = {*CASTS, *own}
+    written = {*CAST_METHODS, *own}
     for name in sorted({op.method for op in OPS if op.method} - written):
         if _is_name(name):
             yield from _overloads(name, _rows("method", name), "    ")

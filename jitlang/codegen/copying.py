@@ -23,7 +23,7 @@ def emit_copy(
     itemsize: int,
     number: Number = I64,
 ) -> None:
-    """Copy elements.
+    """Copy elements, in the order in which they are written in memory.
 
     Args:
         builder: where code goes; it stands behind the copy afterwards.
@@ -35,6 +35,8 @@ def emit_copy(
     """
     if 0 in shape:
         return
+    order = sorted(range(len(shape)), key=lambda d: -abs(written[d]))
+    shape, written, read = ([each[d] for d in order] for each in (shape, written, read))
     sizes, strides = merged(shape, [tuple(written), tuple(read)], range(len(shape)))
     outer, line = list(zip(sizes, *strides, strict=True)), itemsize
     if outer and outer[-1][1:] == (itemsize, itemsize):

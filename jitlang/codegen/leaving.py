@@ -3,8 +3,8 @@
 A tensor that the function computes is written into an array of its own and returned; a view of one,
 or of an argument, is a view of that array. What a loop or a branch left in the function's memory is
 copied into a new array, which nobody can tell from it as long as no other result lies in the same
-memory. An argument is returned itself. Where NumPy gives scalars, what has no dimensions leaves as
-one.
+memory; what the arms of a branch compute for it they write there at once. An argument is returned
+itself, also where an arm gives it. Where NumPy gives scalars, what has no dimensions leaves as one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from enum import Enum
 
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
-from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
+from ..ir.graph import CHOICES, LOOP, UNINITIALIZED, Graph, Node, Value
 from .actions import Call, Plan, Select, View, is_tensor
+from .forms import same_places
+from .guards import requires_grad
 from .storage import Storage
 
 REQUIRE = "jit::require"
@@ -38,12 +40,20 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How one tensor leaves. `owner` is the fresh value or argument in whose array an ARRAY or VIEW
-    lies.
+    """How one tensor leaves.
+
+    Attributes:
+        owner: the fresh value or argument in whose array an ARRAY or VIEW lies.
+        written: what may leave as a COPY and is computed where that lies.
+        arguments: the arguments that may leave instead of a COPY.
+        is_copied: whether a COPY may be of something else.
     """
 
     way: Way
     owner: Value | None = None
+    written: tuple[Value, ...] = ()
+    arguments: tuple[Value, ...] = ()
+    is_copied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Leaving:
 
     Attributes:
         exits: by tensor.
-        loops: loops of the outermost block that must have run for a copy to be right.
+        loops: loops that must have run, where they are come to, for a copy to be right.
     """
 
     exits: dict[Value, Exit]
@@ -76,9 +86,11 @@ def find_exits(graph: Graph, plan: Plan, storage: Storage) -> Leaving:
         if not plan.forms[value].is_dense:
             raise Unsupported("a result is a view of what a loop or a branch has left")
     for found in exits.values():
-        if found.owner in storage.buffers:
-            storage.keep(found.owner)
-    return Leaving(exits, frozenset().union(*map(origins.loops_to_run, copied)))
+        for kept in (found.owner, *found.written):
+            if kept in storage.buffers:
+                storage.keep(kept)
+    computed = [leaf for value in copied for leaf in _leaves(value) if not is_input(leaf)]
+    return Leaving(exits, frozenset().union(*map(origins.loops_to_run, computed)))
 
 
 def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving, effects: Set[Node]) -> None:
@@ -99,7 +111,8 @@ def refuse_restarts(graph: Graph, plan: Plan, leaving: Leaving, effects: Set[Nod
             raise Unsupported(f"a row without native code is called after an effect ({node.span})")
         if node.kind == REQUIRE and has_effect:
             raise Unsupported(f"a result may be a number, and an effect precedes ({node.span})")
-        if node in leaving.loops and has_effect:
+        may_miss = any(each in leaving.loops for each in node.walk())
+        if may_miss and (has_effect or is_effect):
             raise Unsupported(f"a loop that may not run follows an effect ({node.span})")
         has_effect |= is_effect
 
@@ -127,6 +140,8 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     may_be_same = any(plan.forms[argument] == form for argument in arguments)
     if ty.is_array(value.type) and not form.shape and not may_be_same:
         return Exit(Way.SCALAR)
+    if value.node.kind in CHOICES and value.node.block is graph.block:
+        return _joined_exit(value, plan, storage)
     if arguments:
         (argument, *others) = arguments
         if others or len(roots) != 1 or may_be_same:
@@ -137,6 +152,42 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
         return Exit(Way.COPY)
     (owner,) = owners
     return Exit(Way.ARRAY if owner is value else Way.VIEW, owner)
+
+
+def _joined_exit(value: Value, plan: Plan, storage: Storage) -> Exit:
+    """How what one of several blocks gives leaves."""
+    leaves = set(_leaves(value))
+    arguments = tuple(leaf for leaf in leaves if is_input(leaf))
+    tensors = [v for v in value.node.graph.inputs if v in storage.roots]
+    inputs = frozenset().union(*(storage.roots[v] for v in tensors))
+    others = leaves.difference(arguments)
+    if any(storage.roots[leaf] & inputs for leaf in others):
+        raise Unsupported("a result may be a view of an argument")
+    if arguments and (requires_grad(value) or not plan.forms[value].size):
+        raise Unsupported("a result may be an argument")
+    written = tuple(leaf for leaf in others if _is_of_arm(leaf, value, plan, storage))
+    return Exit(Way.COPY, None, written, arguments, len(written) < len(others))
+
+
+def _is_of_arm(leaf: Value, value: Value, plan: Plan, storage: Storage) -> bool:
+    """Whether what a block gives is computed there, in memory like that of what leaves."""
+    is_inside = leaf.node.block.owner is not None and leaf.node.block.owner.kind in CHOICES
+    is_fresh = is_inside and leaf in storage.buffers and len(leaf.uses) == 1
+    return is_fresh and same_places(plan.forms[leaf], plan.forms[value])
+
+
+def _leaves(value: Value) -> Iterator[Value]:
+    """What a value may be, looked for in the blocks that are joined."""
+    if value.node.kind not in CHOICES:
+        yield from () if value.node.kind == UNINITIALIZED else (value,)
+        return
+    for block in value.node.blocks:
+        yield from _leaves(block.outputs[value.offset])
+
+
+def is_input(value: Value) -> bool:
+    """Whether a value is an input of its graph."""
+    return value.node is value.node.graph.block.param_node
 
 
 class _Origins:
@@ -169,8 +220,6 @@ class _Origins:
             raise Unsupported("a result may be an argument")
         if is_certain(loop) or not self.is_from_argument(first):
             return frozenset()
-        if loop.block is not self.graph.block:
-            raise Unsupported("the result of an inner loop that may not run is returned")
         return frozenset([loop])
 
     def is_from_argument(self, value: Value) -> bool:

@@ -22,10 +22,10 @@ from ..ir import types as ty
 from ..ir.graph import CHOICES, CONSTANT, LOOP, UNINITIALIZED, Block, Graph, Node, ObjectRef, Value
 from ..ir.opdef import Effect
 from ..ir.types import TensorType
-from ..ops.arrays import KEY_WIDTHS, subscripted
 from ..ops.draws import count_drawn, count_drawn_like
 from ..ops.rows import kernel_of
 from ..passes.alias import AliasAnalysis
+from ..passes.settle_calls import THREADED_DOT
 from ..tensor import Tensor
 from .actions import (
     DICT,
@@ -35,6 +35,7 @@ from .actions import (
     Allocate,
     Call,
     Copy,
+    Fill,
     Index,
     Item,
     Length,
@@ -42,7 +43,6 @@ from .actions import (
     Nothing,
     OpenMultiply,
     Part,
-    Pick,
     Plan,
     Reserve,
     Run,
@@ -59,6 +59,7 @@ from .launch import Launch
 from .multiplying import PRODUCTS, Factors, takes
 from .product import Product, product_for
 from .reference import Given, ReferenceCall
+from .subscripts import element, item_of_array, subscript
 from .writing import (
     check_number,
     copied_into,
@@ -84,9 +85,19 @@ CREATIONS = frozenset((
     "aten::linspace", "aten::zeros_like", "aten::ones_like", "aten::full_like", "aten::empty_like",
     "aten::new_zeros", "aten::new_ones", "aten::new_full", "aten::new_empty", "aten::scalar_tensor",
     "aten::tensor", "aten::tensor.float", "aten::tensor.int", "aten::tensor.bool",
-    "jit::filled", "jit::filled_like",
 ))  # fmt: skip
 """Rows whose result is known where their numbers are: of tensors they look at the form only."""
+FILLED = frozenset((
+    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
+    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full",
+))  # fmt: skip
+"""Those whose elements are all the same."""
+UNSET = frozenset(("aten::empty", "aten::empty_like", "aten::new_empty"))
+"""Those whose elements are whatever memory holds."""
+MAX_KNOWN_BYTES = 1 << 17
+"""Arrays of that size, such as ranges, are computed in less time than they are read from memory."""
+BY_NUMPY = frozenset(("jit::numpy", "jit::numpy_method", "jit::array_item", "jit::array_item.two"))
+"""Rows that NumPy itself computes."""
 
 
 class UnsupportedGroup(Unsupported):
@@ -104,15 +115,6 @@ class _Views:
     source: Value
     offsets: tuple[int, ...]
     forms: tuple[Form, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What an array shows at a subscript: its form, and where it begins."""
-
-    form: Form
-    offset: int
-    indices: tuple[Index, ...]
 
 
 class Planner:
@@ -243,14 +245,14 @@ class Planner:
     def creation(self, node: Node) -> Action:
         """A tensor whose elements are known now. It is never written, so it can be shared."""
         made = self.called(node)
-        self.known_array(node.output, np.ascontiguousarray(made).reshape(made.shape))
+        assert node.op is not None
+        is_large = made.nbytes > MAX_KNOWN_BYTES
+        if is_large and ty.is_array(node.output.type) and node.op.name not in FILLED | UNSET:
+            raise Unsupported(f"{node.kind} of {made.size} elements, made sooner than read")
+        if not form_of(made).is_dense:
+            made = np.ascontiguousarray(made).reshape(made.shape)
+        self.known_array(node.output, made)
         return Nothing()
-
-    def filled_like(self, node: Node) -> Action:
-        """An array of the sizes of another one, which lies as that does."""
-        if not self.form(node.inputs[0]).is_contiguous:
-            raise Unsupported(f"{node.kind} of a strided array ({node.span})")
-        return self.creation(node)
 
     def scalar_tensor(self, node: Node) -> Action:
         """A tensor of one number, which may be computed."""
@@ -290,63 +292,6 @@ class Planner:
             raise Unsupported(_no_form(node))
         return self.copied(node.output, source)
 
-    def subscript(self, node: Node) -> Action:
-        """A subscript of slices and numbers, which gives a view."""
-        source, key, *parts = node.inputs
-        shown = self.pointed(node, source, key.constant(), parts)
-        if not shown.form.shape:
-            raise Unsupported(f"{node.kind} shows an array without dimensions ({node.span})")
-        self.define(node.output, shown.form)
-        if shown.indices:
-            return Select(source, shown.offset, shown.indices)
-        return View(source, (shown.offset,))
-
-    def item_of_array(self, node: Node) -> Action:
-        """The same for one or two numbers."""
-        source, *parts = node.inputs
-        shown = self.pointed(node, source, "i" * len(parts), parts)
-        self.define(node.output, shown.form)
-        return Select(source, shown.offset, shown.indices)
-
-    def scalar(self, node: Node) -> Action:
-        """One element, as a value."""
-        source, *parts = node.inputs
-        shown = self.pointed(node, source, "i" * len(parts), parts)
-        self.define(node.output, contiguous(shown.form.dtype, ()))
-        return Pick(node.output, source, shown.offset, shown.indices)
-
-    def pointed(
-        self, node: Node, array: Value, letters: str | None, parts: Sequence[Value]
-    ) -> Shown:
-        """What an array shows at a subscript of numbers, which may be computed, and slices. A
-        number that is out of range is looked at when the code runs, as one that is computed.
-        """
-        form = self.form(array)
-        if letters is None or any(part.type not in (ty.INT, ty.NONE) for part in parts):
-            raise Unsupported(_no_form(node))
-        indices, known, axis = [], [], 0
-        rest = iter(parts)
-        for letter in letters.strip("()"):
-            values = [next(rest) for _ in range(KEY_WIDTHS[letter])]
-            if letter == "e":
-                axis += len(form.shape) - letters.count("i") - letters.count("s")
-                continue
-            if letter == "i" and axis < len(form.shape) and not _is_within(values[0], form, axis):
-                indices.append(Index(axis, form.strides[axis], form.shape[axis], values[0]))
-                known.append(0)
-            elif not all(value.is_constant for value in values):
-                raise Unsupported(f"{node.kind} by values that are not known ({node.span})")
-            else:
-                known += [value.constant() for value in values]
-            axis += letter in "is"
-        sample = _with_elements(self.samples[array], [index.axis for index in indices])
-        try:
-            shown = subscripted(sample, letters, known)
-        except IndexError as error:
-            raise Unsupported(f"{node.kind} at {node.span}: {error}") from None
-        seen = Form(form.dtype, shown.shape, shown.strides)
-        return Shown(seen, distance(sample, shown), tuple(indices))
-
     def copied(self, output: Value, source: Value) -> Copy:
         """The elements of the source in row-major order, as the output."""
         read, written = self.form(source), self.form(output)
@@ -355,8 +300,14 @@ class Planner:
         return Copy(output, (Part(0, source, read.shape, written.strides, read.strides),))
 
     def clone(self, node: Node) -> Action:
+        source = node.inputs[0]
         self.define(node.output, form_of(self.called(node)))
-        return self.copied(node.output, node.inputs[0])
+        made = source.node.op.name if source.node.op is not None else ""
+        if made in UNSET:
+            return Allocate(node.output)
+        if made in FILLED:
+            return Fill(node.output, self.called(source.node).reshape(-1)[:1].tobytes())
+        return self.copied(node.output, source)
 
     def cast(self, node: Node) -> Action:
         self.define(node.output, self.form(node.inputs[0]))
@@ -470,6 +421,8 @@ class Planner:
         assert node.op is not None
         if node.op.effect is not Effect.NONE or not all(map(is_tensor, node.outputs)):
             raise Unsupported(_no_form(node))
+        if node.op.full_name in BY_NUMPY:  # which the interpreter calls as quickly as Python does
+            raise Unsupported(_no_form(node))
         for output in node.outputs:
             type_ = output.type
             assert isinstance(type_, TensorType)
@@ -575,6 +528,8 @@ class Planner:
         if factors is None or not takes(node.op.full_name, a, b):
             raise Unsupported(_no_form(node))
         form = contiguous(factors.dtype, factors.shape)
+        if form.size == 1 and a.size > THREADED_DOT and ty.is_array(node.output.type):
+            raise Unsupported(f"a product of vectors that BLAS has threads for ({node.span})")
         self.define(node.output, form)
         part = None
         if bias is not None:
@@ -612,18 +567,6 @@ def _loop_around(node: Node, value: Value) -> Node | None:
         )
     ]
     return fixed[-1] if fixed else None
-
-
-def _is_within(index: Value, form: Form, axis: int) -> bool:
-    """Whether an index is known, and in range."""
-    size = form.shape[axis]
-    return index.is_constant and -size <= index.constant() < size
-
-
-def _with_elements(sample: Any, axes: Sequence[int]) -> Any:
-    """An array that lies as a sample does, with elements along some axes that may be empty."""
-    shape = [max(n, 1) if axis in axes else n for axis, n in enumerate(sample.shape)]
-    return np.lib.stride_tricks.as_strided(sample, shape, sample.strides)
 
 
 def is_view(node: Node) -> bool:
@@ -666,10 +609,10 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "aten::cat": Planner.stacked,
     "aten::clone": Planner.clone,
     "aten::scalar_tensor": Planner.scalar_tensor,
-    "jit::numpy_index": Planner.subscript,
-    "jit::array_item": Planner.item_of_array,
-    "jit::array_item.two": Planner.item_of_array,
-    "jit::element": Planner.scalar,
+    "jit::numpy_index": subscript,
+    "jit::array_item": item_of_array,
+    "jit::array_item.two": item_of_array,
+    "jit::element": element,
     "jit::scalar_if": Planner.cast,
     "jit::reserve": Planner.reserved,
     "jit::reserve_like": Planner.reserved_like,
@@ -679,7 +622,6 @@ ROWS: dict[str, Callable[[Planner, Node], Action]] = {
     "jit::numpy_store": stored_by_numpy,
     "jit::array_store": stored_item_by_numpy,
     "jit::array_store.two": stored_item_by_numpy,
-    "jit::filled_like": Planner.filled_like,
     "jit::buffer": Planner.allocated,
     "jit::store_item": Planner.stored,
     **dict.fromkeys(PRODUCTS, Planner.product),

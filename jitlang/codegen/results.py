@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from llvmlite import ir as ll
@@ -73,8 +73,9 @@ class ResultEmitter(TensorEmitter):
             data = self.b.call(self.helper("jitlang_data", POINTER, [POINTER]), [array])
             if value in self.storage.buffers:
                 self.arrays[value] = data
-            else:
-                self.copies[value] = data
+                continue
+            self.copies[value] = data
+            self.arrays |= dict.fromkeys(exits[value].written, data)
 
     def new_array(self, form: Form) -> ll.Value:
         make = self.helper("jitlang_new_array", POINTER, [POINTER, I64, POINTER, POINTER])
@@ -86,8 +87,9 @@ class ResultEmitter(TensorEmitter):
 
     def is_reused(self, value: Value) -> bool:
         """Whether a result is a Tensor that may have been one before."""
-        form = self.plan.forms[value]
-        is_suited = form.is_contiguous and form.nbytes <= MAX_REUSED
+        form, found = self.plan.forms[value], self.exits.get(value)
+        is_certain = found is None or not found.arguments
+        is_suited = is_certain and form.is_contiguous and form.nbytes <= MAX_REUSED
         return is_suited and not self.gives_array(value) and not requires_grad(value)
 
     def reused_array(self, value: Value) -> ll.Value:
@@ -112,7 +114,16 @@ class ResultEmitter(TensorEmitter):
     def copy_results(self) -> None:
         """Copy what leaves as a copy."""
         for value, data in self.copies.items():
-            self.write(value, data, value)
+            if not self.exits[value].is_copied:
+                continue
+            places = [data, *map(self.load, self.exits[value].arguments)]
+            is_there = [self.is_at(value, place) for place in places]
+            with self.b.if_then(self.b.not_(reduce(self.b.or_, is_there))):
+                self.write(value, data, value)
+
+    def is_at(self, value: Value, place: ll.Value) -> ll.Value:
+        """Whether a tensor lies at some place."""
+        return self.b.icmp_unsigned("==", self.load(value), place)
 
     def leaving(self, value: Value) -> ll.Value:
         """A new reference to a result as an object."""
@@ -186,9 +197,16 @@ class ResultEmitter(TensorEmitter):
             return self.leaving_scalar(value)
         if found.way is Way.VIEW and found.owner is not None:
             return self.leaving_view(value, found.owner)
+        made = self.entry.alloca(POINTER)
         array = self.b.load(self.results[value])
         self.python("Py_IncRef", array)
-        return self.wrapped(value, array, POINTER(None))
+        self.b.store(self.wrapped(value, array, POINTER(None)), made)
+        for argument in found.arguments:
+            with self.b.if_then(self.is_at(value, self.load(argument))):
+                self.python("Py_DecRef", self.checked_object(self.b.load(made)))
+                self.b.store(self.given[argument][0], made)
+                self.python("Py_IncRef", self.given[argument][0])
+        return self.b.load(made)
 
     def leaving_scalar(self, value: Value) -> ll.Value:
         """A new reference to a scalar of NumPy's, or to the number that it stands for."""

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..fuser.partition import SUBGRAPH
-from ..ir.graph import CONSTANT, Graph
+from ..ir.graph import CONSTANT, Graph, Use
 from .launch import Array, Call, Launch, chunk_of
 from .schedule import row_unit
 
@@ -307,14 +307,22 @@ def _is_prime(number: int) -> bool:
 
 
 def numbers_in(graph: Graph) -> Iterator[int]:
-    """All ints that are written in a graph and its groups."""
+    """All ints that are written in a graph and its groups, but for those that elements are computed
+    with.
+    """
     for node in graph.walk():
         if SUBGRAPH in node.attributes:
             yield from numbers_in(node.attributes[SUBGRAPH])
-        found = node.output.constant() if node.kind == CONSTANT else None
+        if node.kind != CONSTANT or all(map(_is_for_elements, node.output.uses)):
+            continue
+        found = node.output.constant()
         for number in found if isinstance(found, list | tuple) else [found]:
             if type(number) is int:
                 yield number
+
+
+def _is_for_elements(use: Use) -> bool:
+    return use.node.op is not None and use.node.op.is_pointwise
 
 
 def _without_memory(

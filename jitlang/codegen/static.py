@@ -13,7 +13,7 @@ from ..fuser.partition import SUBGRAPH, dissolve_group, fuse_nodes
 from ..fuser.plan import Unsupported
 from ..fuser.reach import REACHING
 from ..ir import types as ty
-from ..ir.graph import Graph, Node, Value
+from ..ir.graph import LOOP, Graph, Node, Value
 from ..passes.effects import is_protected, is_pure, reshapes
 from ..passes.gradients import UndecidedGradient, mark_gradients
 from ..passes.manager import run_passes
@@ -224,6 +224,8 @@ def _varying_frames(
 
 def _flat_frame(graph: Graph, inputs: Sequence[Any]) -> Frame:
     """The same for tensors of any sizes."""
+    if graph.find(LOOP):
+        raise Unsupported("a loop is more than a kernel")
     frame = _planned(graph, flat_guards(guard_inputs(graph, inputs)))
     check_flat(graph, frame.plan)
     return frame

@@ -9,7 +9,6 @@ the pointers change places.
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -53,6 +52,7 @@ from .copying import emit_copy
 from .cpython import I32, POINTER, POINTERS, VOID
 from .fused import run_reference
 from .host import POLL_INTERVAL, HostEmitter
+from .inlining import is_of_one, with_definition
 from .launch import Call as KernelCall
 from .launch import Place
 from .multiplying import FLOPS_PER_NANOSECOND
@@ -68,10 +68,6 @@ NUMPY_SUBSCRIPTS = frozenset((
     "jit::element", "jit::array_item", "jit::numpy_index", "jit::array_store", "jit::numpy_store",
 ))  # fmt: skip
 _KERNEL_PARAMETERS = [I64, I64, *[POINTER] * 5]
-_DECLARED = re.compile(r'^declare [^@\n]*@("[^"]+"|[\w.$]+)', re.MULTILINE)
-"""The symbols that a module's text declares."""
-_TABLE = re.compile(r"^@([\w.$]+) =", re.MULTILINE)
-"""The tables that a kernel's text has of its own."""
 _FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
 
 
@@ -552,7 +548,7 @@ class TensorEmitter(HostEmitter):
         pointers = [self.pointer(action, place, temporaries) for place in call.places]
         arrays = self.vector(pointers)
         scalars = self.vector([self.word(action.arguments[slot]) for slot in call.slots])
-        kernel = self.inlined(call) if _is_of_one(call) else self.kernel(call)
+        kernel = self.inlined(call) if is_of_one(call) else self.kernel(call)
         tables = [
             arrays, self.words(call.sizes), self.words(call.strides), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
@@ -581,7 +577,7 @@ class TensorEmitter(HostEmitter):
     def emit(self) -> str:
         text = super().emit()
         for kernel, function in self.definitions.items():
-            text = _with_definition(text, function.name, kernel)
+            text = with_definition(text, function.name, kernel)
         return text
 
     def start(self, call: KernelCall, kernel: ll.Function, tables: list[ll.Value]) -> ll.Value:
@@ -641,32 +637,6 @@ def _out_of_range(node: Node, axis: int) -> Callable[..., Any]:
 def _shadow(shape: Sequence[int]) -> Any:
     """An array of a shape that takes no memory."""
     return np.broadcast_to(np.empty(()), tuple(shape))
-
-
-def _is_of_one(call: KernelCall) -> bool:
-    """Whether a call computes one element of tensors without dimensions, which takes less time than
-    to call a kernel.
-    """
-    return call.space == () and not call.kernel.plan.has_rows and not call.scratch
-
-
-def _with_definition(module: str, name: str, kernel: str) -> str:
-    """A module with the text of a kernel in the place of its declaration. Other kernels have tables
-    of the same names.
-    """
-    for table in _TABLE.findall(kernel):
-        kernel = re.sub(rf"@{re.escape(table)}\b", f'@"{name}.{table}"', kernel)
-    lines = kernel.replace("define i32 @kernel(", f'define internal i32 @"{name}"(').splitlines()
-    begin = next(number for number, line in enumerate(lines) if line.startswith("define"))
-    lines[begin] = lines[begin].replace(") ", ") alwaysinline ", 1)
-    known = {symbol.replace('"', "") for symbol in _DECLARED.findall(module)}
-    needed = [
-        line
-        for line in lines[:begin]
-        if line.startswith("@") or not known.issuperset(_DECLARED.findall(line))
-    ]
-    declaration = re.compile(rf'^declare [^\n]*@"{name}"\([^\n]*$', re.MULTILINE)
-    return declaration.sub(lambda _: "\n".join([*needed, *lines[begin:]]), module, count=1)
 
 
 def _placed(raiser: Callable[..., Any], node: Node) -> Callable[..., Any]:

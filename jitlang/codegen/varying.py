@@ -30,6 +30,7 @@ from ..passes.propagate_constants import computed, materialize
 from .actions import (
     LIST,
     Action,
+    Allocate,
     Fill,
     Index,
     Length,
@@ -46,7 +47,7 @@ from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
 from .guards import VaryingGuard
 from .launch import Call, Launch, Place
-from .planner import Planner, UnsupportedGroup, settled
+from .planner import FILLED, UNSET, Planner, UnsupportedGroup, settled
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
 from .sizes import ENDLESS, first_example, numbers_in, second_example
@@ -62,12 +63,7 @@ LARGEST_PRIME = 1 << 10
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
 _ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
-_FILLED = frozenset((
-    "aten::zeros", "aten::ones", "aten::full", "aten::zeros_like", "aten::ones_like",
-    "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_full", "jit::filled",
-    "jit::filled_like",
-))  # fmt: skip
-_SHAPING = _FILLED | {
+_SHAPING = FILLED | {
     "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
 }  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
@@ -130,7 +126,7 @@ def find_varying(seen: Sequence[Shapes]) -> Varying:
 def find_counts(graph: Graph) -> frozenset[Value]:
     """The ints among a graph's inputs that decide, in sums and products, sizes of new tensors."""
     found: set[Value] = set()
-    made = [n for n in graph.walk() if n.op is not None and n.op.name in _FILLED]
+    made = [n for n in graph.walk() if n.op is not None and n.op.name in FILLED | UNSET]
     lists = [value for node in made for value in node.inputs if value.node.kind == LIST]
     work = [size for value in lists for size in value.node.inputs]
     while work:
@@ -253,12 +249,14 @@ class ExamplePlanner(Planner):
         return action
 
     def creation(self, node: Node) -> Action:
-        """What is filled with one number can have any size."""
+        """What is filled with one number, or not at all, can have any size."""
         assert node.op is not None
-        if node.op.name not in _FILLED:
+        if node.op.name not in FILLED | UNSET:
             return super().creation(node)
         form = form_of(self.called(node))
         self.define(node.output, contiguous(form.dtype, form.shape))
+        if node.op.name in UNSET:
+            return Allocate(node.output)
         return Fill(node.output, self.called(node).reshape(-1)[:1].tobytes())
 
     def call(self, node: Node) -> Action:

@@ -28,6 +28,7 @@ from ..passes.spell_out_writes import COPY, is_same_view, owner_of
 from .actions import LIST, Action, Assign, Part, Plan, Reserve, Run, Store, Write, is_tensor
 from .forms import Form, same_places
 from .storage import Buffer, Storage
+from .subscripts import pointed
 
 if TYPE_CHECKING:
     from .planner import Planner
@@ -85,7 +86,7 @@ def stored_item_by_numpy(planner: Planner, node: Node) -> Action:
 def _stored(
     planner: Planner, node: Node, target: Value, value: Value, letters: Any, parts: Sequence[Value]
 ) -> Action:
-    shown = planner.pointed(node, target, letters, parts)
+    shown = pointed(planner, node, target, letters, parts)
     _refuse_repeated(planner.form(target) if shown.indices else shown.form, node)
     if is_tensor(value):
         part = _part(planner, node, value, shown.form, shown.offset)

@@ -176,15 +176,19 @@ class _Arguments:
                 return value
             return type(value)(*parts) if wanted.field_names else tuple(parts)
         if isinstance(wanted, ty.ListType) and isinstance(value, list):
-            self._wrap_list(value, wanted.element)
+            self._wrap_items(value, enumerate(value), wanted.element)
+        if isinstance(wanted, ty.DictType) and isinstance(value, dict):
+            self._wrap_items(value, value.items(), wanted.value)
         return value
 
-    def _wrap_list(self, values: list[Any], element: Type) -> None:
-        """A list keeps its identity, so that the caller sees what the function does to it."""
-        for position, value in enumerate(values):
+    def _wrap_items(self, container: Any, items: Iterable[tuple[Any, Any]], element: Type) -> None:
+        """Lists and dicts stay the same ones, so that the caller sees what the function does."""
+        if not ty.has_tensors(element):
+            return
+        for key, value in items:
             wrapped = self._wrap(value, element)
             if wrapped is not value:
-                values[position] = wrapped
+                container[key] = wrapped
 
 
 # Signatures ---------------------------------------------------------------------------------------

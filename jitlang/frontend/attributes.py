@@ -14,6 +14,7 @@ from ..ir.types import Type
 from ..tensor import method_names
 from . import hints, numpy_names, surface
 from .emitter import Emitter
+from .operator_calls import position_of_self
 from .operators import rows_named
 from .sugar import Arguments, Operator, Plain, Special, Sugar
 
@@ -88,7 +89,8 @@ def _tensor_method(name: str) -> str | None:
     for space in ("aten", "prim", "jit"):
         for row in OPS.overloads(f"{space}::{name}"):
             arguments = row.schema.arguments
-            if arguments and isinstance(ty.without_none(arguments[0].type), ty.TensorType):
+            taken = arguments[position_of_self([row])].type if arguments else ty.NONE
+            if isinstance(ty.without_none(taken), ty.TensorType):
                 return row.name
     return {"to": "aten::to"}.get(name)
 

@@ -15,7 +15,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OpDef
 from ..ir.types import Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 from . import hints, surface
 from .comprehensions import any_of_generator
 from .conditions import isinstance_test, truth_condition

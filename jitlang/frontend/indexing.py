@@ -15,7 +15,8 @@ from .. import dtypes
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
-from ..ops.arrays import KEY_WIDTHS, rank_of
+from ..ops.arrays import KEY_WIDTHS
+from ..ops.numpy_types import rank_of
 from . import hints, surface
 from .emitter import INT64_MAX, Emitter
 from .flow import decide_empty, is_open

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import Value
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 from . import hints, surface
 from .emitter import Emitter
 from .flow import decide_empty

@@ -14,7 +14,7 @@ from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..ops.arrays import array_type, rank_of
+from ..ops.numpy_types import array_type, rank_of
 from . import surface
 from .emitter import Emitter
 
@@ -38,7 +38,8 @@ _OF_FLOATS = frozenset((
 _WIDE_INTEGERS = (dtypes.int32, dtypes.int64)
 EXTREMA = {"max": "amax", "min": "amin", "amax": "amax", "amin": "amin"}
 REDUCTIONS = {
-    "sum": "sum", "mean": "mean", **EXTREMA, "any": "any", "all": "all", "std": "std", "var": "var",
+    "sum": "sum", "prod": "prod", "mean": "mean", **EXTREMA, "any": "any", "all": "all",
+    "std": "std", "var": "var",
 }  # fmt: skip
 OPERATORS: Mapping[str, str] = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
@@ -46,9 +47,12 @@ OPERATORS: Mapping[str, str] = {
     "floor_divide": "floordiv", "remainder": "remainder", "mod": "remainder", "matmul": "matmul",
     "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__", "equal": "eq",
     "not_equal": "ne",
+    "left_shift": "__lshift__", "right_shift": "__rshift__",
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
 }  # fmt: skip
 
+_MAX_DECIMALS = 10
+"""Powers of ten up to this one are exact in float32."""
 _ROW_MAJOR = 0  # torch's contiguous_format
 
 Keywords = Mapping[str, Value]
@@ -64,6 +68,8 @@ def agreed_function(
         return _reduction(e, name, values, keywords)
     if name in _JOINS:
         return _joined(e, name, values, keywords)
+    if name == "linalg.norm" and len(values) == 1:
+        return _norm(e, values[0], keywords)
     if keywords:
         return None
     if name in ELEMENTWISE and len(values) == 1:
@@ -74,6 +80,12 @@ def agreed_function(
         return surface.binary(e, OPERATORS[name], *values)
     if name == "dot" and len(values) == 2:
         return _dot(e, *values)
+    if name in ("round", "around"):
+        return _rounded(e, *values)
+    if name == "outer" and len(values) == 2:
+        return _outer(e, *values)
+    if name == "trace" and len(values) == 1:
+        return _trace(e, values[0])
     if name in ("transpose", "reshape", "swapaxes"):
         return _moved(e, name, values[0], values[1:])
     if name in ("maximum", "minimum") and len(values) == 2:
@@ -98,6 +110,10 @@ def agreed_method(
         return _cast(e, self, values[0])
     if name == "dot" and len(values) == 1:
         return _dot(e, self, values[0])
+    if name == "round":
+        return _rounded(e, self, *values)
+    if name == "trace" and not values:
+        return _trace(e, self)
     return _moved(e, name, self, values)
 
 
@@ -148,6 +164,18 @@ def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]
     return e.builder.op(f"aten::{row}", *test, *operands)
 
 
+def _rounded(e: Emitter, x: Value, *decimals: Value) -> Value | None:
+    """Floats rounded to a number of decimals that is known."""
+    count = decimals[0].constant() if decimals else 0
+    if len(decimals) > 1 or type(count) is not int or abs(count) > _MAX_DECIMALS:
+        return None
+    if not surface.is_float(x.type):
+        return None
+    if count == 0:
+        return e.builder.op("aten::round", x)
+    return e.builder.op("aten::round", x, decimals=decimals[0])
+
+
 def _cast(e: Emitter, self: Value, wanted: Value) -> Value | None:
     """`x.astype(dtype)`, which always copies."""
     own, target = _dtype_of(self), _wanted_dtype(wanted)
@@ -171,6 +199,15 @@ def _dot(e: Emitter, a: Value, b: Value) -> Value | None:
     if not all(rank_of(value.type) in (1, 2) for value in (a, b)):
         return None
     return surface.binary(e, "matmul", a, b)
+
+
+def _outer(e: Emitter, a: Value, b: Value) -> Value | None:
+    """All products of the elements of two vectors."""
+    if not all(rank_of(value.type) == 1 and _dtype_of(value) for value in (a, b)):
+        return None
+    rows = e.builder.op("aten::unsqueeze", a, e.builder.constant(1))
+    columns = e.builder.op("aten::unsqueeze", b, e.builder.constant(0))
+    return surface.binary(e, "mul", rows, columns)
 
 
 # Views --------------------------------------------------------------------------------------------
@@ -226,13 +263,50 @@ def _reduction(e: Emitter, name: str, values: Sequence[Value], keywords: Keyword
     if axis is not None and not _are_axes(axis.type, operand.type):
         return None
     row = f"aten::{REDUCTIONS[name]}"
-    if name in ("std", "var"):
-        return _spread(e, row, operand, axis, keepdims, ddof)
-    if ddof is not None or (axis is None and keepdims is not None):
+    if name == "prod" and axis is not None and axis.type is not ty.INT:
         return None
-    if axis is None:
-        return e.builder.op(row, operand)
-    return e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+    if name in ("std", "var"):
+        made = _spread(e, row, operand, axis, keepdims, ddof)
+    elif ddof is not None or (axis is None and keepdims is not None):
+        return None
+    elif axis is None:
+        made = e.builder.op(row, operand)
+    else:
+        made = e.builder.op(row, operand, axis, *([] if keepdims is None else [keepdims]))
+    return None if made is None else _of_reduced_rank(made, operand, axis, keepdims)
+
+
+def _of_reduced_rank(made: Value, x: Value, axis: Value | None, keepdims: Value | None) -> Value:
+    """A reduction, with the rank that it has left."""
+    is_kept = False if keepdims is None else keepdims.constant()
+    rank, type_ = rank_of(x.type), made.type
+    if rank is None or is_kept is None or not isinstance(type_, ty.TensorType):
+        return made
+    gone = rank if axis is None else len(axis.type.children) or 1
+    if rank_of(type_) is None and (is_kept or gone <= rank):
+        made.type = array_type(type_.dtype, rank if is_kept else rank - gone)
+    return made
+
+
+def _norm(e: Emitter, x: Value, keywords: Keywords) -> Value | None:
+    """The square root of a sum of squares along one axis."""
+    axis, keepdims = keywords.get("axis"), keywords.get("keepdims")
+    if not surface.is_float(x.type) or keywords.keys() - {"axis", "keepdims"}:
+        return None
+    if axis is None or axis.type is not ty.INT:
+        return None
+    if keepdims is not None and keepdims.type is not ty.BOOL:
+        return None
+    kept = {} if keepdims is None else {"keepdim": keepdims}
+    made = e.builder.op("aten::linalg_vector_norm", x, dim=axis, **kept)
+    return _of_reduced_rank(made, x, axis, keepdims)
+
+
+def _trace(e: Emitter, x: Value) -> Value | None:
+    """The sum of the diagonal of a matrix."""
+    if rank_of(x.type) != 2 or _reduced_operand(e, "sum", x) is None:
+        return None
+    return e.builder.op("aten::sum", e.builder.op("aten::diagonal", x))
 
 
 def _are_axes(type_: Type, array: Type) -> bool:
@@ -246,11 +320,11 @@ def _reduced_operand(e: Emitter, name: str, value: Value) -> Value | None:
     if surface.is_float(value.type):
         return value
     dtype = _dtype_of(value)
-    if dtype is dtypes.bool_:
-        return value if name in ("any", "all") else None
-    if dtype not in _WIDE_INTEGERS:
-        return None
+    if dtype is dtypes.bool_ and name in ("any", "all", "sum"):
+        return value
     is_fraction = name in ("mean", "std", "var")
+    if dtype not in _WIDE_INTEGERS and not (dtype is dtypes.bool_ and name == "mean"):
+        return None
     return surface.cast_to(e, value, dtypes.float64) if is_fraction else value
 
 

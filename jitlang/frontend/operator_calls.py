@@ -56,6 +56,9 @@ def call_operator(e: Emitter, operator: Operator, args: Arguments) -> Sugar:
         values[-1] = as_element(e, values[0].type, values[-1])
     if name == "append" and len(values) == 2:
         _check_appended(e, rows, values, args.node_of(0))
+    if operator.receiver is not None:
+        at = position_of_self(rows)
+        values[: at + 1] = [*values[1 : at + 1], values[0]]
     return apply_rows(e, operator.label, rows, values, keywords)
 
 
@@ -85,11 +88,18 @@ def _keywords(
     return values
 
 
+def position_of_self(rows: Sequence[OpDef]) -> int:
+    """Where rows take the owner of a method: `x.where(condition, y)` is their second argument."""
+    found = (row.schema.index_of("self") for row in rows)
+    return next((position for position in found if position is not None), 0)
+
+
 def _takes_receiver(row: OpDef, receiver: Value) -> bool:
     arguments = row.schema.arguments
     if not arguments:
         return False
-    return conversion(arguments[0], receiver.type, {}, implicit=False) is not None
+    taken = arguments[position_of_self([row])]
+    return conversion(taken, receiver.type, {}, implicit=False) is not None
 
 
 def _positional_format(

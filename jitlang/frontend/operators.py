@@ -223,7 +223,8 @@ def compare_values(e: Emitter, operator: ast.cmpop, lhs: Value, rhs: Value) -> V
         return _contains(e, rhs, lhs)
     if isinstance(operator, ast.Is | ast.IsNot):
         return e.builder.op(f"aten::{name}", lhs, rhs)
-    if surface.takes_numpy(lhs.type, rhs.type):
+    has_text = ty.STR in (lhs.type, rhs.type) and any(map(ty.is_array, (lhs.type, rhs.type)))
+    if has_text or surface.takes_numpy(lhs.type, rhs.type):
         return surface.binary(e, name, lhs, rhs)
     if _mixes_with_tensor(lhs, rhs):
         if not isinstance(lhs.type, ty.TensorType):

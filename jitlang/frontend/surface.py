@@ -23,7 +23,7 @@ from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.opdef import OPS
 from ..ir.types import Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 
 if TYPE_CHECKING:
     from .emitter import Emitter
@@ -89,6 +89,7 @@ def binary(e: Emitter, name: str, lhs: Value, rhs: Value, *, in_place: bool = Fa
 _OWN_ROWS = {
     "floor_divide": "jit::numpy_floor_divide", "remainder": "jit::numpy_remainder",
     "and": "aten::__and__", "or": "aten::__or__", "xor": "aten::__xor__",
+    "lshift": "aten::__lshift__", "rshift": "aten::__rshift__",
 }  # fmt: skip
 # What a number on the left means with the operands exchanged.
 _SWAPPED = {
@@ -160,8 +161,10 @@ def _row_agrees(name: str, target: DType, lhs: Value, rhs: Value) -> bool:
     same = dtype_of_operand(lhs.type) is dtype_of_operand(rhs.type)
     if name == "matmul":
         return same and target in REAL_FLOATS and rhs.type not in NUMBERS
-    if name in _SHIFTS or ty.BOOL in (lhs.type, rhs.type):
+    if ty.BOOL in (lhs.type, rhs.type):
         return False
+    if name in _SHIFTS:
+        return target.category is Category.INTEGRAL
     if name in ("and", "or", "xor"):
         return target.category < Category.FLOATING
     if target in REAL_FLOATS:

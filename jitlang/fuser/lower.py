@@ -19,6 +19,7 @@ from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.graph import CONSTANT, Graph, Node, ObjectRef, Value
 from ..ir.opdef import OpDef, Result
+from ..ops.convert import CAST_METHODS
 from ..ops.kernels import scalar_operand
 from ..ops.traits import Role, computed_dtype, execution_dtype, roles_of, traits_of
 from .composites import COMPOSITES
@@ -55,7 +56,7 @@ VIEWS = frozenset((
 """Rows that only move the index: their reference kernels return views."""
 
 CASTS = frozenset(("aten::to.dtype", "aten::to.prim_dtype", *(
-    f"jit::{name}" for name in ("bool", "half", "bfloat16", *dtypes.ALIASES)
+    f"jit::{name}" for name in CAST_METHODS
 )))  # fmt: skip
 
 
@@ -392,7 +393,7 @@ def _cast_dtype(name: str, given: Sequence[Any]) -> DType:
             raise Unsupported("a cast to an unknown dtype")
         return dtype
     short = name.partition("::")[2]
-    return dtypes.ALIASES.get(short) or dtypes.from_name(short)
+    return CAST_METHODS[short]
 
 
 def _drops_first(tensor: Dropped) -> bool:

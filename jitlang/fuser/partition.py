@@ -31,7 +31,7 @@ from ..ir import types as ty
 from ..ir.graph import CONSTANT, RETURN, Block, Graph, Node, Value, clone_node, create_node
 from ..ir.invariants import is_effect
 from ..ir.types import TensorType
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
 from ..ops.traits import Role, roles_of
 from ..passes.alias import AliasAnalysis
 from ..passes.effects import is_protected, must_run
@@ -238,7 +238,7 @@ def _joins_a_list(node: Node) -> bool:
 
 def _reaches(node: Node) -> bool:
     """A row that reads or writes at computed places. NumPy's subscripts are such rows where they
-    have index arrays.
+    have index arrays; a scalar of NumPy's is an index like Python's ints.
     """
     if node.op is None or node.op.full_name not in REACHING:
         return False

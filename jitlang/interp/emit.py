@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..codegen import fused_kernel
+from ..fuser.joins import JOINS
 from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..ir import types as ty
 from ..ir.graph import CATCHES, Graph, Node, ObjectRef, Value
@@ -18,6 +19,7 @@ from ..ir.opdef import OpDef
 from ..ir.types import SequenceType, TupleType
 from ..ops.arrays import READINGS
 from ..ops.control import handled_classes
+from ..ops.numpy_types import rank_of
 from ..passes.alias import is_declared_raw, viewed, written_argument
 from ..passes.effects import is_pure, may_raise
 from ..passes.gradients import gradient_sources, pairs_tensors
@@ -25,6 +27,7 @@ from ..tensor.dispatch import DETACH, MAY_RETURN_SELF
 from ..tensor.recording import is_differentiable
 from ..values import namedtuple_class
 from . import support, templates
+from .array_text import array_call, is_temporary
 from .linearize import Instruction, Opcode, Operand, Program
 from .numpy_text import SHAPE, numpy_call
 from .profile import FlowCounts
@@ -39,8 +42,23 @@ from .representation import (
     moves_elements,
     written_tensors,
 )
-from .text import Deferred, Emitted, FunctionText, Kernel, bare, box, identifier, literal, raw
+from .text import (
+    Deferred,
+    Emitted,
+    FunctionText,
+    Kernel,
+    PlainRows,
+    bare,
+    box,
+    identifier,
+    literal,
+    raw,
+)
 
+FEW_ELEMENTS = 1 << 15
+"""Up to about so many elements NumPy computes a group that is launched by Python as fast, measured:
+launching takes ten microseconds.
+"""
 AS_CAUGHT = "as_caught"
 """The name of what turns an exception into the one that handlers see."""
 TOO_BIG = "{0}.bit_length() > 63 and {0} != -0x8000000000000000"
@@ -240,8 +258,12 @@ class _Emitter:
         self.release([r for r in instruction.releases if r not in unset], node)
 
     def assign(self, instruction: Instruction, expression: str) -> None:
-        """Write `outputs = expression`."""
+        """Write `outputs = expression`, in place where that may be."""
         targets = ", ".join(map(self.text, instruction.outputs))
+        match expression.split(" "):
+            case [first, operator, other] if first == targets and is_temporary(instruction.node):
+                self.write(f"{targets} {operator}= {other}", instruction.node)
+                return
         self.write(f"{targets} = {expression}" if targets else expression, instruction.node)
 
     def run_row(self, instruction: Instruction) -> None:
@@ -271,7 +293,7 @@ class _Emitter:
     def call(self, node: Node, texts: Sequence[str], *, as_statement: bool = False) -> str:
         op = node.op
         assert op is not None
-        direct = numpy_call(node, texts, self.name)
+        direct = numpy_call(node, texts, self.name) or array_call(node, texts, self.name)
         if direct is not None:
             return direct
         if op.python is None:
@@ -359,6 +381,14 @@ class _Emitter:
         name = taker.schema.arguments[position].name
         fails = self.blamed is not None or may_raise(op)
         return templates.reads_once(taker, name) and not (fails and may_raise(taker))
+
+    def is_for_next_row(self, value: Value) -> bool:
+        """Whether the next instruction is a kernel's, and reads a list that nobody else does."""
+        reader = self.following
+        if reader is None or reader.opcode is not Opcode.RUN or reader.node.op is None:
+            return False
+        is_kernel = reader.node.op.python is None and is_pure(reader.node)
+        return is_kernel and [use.node for use in value.uses] == [reader.node]
 
     def several_results(self, instruction: Instruction, expression: str) -> None:
         node = instruction.node
@@ -499,9 +529,14 @@ class _Emitter:
         self.assign(instruction, f"({parts}{comma})")
 
     def list_construct(self, instruction: Instruction) -> None:
-        is_raw = self.is_unboxed(instruction.node.output)
+        output = instruction.node.output
+        is_raw = self.is_unboxed(output)
         texts = [self.raw(o) if is_raw else self.text(o) for o in instruction.inputs]
-        self.assign(instruction, f"[{', '.join(texts)}]")
+        expression = f"[{', '.join(texts)}]"
+        if self.is_for_next_row(output) and all(value.is_constant for value in output.node.inputs):
+            self.deferred[output] = Deferred(expression, None)
+        else:
+            self.assign(instruction, expression)
 
     def dict_construct(self, instruction: Instruction) -> None:
         texts = list(map(self.text, instruction.inputs))
@@ -561,11 +596,27 @@ class _Emitter:
         kernel = fused_kernel(node.attributes[SUBGRAPH])
         self.kernels.append(kernel)
         name = self.name(f"g{len(self.kernels)}", kernel.native)
-        called = f"{name}({', '.join(map(self.raw, instruction.inputs))})"
+        texts = list(map(self.raw, instruction.inputs))
+        has_parts = any(part.kind in JOINS for part in node.attributes[SUBGRAPH].nodes)
+        if kernel.native is kernel or has_parts:  # which are a call each
+            name = self.by_size(node, name, texts)
+        called = f"{name}({', '.join(texts)})"
         if len(instruction.outputs) == 1:
             self.one_result(instruction, called)
         else:
             self.several_results(instruction, called)
+
+    def by_size(self, node: Node, group: str, texts: Sequence[str]) -> str:
+        """What to call for a group that Python launches, which takes longer than its rows do on a
+        few elements: a function of its rows for small arrays.
+        """
+        ranks = [rank_of(v.type) or 0 if ty.is_array(v.type) else -1 for v in node.inputs]
+        largest = max(range(len(ranks)), key=ranks.__getitem__, default=0)
+        if not ranks or ranks[largest] < 1 or not texts[largest].isidentifier():
+            return group
+        rows = PlainRows(self.assemble(node.attributes[SUBGRAPH]))
+        plain = self.name(f"p{len(self.kernels)}", rows)
+        return f"({plain} if {texts[largest]}.size < {FEW_ELEMENTS} else {group})"
 
     def print(self, instruction: Instruction) -> None:
         node = instruction.node

@@ -106,6 +106,7 @@ def make_generic(graph: Graph, interpreter: Callable[[], Routine]) -> GenericFor
     fused = graph.copy()
     run_passes(fused, ["composites"])
     if fuse_nodes(fused):
+        run_passes(fused, ["dce"])  # what only the nodes in groups read
         if config.current().verify:
             verify(fused)
         reason = "its kernels are called from the interpreter"

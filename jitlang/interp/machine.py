@@ -37,12 +37,13 @@ from ..ir import types as ty
 from ..ir.graph import TRY, Graph, Node
 from ..ops.broadcast import as_torch_error
 from ..tensor import Tensor
+from .array_text import ArrayFunction
 from .emit import AS_CAUGHT, emit
 from .linearize import Instruction, linearize
 from .numpy_text import NumpyFunction
 from .profile import FlowCounts
 from .representation import holds_tensor
-from .text import Emitted, Kernel
+from .text import Emitted, Kernel, PlainRows
 
 _GUARDED = """
 try:
@@ -53,6 +54,8 @@ except Exception as error:
         raise raised from None
     raise
 """
+_BOUND = (Kernel, NumpyFunction, ArrayFunction, PlainRows)
+"""Names of the text that stand for a function of the array namespace."""
 _numbers = count(1)
 
 
@@ -155,7 +158,7 @@ class Routine:
         """The generated function over one array namespace."""
         namespace: dict[str, Any] = {"math": math}
         namespace |= {
-            name: bound.bind(xp, self.exact) if isinstance(bound, Kernel | NumpyFunction) else bound
+            name: bound.bind(xp, self.exact) if isinstance(bound, _BOUND) else bound
             for name, bound in self._emitted.names.items()
         }
         if self._handles_errors:

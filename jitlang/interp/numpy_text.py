@@ -6,6 +6,7 @@ that itself, `np_sort(r0, axis=r1)`, where the row's kernel would look it up in 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -72,11 +73,20 @@ def _function(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     return f"{function}({_arguments(keywords, texts[2:])})"
 
 
+def _builtin(node: Node, texts: Sequence[str], name: Namer) -> str | None:
+    """A function of Python's own on arrays and their elements, such as `min`."""
+    called, keywords = node.inputs[0].constant(), node.inputs[1].constant()
+    if called is None or keywords is None:
+        return None
+    function = name(f"py_{called}", getattr(builtins, called), ("builtin", called))
+    return f"{function}({_arguments(keywords, texts[2:])})"
+
+
 def _method(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     method, keywords = node.inputs[1].constant(), node.inputs[2].constant()
     if method is None or keywords is None:
         return None
-    return f"{_operand(texts[0])}.{method}({_arguments(keywords, texts[3:])})"
+    return f"{operand_text(texts[0])}.{method}({_arguments(keywords, texts[3:])})"
 
 
 def _arguments(keywords: str, texts: Sequence[str]) -> str:
@@ -88,23 +98,23 @@ def _arguments(keywords: str, texts: Sequence[str]) -> str:
 
 def _attribute(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     attribute = node.inputs[1].constant()
-    return None if attribute is None else f"{_operand(texts[0])}.{attribute}"
+    return None if attribute is None else f"{operand_text(texts[0])}.{attribute}"
 
 
 def _shape(node: Node, texts: Sequence[str], name: Namer) -> str | None:
-    return f"{_operand(texts[0])}.shape"
+    return f"{operand_text(texts[0])}.shape"
 
 
 def _subscript(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     key = node.inputs[1].constant()
-    return None if key is None else f"{_operand(texts[0])}[{_key(key, texts[2:])}]"
+    return None if key is None else f"{operand_text(texts[0])}[{_key(key, texts[2:])}]"
 
 
 def _store(node: Node, texts: Sequence[str], name: Namer) -> str | None:
     key = node.inputs[2].constant()
     if key is None:
         return None
-    return f"{_operand(texts[0])}[{_key(key, texts[3:])}] = {texts[1]}"
+    return f"{operand_text(texts[0])}[{_key(key, texts[3:])}] = {texts[1]}"
 
 
 def _key(key: str, texts: Sequence[str]) -> str:
@@ -113,24 +123,25 @@ def _key(key: str, texts: Sequence[str]) -> str:
     for letter in key.strip("()"):
         values = texts[at : at + KEY_WIDTHS[letter]]
         at += len(values)
-        parts.append({"n": "None", "e": "...", "s": _slice(values)}.get(letter) or values[0])
+        parts.append({"n": "None", "e": "...", "s": slice_text(values)}.get(letter) or values[0])
     if "(" not in key:
         return parts[0]
     return ", ".join(parts) + ("," if len(parts) == 1 else "") if parts else "()"
 
 
-def _slice(bounds: Sequence[str]) -> str:
+def slice_text(bounds: Sequence[str]) -> str:
     """`start:stop:step`; what is None is left out."""
     return ":".join("" if bound == "None" else bound for bound in bounds)
 
 
-def _operand(text: str) -> str:
+def operand_text(text: str) -> str:
     """A text before a dot or a bracket."""
     return text if text.isidentifier() or text.startswith("(") else f"({text})"
 
 
 _WRITERS: dict[str, Callable[[Node, Sequence[str], Namer], str | None]] = {
     "jit::numpy": _function,
+    "jit::dynamic_builtin": _builtin,
     "jit::numpy_method": _method,
     "jit::numpy_update": _method,
     "jit::numpy_attribute": _attribute,

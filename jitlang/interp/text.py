@@ -13,6 +13,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from ..ir.graph import Node
 from ..ir.opdef import OpDef
 from ..ir.types import ListType, OptionalType, SequenceType, Type
@@ -32,6 +34,18 @@ class Kernel:
         """The kernel over one array namespace."""
         reading = READINGS.get(self.op.full_name) if self.on_arrays else None
         return partial(reading, xp) if reading is not None else kernel_of(self.op, xp, exact)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRows:
+    """A name of the text that stands for a fusion group, row by row; `routine` runs its graph."""
+
+    routine: Any
+
+    def bind(self, xp: ModuleType, exact: bool) -> Callable[..., Any]:
+        """The function of one array namespace."""
+        function: Callable[..., Any] = self.routine.direct if xp is np else self.routine
+        return function
 
 
 @dataclass(frozen=True, slots=True)

@@ -566,8 +566,11 @@ def _common(
 
 def without_none(ty: Type) -> Type | None:
     """What is left of a type once None is ruled out; None where nothing is."""
-    parts = [part for part in alternatives(ty) if part is not NONE]
-    return union(parts) if parts else None
+    if isinstance(ty, UnionType):
+        return union(part for part in ty.members if part is not NONE)
+    if isinstance(ty, OptionalType):
+        return ty.element
+    return None if ty is NONE else ty
 
 
 def bind(pattern: Type, actual: Type, bindings: dict[str, Type]) -> bool:

@@ -31,28 +31,9 @@ from ..ir import types as ty
 from ..ir.opdef import NOT_CONSTANT, Effect
 from ..ir.types import Type
 from .index import BEFORE, dims_indexed, index_put_, index_sizes, indexed, indexed_type
+from .numpy_types import ARRAY_LIST, NUMBERS, array_type, function_type, method_type, rank_of
 from .rows import op, scalar
 from .rules import wrap_dim
-
-_NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX)
-ARRAYS = ty.SequenceType(ty.ARRAY)
-ARRAY_LIST = ty.ListType(ty.ARRAY)
-
-
-def array_type(dtype: DType | None = None, rank: int | None = None) -> ty.TensorType:
-    """The type of an array of which so much is known."""
-    sizes = None if rank is None else (None,) * rank
-    return ty.TensorType(dtype, sizes, surface=ty.Surface.NUMPY)
-
-
-def rank_of(type_: Type) -> int | None:
-    """The number of dimensions of an array, 0 for a number, None where it is not known."""
-    if type_ in _NUMBERS:
-        return 0
-    if isinstance(type_, ty.TensorType) and type_.sizes is not None:
-        return len(type_.sizes)
-    return None
-
 
 # Operators ----------------------------------------------------------------------------------------
 
@@ -62,7 +43,7 @@ BINARY = {
     "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
 }  # fmt: skip
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_IN_PLACE = {
+IN_PLACE = {
     "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
     "floor_divide": operator.ifloordiv, "remainder": operator.imod, "pow": operator.ipow,
     "matmul": operator.imatmul, "and": operator.iand, "or": operator.ior, "xor": operator.ixor,
@@ -88,7 +69,7 @@ def _union_type(name: str, types: Sequence[Type]) -> Type:
         return ty.union([ty.BOOL, ty.ARRAY])
     if ty.ANY in types:
         return ty.ANY
-    numbers = {part for t in types for part in ty.alternatives(t) if part in _NUMBERS}
+    numbers = {part for t in types for part in ty.alternatives(t) if part in NUMBERS}
     if name == "div" or name == "pow":
         numbers.add(ty.FLOAT)
     return ty.union([*numbers, ty.ARRAY])
@@ -147,7 +128,7 @@ def _written_type(name: str) -> Callable[[Sequence[Type], Sequence[Any]], Type]:
         if not any(isinstance(t, ty.TensorType) for t in types):
             return _union_type(name, types)
         computed = _binary_type(name)(types, constants)
-        is_same = first in _NUMBERS or (
+        is_same = first in NUMBERS or (
             isinstance(first, ty.TensorType) and isinstance(computed, ty.TensorType)
             and first.dtype is computed.dtype and rank_of(computed) == 0
         )  # fmt: skip
@@ -160,7 +141,7 @@ def _writing(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda xp, a, b: function(a, b)
 
 
-for _name, _operator in _IN_PLACE.items():
+for _name, _operator in IN_PLACE.items():
     op(
         f"jit::array_i{_name}(Any(a!) self, Any other) -> Any(a)",
         impl=_writing(_operator),
@@ -232,179 +213,17 @@ def _update(xp: Any, self: Any, name: str, keywords: str, *values: Any) -> None:
     _call_method(xp, self, name, keywords, *values)
 
 
-PAIR = ty.TupleType((ty.ARRAY, ty.ARRAY))
-RESULTS: Mapping[str, Type] = {
-    "split": ARRAY_LIST, "array_split": ARRAY_LIST, "hsplit": ARRAY_LIST, "vsplit": ARRAY_LIST,
-    "dsplit": ARRAY_LIST, "nonzero": ARRAYS, "meshgrid": ARRAYS, "divmod": PAIR, "modf": PAIR,
-    "frexp": PAIR,
-    "histogram": PAIR, "ix_": ARRAYS, "unravel_index": ARRAYS, "tril_indices": PAIR,
-    "triu_indices": PAIR,
-    "diag_indices": ARRAYS, "broadcast_arrays": ARRAYS,
-    "allclose": ty.BOOL, "array_equal": ty.BOOL, "array_equiv": ty.BOOL, "isscalar": ty.BOOL,
-    "may_share_memory": ty.BOOL, "shares_memory": ty.BOOL, "iscomplexobj": ty.BOOL,
-    "isrealobj": ty.BOOL,
-    "ndim": ty.INT, "shape": ty.SIZE, "size": ty.INT,
-    "count_nonzero": ty.ANY, "linalg.svd": ty.ANY, "linalg.eigh": ty.ANY, "linalg.eig": ty.ANY,
-    "linalg.qr": ty.ANY, "linalg.slogdet": ty.ANY, "linalg.lstsq": ty.ANY, "array2string": ty.STR,
-}  # fmt: skip
-"""What functions give that do not give an array."""
-
-MORE_RESULTS = frozenset(
-    {"retstep", "return_index", "return_inverse", "return_counts", "returned", "full", "cov"}
-)
-"""Keywords under which a function gives more than its one array."""
-
-METHOD_RESULTS: Mapping[str, Type] = {
-    "nonzero": ARRAYS, "tobytes": ty.ANY, "tolist": ty.ANY, "dump": ty.ANY, "dumps": ty.ANY,
-    "is_integer": ty.BOOL,
-    "as_integer_ratio": ty.ANY, "hex": ty.STR, "to_device": ty.ANY,
-}  # fmt: skip
-_CREATES = ("zeros", "ones", "empty", "full")
-_JOINS = ("concatenate", "stack", "vstack", "hstack", "column_stack")
-_MOVES = frozenset((
-    "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "take", "repeat",
-    "expand_dims", "diagonal", "broadcast_to", "tile", "moveaxis",
-))  # fmt: skip
-"""These keep the dtype."""
-_COPIES = frozenset((
-    "copy", "sort", "flip", "roll", "zeros_like", "ones_like", "empty_like", "tril", "triu",
-))  # fmt: skip
-"""These keep dtype and shape."""
-_SUMS = frozenset(("var", "std", "sum", "mean", "prod", "cumsum", "cumprod", "max", "min", "ptp"))
-"""These keep a floating dtype."""
-_FLOATING = frozenset((
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin", "cos",
-    "tan", "arctan", "arcsin", "arccos", "square", "floor", "ceil", "trunc", "reciprocal", "cbrt",
-))  # fmt: skip
-"""These keep a floating dtype and the shape; a float is a float64."""
-
-
-def _function_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    name, keywords = constants[0], constants[1]
-    if NOT_CONSTANT in (name, keywords):
-        return ty.ANY
-    if MORE_RESULTS.intersection(_names(keywords)):
-        return ty.ANY
-    if name in RESULTS:
-        return RESULTS[name]
-    if name in _CREATES and len(types) > 2:
-        return array_type(_created_dtype(name, keywords, types, constants), _shape_rank(types[2]))
-    if name == "arange" and not keywords and set(types[2:]) == {ty.INT}:
-        return array_type(dtypes.int64, 1)
-    if name in _JOINS and len(types) > 2:
-        return array_type(_common_dtype(types[2]))
-    return _kept_type(name, keywords, types[2:])
-
-
-def _common_dtype(type_: Type) -> DType | None:
-    found = {t.dtype if isinstance(t, ty.TensorType) else None for t in type_.children}
-    return found.pop() if len(found) == 1 else None
-
-
-def _kept_type(name: str, keywords: str, types: Sequence[Type]) -> Type:
-    """The type of a result of which it is known what it has from the first array."""
-    first = types[0] if types else ty.ANY
-    if first is ty.FLOAT and name in _FLOATING:
-        return array_type(dtypes.float64, 0)
-    if not isinstance(first, ty.TensorType) or first.dtype is None or "dtype" in keywords:
-        return ty.ARRAY
-    is_floating = first.dtype.category is dtypes.Category.FLOATING
-    if name in _COPIES or (name in _FLOATING and is_floating):
-        return array_type(first.dtype, rank_of(first)) if len(types) == 1 else ty.ARRAY
-    only_keywords = len(types) == 1 + len(_names(keywords))
-    if name in _MOVES or (name in _SUMS and is_floating and only_keywords):
-        return array_type(first.dtype, _new_rank(name, types) if not keywords else None)
-    return ty.ARRAY
-
-
-def _new_rank(name: str, types: Sequence[Type]) -> int | None:
-    if name in ("ravel", "flatten"):
-        return 1
-    if name != "reshape" or len(types) == 1:
-        return None
-    return len(types) - 1 if len(types) > 2 else _shape_rank(types[1])
-
-
-def _created_dtype(
-    name: str, keywords: str, types: Sequence[Type], constants: Sequence[Any]
-) -> DType | None:
-    names = _names(keywords)
-    positional = len(constants) - len(names)
-    at = 4 if name == "full" else 3
-    if "dtype" in names or positional > at:
-        found = constants[positional + names.index("dtype") if "dtype" in names else at]
-        return found if isinstance(found, DType) else None
-    if name != "full":
-        return dtypes.float64
-    filling = _SCALAR_CLASSES.get(types[3])
-    return None if positional < 4 or filling is None else dtypes.numpy_result_type(filling)
-
-
-def _shape_rank(type_: Type) -> int | None:
-    if type_ is ty.INT:
-        return 1
-    return len(type_.elements) if isinstance(type_, ty.TupleType) else None
-
-
-def _method_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    name = constants[1]
-    if name == "item":
-        return _item_type(types[0])
-    if name is NOT_CONSTANT:
-        return ty.ANY
-    if name in METHOD_RESULTS:
-        return METHOD_RESULTS[name]
-    if name == "astype" and len(types) == 4 and isinstance(constants[3], DType):
-        # An array of which nothing is known may be of a subclass, and its copy too.
-        return ty.ARRAY if types[0] is ty.ARRAY else array_type(constants[3], rank_of(types[0]))
-    return _kept_type(name, constants[2], [types[0], *types[3:]])
-
-
-def _item_type(type_: Type) -> Type:
-    dtype = type_.dtype if isinstance(type_, ty.TensorType) else None
-    if dtype is None:
-        return ty.NUMBER
-    return _NUMBERS[dtype.category]
-
-
 op(
-    "jit::numpy(str name, str keywords, ...) -> Any", impl=_call, infer=_function_type,
+    "jit::numpy(str name, str keywords, ...) -> Any", impl=_call, infer=function_type,
     function=None, method=None,
 )  # fmt: skip
 op(
     "jit::numpy_method(Any(a) self, str name, str keywords, ...) -> Any(a)", impl=_call_method,
-    infer=_method_type, function=None, method=None,
+    infer=method_type, function=None, method=None,
 )  # fmt: skip
 op(
     "jit::numpy_update(Any(a!) self, str name, str keywords, ...) -> ()", impl=_update,
     function=None, method=None,
-)  # fmt: skip
-
-
-# Arrays of one number -----------------------------------------------------------------------------
-
-
-def _filled_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    sizes, _, dtype = constants
-    known = tuple(sizes) if isinstance(sizes, list | tuple) else None
-    found = dtype if isinstance(dtype, DType) else None
-    return ty.TensorType(found, known, surface=ty.Surface.NUMPY)
-
-
-def _filled_like_type(types: Sequence[Type], constants: Sequence[Any]) -> Type:
-    sizes = types[0].sizes if isinstance(types[0], ty.TensorType) else None
-    return _filled_type(types, [sizes, *constants[1:]])
-
-
-op(
-    "jit::filled(int[] sizes, Scalar value, ScalarType dtype) -> Any",
-    impl=lambda xp, sizes, value, dtype: xp.full(sizes, value, plain(dtype)),
-    infer=_filled_type, function=None, method=None,
-)  # fmt: skip
-op(
-    "jit::filled_like(Any self, Scalar value, ScalarType dtype) -> Any",
-    impl=lambda xp, self, value, dtype: xp.full_like(self, value, plain(dtype)),
-    infer=_filled_like_type, function=None, method=None,
 )  # fmt: skip
 
 
@@ -566,6 +385,10 @@ def _spread(name: str) -> Callable[..., Any]:
 def _selected(xp: Any, x: Any, dim: int, index: int) -> Any:
     """`x[:, i]` as a view, of a vector's element too."""
     return x[(*BEFORE[wrap_dim(dim, x.ndim)], index, ...)]
+def _norm(
+    xp: Any, x: Any, order: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
+    return xp.linalg.norm(x, axis=_axis(dim), keepdims=keepdim)
 
 
 # Methods are quicker than functions, which look for the methods of other classes first.
@@ -573,6 +396,9 @@ READINGS: Mapping[str, Callable[..., Any]] = {
     "aten::matmul": lambda xp, a, b: a @ b,
     "aten::sum": lambda xp, x, dtype=None: x.sum(dtype=plain(dtype)),
     "aten::sum.dim_IntList": _summed("sum"),
+    "aten::prod": lambda xp, x, dtype=None: x.prod(dtype=plain(dtype)),
+    "aten::prod.dim_int": _summed("prod"),
+    "aten::linalg_vector_norm": _norm,
     "aten::mean": lambda xp, x, dtype=None: x.mean(dtype=plain(dtype)),
     "aten::mean.dim": _summed("mean"),
     "aten::amax": _reduced("max"),

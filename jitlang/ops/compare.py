@@ -97,11 +97,12 @@ def _never(m: Any, x: Any) -> Any:
     return m.ne(x, x)
 
 
-pointwise("aten::isnan(Tensor self) -> Tensor", _never, result=BOOL, inplace=False)
+pointwise("aten::isnan(Tensor self) -> Tensor", _never, result=BOOL, ufunc="isnan", inplace=False)
 pointwise(
     "aten::isinf(Tensor self) -> Tensor",
     lambda m, x: m.eq(abs(x), float("inf")) if is_floating(m, x) else _never(m, x),
     impl=lambda xp, x: xp.isinf(x),
+    ufunc="isinf",
     result=BOOL,
     inplace=False,
 )
@@ -109,6 +110,7 @@ pointwise(
     "aten::isfinite(Tensor self) -> Tensor",
     lambda m, x: abs(x) < float("inf") if is_floating(m, x) else m.eq(x, x),
     impl=lambda xp, x: xp.isfinite(x),
+    ufunc="isfinite",
     result=BOOL,
     inplace=False,
 )

@@ -6,7 +6,7 @@ mark.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import arrays, dtypes
@@ -16,6 +16,7 @@ from .creation import as_dtype, dtype_of, keyword_dtype
 from .index import refuse_overlap
 from .rows import op
 from .rules import made, same_type, tensor_at, written_type
+from .shape import copy_like
 
 
 def _moved(xp: Any, a: Any, device: Any) -> Any:
@@ -31,9 +32,9 @@ def converted(xp: Any, a: Any, dtype: Any, device: Any, copy: bool) -> Any:
     moved = _moved(xp, a, device)
     kind = a.dtype if dtype is None else dtype_of(dtype, dtypes.float32)
     if moved.dtype == kind:
-        return moved.copy() if copy and moved is a else moved
+        return copy_like(xp, moved, kind) if copy and moved is a else moved
     is_real_part = a.dtype.kind == "c" and kind.kind not in "cb"
-    return (moved.real if is_real_part else moved).astype(kind)
+    return copy_like(xp, moved.real if is_real_part else moved, kind)
 
 
 def _to_dtype(
@@ -141,7 +142,13 @@ op(
 
 
 # Torch spells these as methods of Tensor and lowers them to `to`; here they are rows of their own.
-for _name, _dtype in (*((d.name, d) for d in dtypes.ALL), *dtypes.ALIASES.items()):
+CAST_METHODS: Mapping[str, DType] = {
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "bfloat16": dtypes.bfloat16,
+    **dtypes.ALIASES,
+}  # fmt: skip
+"""`x.float()` and kin, and the dtypes that the names say."""
+
+for _name, _dtype in CAST_METHODS.items():
 
     def _cast(xp: Any, a: Any, dtype: DType = _dtype) -> Any:
         return converted(xp, a, dtype, None, False)
@@ -149,13 +156,9 @@ for _name, _dtype in (*((d.name, d) for d in dtypes.ALL), *dtypes.ALIASES.items(
     def _cast_type(types: Sequence[Type], constants: Sequence[Any], dtype: DType = _dtype) -> Type:
         return made(tensor_at(types), tensor_at(types).sizes, dtype)
 
-    if _name in ("bool", "half", "bfloat16", *dtypes.ALIASES):
-        op(
-            f"jit::{_name}(Tensor(a) self) -> Tensor(a)",
-            impl=_cast,
-            infer=_cast_type,
-            function=None,
-        )
+    op(
+        f"jit::{_name}(Tensor(a) self) -> Tensor(a)", impl=_cast, infer=_cast_type, function=None
+    )
 op(
     "jit::cpu(Tensor(a) self) -> Tensor(a)",
     impl=lambda xp, a: _moved(xp, a, "cpu"),
@@ -171,7 +174,7 @@ op(
 
 def _clone(xp: Any, a: Any, memory_format: int | None) -> Any:
     """A copy in the order of the source's strides, as torch's `preserve_format`."""
-    return a.copy("K" if memory_format in (None, 1) else "C")
+    return copy_like(xp, a, a.dtype) if memory_format in (None, 1) else a.copy("C")
 
 
 def _fill(xp: Any, a: Any, value: Any) -> Any:

@@ -19,6 +19,7 @@ from ..ir.opdef import NOT_CONSTANT
 from ..ir.types import TensorType, Type
 from .rows import op
 from .rules import Sizes, tensor_at
+from .shape import empty_like
 
 _KEYWORDS = (
     "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
@@ -76,7 +77,10 @@ def _filled_like(name: str) -> Any:
         kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
         if device is not None and str(device) != arrays.device_of(a):
             return getattr(place(xp, device), name)(a.shape, kind)
-        return getattr(xp, f"{name}_like")(a, dtype=kind)
+        made = empty_like(xp, a, kind)
+        if name != "empty":
+            made.fill(name == "ones")
+        return made
 
     return impl
 
@@ -97,7 +101,9 @@ def _new_full(
 
 def _full_like(xp: Any, a: Any, value: Any, dtype: Any, *rest: Any) -> Any:
     kind = dtype_of(dtype, dtypes.from_numpy(a.dtype))
-    return xp.full_like(a, as_dtype(value, kind), dtype=kind)
+    made = empty_like(xp, a, kind)
+    made.fill(as_dtype(value, kind))
+    return made
 
 
 def as_dtype(value: Any, kind: Any) -> Any:

@@ -226,7 +226,8 @@ def index_put_(
             a[key] = values
     except IndexError as error:
         _explain(xp, a, indices, error)
-    except ValueError:
+    except ValueError as error:
+        _pass_on_read_only(error)
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {[*values.shape]} cannot be broadcast to "
             f"indexing result of shape {[*a[key].shape]}"
@@ -301,9 +302,16 @@ def copy_into(xp: Any, a: Any, source: Any) -> Any:
         _explain_broadcast(a, source)
     try:
         a[...] = source
-    except ValueError:
+    except ValueError as error:
+        _pass_on_read_only(error)
         _explain_broadcast(a, source)
     return a
+
+
+def _pass_on_read_only(error: ValueError) -> None:
+    """NumPy tells best that memory must not be written."""
+    if "read-only" in str(error):
+        raise error
 
 
 def refuse_overlap(a: Any) -> None:

@@ -286,7 +286,7 @@ def _general_plan(
 
 
 # Array functions that round correctly, so that they are the body in exact mode too.
-_CORRECTLY_ROUNDED = frozenset((
+CORRECTLY_ROUNDED = frozenset((
     "add", "subtract", "multiply", "divide", "negative", "absolute", "square", "sqrt", "reciprocal",
     "floor", "ceil", "trunc", "rint", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and",
@@ -312,7 +312,7 @@ def _ufunc_plan(
     at per call.
     """
     name = traits_of(op).ufunc
-    if exact and name not in _CORRECTLY_ROUNDED:
+    if exact and name not in CORRECTLY_ROUNDED:
         return None
     roles = roles_of(op)
     operands = [

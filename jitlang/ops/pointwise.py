@@ -359,6 +359,7 @@ def _add_rounding(name: str, primitive: str) -> None:
         f"aten::{name}(Tensor self) -> Tensor",
         body,
         grad=lambda m, g, r, x: (g * 0,),
+        ufunc=primitive,
         rejects=not_implemented(f"{name}_vml_cpu", Category.BOOL, Category.COMPLEX),
     )
 

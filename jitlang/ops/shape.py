@@ -54,6 +54,34 @@ def strides_of(array: Any) -> tuple[int, ...]:
     return tuple(strides)
 
 
+def empty_like(xp: Any, a: Any, dtype: Any) -> Any:
+    """A new array in the order of the strides of another, torch's `preserve_format`. So is NumPy's,
+    but for dimensions that `expand` made, which stay where they are.
+    """
+    if 0 not in a.strides:
+        return xp.empty_like(a, dtype=dtype)
+    order: list[int] = []
+    for dim in reversed(range(a.ndim)):
+        place = 0
+        for at, inner in enumerate(order):
+            if a.strides[dim] and a.strides[inner]:
+                if abs(a.strides[dim]) >= abs(a.strides[inner]):
+                    break
+                place = at + 1
+        order.insert(place, dim)
+    made = xp.empty([a.shape[dim] for dim in order], dtype)
+    return made.transpose([order.index(dim) for dim in range(a.ndim)])
+
+
+def copy_like(xp: Any, a: Any, dtype: Any) -> Any:
+    """A copy in the order of the strides, as a dtype."""
+    if 0 not in a.strides:
+        return a.astype(dtype)
+    copy = empty_like(xp, a, dtype)
+    copy[...] = a
+    return copy
+
+
 def _strides(xp: Any, a: Any) -> tuple[int, ...]:
     return strides_of(a)
 

@@ -123,12 +123,10 @@ def _only_looks(node: Node, index: int) -> bool:
 
 def keeps_type(node: Node, row: OpDef, inputs: Sequence[Value] = ()) -> bool:
     """Whether the row, for the inputs of a write or for others, gives a tensor of the dtype and
-    sizes of the one that is written.
+    sizes of the one that is written. Sizes that are left open stand for the same ones.
     """
     written = node.inputs[0].type
     if not isinstance(written, TensorType) or written.dtype is None or written.sizes is None:
-        return False
-    if None in written.sizes:
         return False
     found = _result_type(row, inputs or node.inputs)
     return (

@@ -34,7 +34,7 @@ from .pipelines import PIPELINES
 from .propagate_constants import propagate_constants
 from .propagate_sizes import propagate_sizes
 from .scalarize_tuples import scalarize_tuples
-from .settle_creations import settle_creations
+from .settle_calls import settle_calls
 from .settle_dtypes import settle_dtypes
 from .settle_scalars import settle_scalars
 from .settle_unions import settle_unions
@@ -52,7 +52,7 @@ PASSES: dict[str, Pass] = {
     "tuples": scalarize_tuples,
     "sizes": propagate_sizes,
     "dtypes": settle_dtypes,
-    "creations": settle_creations,
+    "calls": settle_calls,
     "composites": decompose_composites,
     "functionalize": functionalize_writes,
     "writes": spell_out_writes,

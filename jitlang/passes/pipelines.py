@@ -25,11 +25,10 @@ OPTIMIZE: tuple[str, ...] = (
 )
 
 REFINE: tuple[str, ...] = (
-    # What an array is filled with has a row whose rule knows its sizes, if these are known.
-    "creations",
     # Lists dissolve where sizes are known and nobody writes to their items. What was stacked from
     # one has known sizes then, and a loop over its length a known trip count, for which the next
     # round waits.
+    "calls",
     "sizes",
     # Composites ask for what is known of their operands; some write, which is functionalised.
     "composites",

@@ -41,7 +41,7 @@ from ..ir.graph import (
     create_node,
 )
 from ..ir.graph import tensor_data as data_of
-from ..ir.matching import conversion, result_types
+from ..ir.matching import conversion, on_surface, result_types
 from ..ir.opdef import NOT_CONSTANT, OPS, OpDef
 from ..ir.types import TensorType, TupleType, Type
 from ..ops.rows import KERNEL_ERRORS, kernel_of
@@ -181,7 +181,7 @@ def _output_types(node: Node, facts: _Facts) -> Sequence[Type]:
     """What a node without blocks gives, as far as is known."""
     stated = [value.type for value in node.outputs]
     if node.op is not None:
-        return _ruled(node, node.op, facts) or stated
+        return _on_stated_surfaces(_ruled(node, node.op, facts) or stated, stated)
     given = [facts.type_of(value) for value in node.inputs]
     match node.kind:
         case "prim::Constant":
@@ -204,6 +204,14 @@ def _output_types(node: Node, facts: _Facts) -> Sequence[Type]:
         case "prim::unchecked_cast" | "jit::checked_cast":
             return [narrower(stated[0], ty.without_none(given[0]) or stated[0])]
     return stated
+
+
+def _on_stated_surfaces(ruled: Sequence[Type], stated: Sequence[Type]) -> Sequence[Type]:
+    """Types by a rule, with arrays where arrays are stated: a row that makes a tensor of numbers
+    does so on both surfaces.
+    """
+    pairs = zip(ruled, stated, strict=True)
+    return [on_surface(r, ty.Surface.NUMPY) if ty.is_array(s) else r for r, s in pairs]
 
 
 def _constant_type(constant: Any, stated: Type) -> Type:

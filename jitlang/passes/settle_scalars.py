@@ -9,7 +9,8 @@
 A scalar of NumPy's is a value without dimensions. The interpreter is quickest with Python's own
 operators, so the front end leaves these to NumPy; native code computes them as it does arrays, in
 the dtype that NumPy would (NEP 50). An element that is read is a value, not a view of the array. An
-index that is a scalar becomes a number, and what is stored gets the dtype of the array.
+index that is a scalar becomes a number, and what is stored gets the dtype of the array. Operators
+that write to an array become the rows that do, and give the array itself.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import CHOICES, LOOP, Graph, Node, Value
+from ..ir.opdef import OPS
 from ..ir.types import TensorType, Type
-from ..ops.arrays import rank_of
+from ..ops.numpy_types import rank_of
+from .functionalize_writes import keeps_type
 
 _PREFIX = "jit::array_"
 _SUBSCRIPTS = {
@@ -47,6 +50,7 @@ _BINARY = {
     **{name: f"aten::__{name}__" for name in ("and", "or", "xor")},
     "floor_divide": "jit::numpy_floor_divide", "remainder": "jit::numpy_remainder",
 }  # fmt: skip
+_WRITTEN = ("add", "sub", "mul", "div")
 _SWAPPED = {
     "add": "aten::add", "mul": "aten::mul", "sub": "aten::rsub", "eq": "aten::eq", "ne": "aten::ne",
     "lt": "aten::gt", "le": "aten::ge", "gt": "aten::lt", "ge": "aten::le",
@@ -164,6 +168,8 @@ def _extreme(builder: Builder, node: Node) -> Value | None:
 def _arithmetic(builder: Builder, node: Node) -> Value | None:
     """The same by a row of torch's, or None where that is not known to be the same."""
     name = node.kind.removeprefix(_PREFIX)
+    if name.startswith("i") and rank_of(node.inputs[0].type):
+        return _write(builder, node, name[1:])
     if name.startswith("i") and is_value(node.inputs[0]):
         name = name[1:]
     operands = [_operand(value) for value in node.inputs]
@@ -189,6 +195,20 @@ def _arithmetic(builder: Builder, node: Node) -> Value | None:
     made = builder.op("aten::scalar_tensor", left, dtype=builder.constant(target))
     made.type = TensorType(target, (), surface=ty.Surface.NUMPY)
     return builder.op(_BINARY[name], made, right)
+
+
+def _write(builder: Builder, node: Node, name: str) -> Value | None:
+    """The array that an operator writes, written by torch's row where that keeps what it is."""
+    array, other = node.inputs
+    overload = "Tensor" if isinstance(other.type, TensorType) else "Scalar"
+    row = OPS.find(f"aten::{name}.{overload}") if name in _WRITTEN else None
+    if row is None:
+        return None
+    alpha = [builder.constant(1)] if name in ("add", "sub") else []
+    if not keeps_type(node, row, [array, other, *alpha]):
+        return None
+    builder.call(f"aten::{name}_", [array, other])
+    return array
 
 
 def _fit(operands: Sequence[Value], target: DType) -> bool:

@@ -31,7 +31,8 @@ from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import CHOICES, LOOP, RETURN, Graph, Node, Use, Value
 from ..ir.types import TensorType, Type
-from ..ops.arrays import COMPARE, rank_of
+from ..ops.arrays import COMPARE
+from ..ops.numpy_types import rank_of
 from .loops import runs_once_at_least
 
 _PREFIX = "jit::array_"

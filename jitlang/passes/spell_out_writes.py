@@ -33,9 +33,6 @@ _COPIED = {
     "jit::array_store.two": 3,
 }
 """Rows that copy a tensor into their first argument, and its place among their arguments."""
-_IN_PLACE_OPERATORS = {
-    f"jit::array_i{name}": f"aten::{name}" for name in ("add", "sub", "mul", "div")
-}
 
 
 def spell_out_writes(graph: Graph) -> bool:
@@ -54,11 +51,11 @@ def spell_out_writes(graph: Graph) -> bool:
 def _knows(type_: Type) -> bool:
     if not isinstance(type_, TensorType) or type_.dtype is None:
         return False
-    return type_.sizes is not None and None not in type_.sizes
+    return type_.sizes is not None
 
 
 def _spell_out(node: Node) -> bool:
-    value = _pointwise(node) or _operator(node) or _draw(node)
+    value = _pointwise(node) or _draw(node)
     if value is None:
         return False
     target = node.inputs[0]
@@ -79,23 +76,6 @@ def _pointwise(node: Node) -> Value | None:
     if row is None or not keeps_type(node, row):
         return None
     return _computed(node, row.full_name, node.inputs)
-
-
-def _operator(node: Node) -> Value | None:
-    """What an operator of Python writes into an array with dimensions."""
-    name, (target, *rest) = _IN_PLACE_OPERATORS.get(node.kind), node.inputs
-    if name is None or not getattr(target.type, "sizes", ()):
-        return None
-    (other,) = rest
-    overload = "Tensor" if isinstance(other.type, TensorType) else "Scalar"
-    row = OPS.find(f"{name}.{overload}")
-    if row is None:
-        return None
-    alpha = [_constant(node, 1)] if name in ("aten::add", "aten::sub") else []
-    inputs = [target, other, *alpha]
-    if not keeps_type(node, row, inputs):
-        return None
-    return _computed(node, row.full_name, inputs)
 
 
 # Draws --------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from ..ir.opdef import OPS, OpDef
 from ..ir.schema import Argument
 from ..ir.types import TensorType, Type
 from ..ops.broadcast import as_torch_error
+from ..ops.convert import CAST_METHODS
 from ..ops.generator import Generator
 from ..ops.rows import kernel_of
 from .core import Tensor, box, bump_version, rebind
@@ -448,8 +449,9 @@ class _RunnerSource:
 DETACH = "aten::detach_"
 # Rows that give the very same tensor back where there is nothing to do.
 MAY_RETURN_SELF = frozenset((
-    "aten::to", "aten::contiguous", "aten::cpu", "aten::cuda", "aten::type_as", "aten::atleast_1d",
-    "aten::atleast_2d", "aten::atleast_3d", "aten::dropout", "aten::feature_dropout",
+    "aten::to", "aten::contiguous", "aten::type_as", "aten::atleast_1d", "aten::atleast_2d",
+    "aten::atleast_3d", "aten::dropout", "aten::feature_dropout",
+    "jit::cpu", "jit::cuda", *(f"jit::{name}" for name in CAST_METHODS),
 ))  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from .. import arrays, dtypes
 from ..dtypes import DType
 from ..ir.opdef import OPS
+from ..ops.convert import CAST_METHODS
 from . import indexing
 from .core import Tensor, TensorMeta, box
 from .dispatch import call, dispatcher
@@ -238,15 +239,6 @@ def _directory(self: Tensor) -> list[str]:
     return sorted({*object.__dir__(self), *method_names()})
 
 
-# `x.float()` and kin are `aten::to` with the dtype that the name says.
-CASTS: Mapping[str, DType] = {
-    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
-    "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
-    "float": dtypes.float32, "double": dtypes.float64, "cfloat": dtypes.complex64,
-    "cdouble": dtypes.complex128,
-}  # fmt: skip
-
-
 def _cast_method(dtype: DType) -> Callable[[Tensor], Any]:
     def cast(self: Tensor) -> Any:
         return call("aten::to", (self, dtype), {})
@@ -254,7 +246,8 @@ def _cast_method(dtype: DType) -> Callable[[Tensor], Any]:
     return cast
 
 
-for _name, _dtype in CASTS.items():
+# `x.float()` and kin are `aten::to` with the dtype that the name says.
+for _name, _dtype in CAST_METHODS.items():
     _install(_name, _cast_method(_dtype))
 
 

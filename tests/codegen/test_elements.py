@@ -157,7 +157,7 @@ def multiples(n):
 def hash_of(n):
     h = 7
     for i in range(len(n)):
-        h = (h * 31 + n[i]) % 10007
+        h = (h * 31 + n[i]) % 1000000007
     return h
 
 
@@ -711,3 +711,80 @@ def test_read_only_and_shared_memory():
             function(normal(5), frozen)
     x, y = np.arange(6.0), np.arange(6.0)
     assert scripted(x[:5], x[1:]).tolist() == shift(y[:5], y[1:]).tolist()
+
+
+# Whole arrays that loops write --------------------------------------------------------------------
+
+
+def row_sums(x):
+    acc = np.zeros(x.shape[1])
+    for i in range(x.shape[0]):
+        acc += x[i]
+    return acc
+
+
+def decays(x, n: int):
+    y = x.copy()
+    for _ in range(n):
+        y *= 0.5
+        y[1:] += y[:-1]
+    return y
+
+
+def shrinks(x, n: int):
+    for _ in range(n):
+        x *= 0.5
+    return x
+
+
+def moves(x, n: int):
+    y = x * 1.0
+    for _ in range(n):
+        y = y + x
+        y -= 0.5
+    return y
+
+
+def widened(x, y):
+    x += y
+    return x
+
+
+WRITERS: list[tuple[Callable[..., Any], Arguments]] = [
+    (row_sums, lambda n, m: (normal(n, m),)),
+    (decays, lambda n, m: (normal(n), 3)),
+    (shrinks, lambda n, m: (normal(n), 3)),
+    (moves, lambda n, m: (normal(n), 3)),
+    (widened, lambda n, m: (normal(n, m), normal(m))),
+    (widened, lambda n, m: (normal(n).astype(np.float32), normal(n))),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments"), WRITERS)
+def test_arrays_that_loops_write(function, arguments):
+    scripted, fixed = jl.script(function), jl.script(function)
+    for _ in range(6):
+        agree(fixed, function, arguments(5, 4))
+    for n, m in [(5, 4), (6, 9), (7, 3), (8, 2), (4, 7), (11, 5), (3, 3), (12, 6)] * 3:
+        agree(scripted, function, arguments(n, m))
+    for n, m in [(1, 1), (2, 1), (0, 0), (0, 3), (20, 20)]:
+        agree(scripted, function, arguments(n, m))
+
+
+@pytest.mark.parametrize(("function", "arguments"), WRITERS[:5])
+def test_arrays_that_loops_write_are_native(function, arguments):
+    fixed = jl.script(function)
+    for _ in range(6):
+        fixed(*arguments(5, 4))
+    assert "in Python: 0" in str(fixed.explain())
+
+
+def test_a_write_may_not_widen_an_array():
+    scripted = jl.script(widened)
+    for _ in range(4):
+        agree(scripted, widened, (normal(1, 3), normal(3)))
+    for n in (3, 4, 5, 6, 7):
+        agree(scripted, widened, (normal(1, n), normal(n)))
+        agree(scripted, widened, (normal(1, n), normal(2, n)))
+        agree(scripted, widened, (normal(1), normal(n)))
+        agree(scripted, widened, (normal(n), normal(n + 1)))

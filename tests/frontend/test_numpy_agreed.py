@@ -55,6 +55,25 @@ def rows(x, y):
     )  # fmt: skip
 
 
+def counts(x, y):
+    return (x > 0).sum(), (x > y).mean(), (x > 0).sum(axis=1), np.mean(y > x, axis=0), np.sum(x > 2)
+
+
+def products(x, y):
+    return (
+        np.prod(x[0] / 9), y[1].prod() / 7, np.prod(x / 9, axis=0), (y / 9).prod(1),
+        np.outer(x[0], y[:, 1]), np.outer(x[0], x[1] + 1) + 1, np.trace(x), y.trace(),
+    )  # fmt: skip
+
+
+def norms(x, y):
+    x, y = x / 2.0, y / 2.0
+    return (
+        np.linalg.norm(x), np.linalg.norm(x[0] - y[0]), np.linalg.norm(y, axis=1),
+        x / np.linalg.norm(x, axis=0, keepdims=True), x / np.linalg.norm(y.T),
+    )  # fmt: skip
+
+
 def functions(x, y):
     return np.abs(x), np.square(y), np.negative(x), np.exp(y), np.sqrt(np.abs(x)), np.sin(x)
 
@@ -73,7 +92,10 @@ KINDS = [(np.float64, np.float32), (np.int32, np.int64)]
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
 @pytest.mark.parametrize(
     "function",
-    [casts, choices, joins, totals, rows, functions, with_numbers, reversed_views],
+    [
+        casts, choices, joins, totals, rows, counts, products, norms, functions, with_numbers,
+        reversed_views,
+    ],  # fmt: skip
     ids=lambda f: f.__name__,
 )
 def test_native_code_gives_what_numpy_gives(function: Callable[..., Any], kinds: Any) -> None:
@@ -113,14 +135,75 @@ def wrong_axis(x):
     return x.std(axis=2)
 
 
+def wrong_axis_of_products(x):
+    return np.prod(x, axis=2)
+
+
+def wrong_axis_of_norms(x):
+    return np.linalg.norm(x, axis=2)
+
+
 def nothing(x):
     return x.max()
+
+
+def sums_of_nothing(x):
+    return x.prod(), np.linalg.norm(x), x.sum(), np.trace(x[:, None])
 
 
 def test_bad_reductions_raise_what_numpy_raises() -> None:
     assert_same(wrong_axis, np.ones((2, 3)))
     assert_same(nothing, np.ones((0,), np.int64))
     assert_same(nothing, np.ones((0,)))
+    assert_same(wrong_axis_of_products, np.ones((2, 3)))
+    assert_same(wrong_axis_of_norms, np.ones((2, 3)))
+    assert_same(sums_of_nothing, np.ones((0,)))
+
+
+def rounded(x):
+    return (
+        np.round(x), np.round(x, 2), np.around(x, 1), x.round(), x.round(3), np.round(x, -1),
+        np.round(x * 1e300, 10), np.round(x, 2) + np.floor(x) - np.ceil(x),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_floats_are_rounded_natively_as_numpy_rounds(kind: Any) -> None:
+    x = np.concatenate((np.arange(-4, 4) / 2, RNG.normal(0, 50, 100), [np.nan, np.inf, 0.125]))
+    scripted = jl.script(rounded)
+    with np.errstate(all="ignore"):
+        x = x.astype(kind)
+        wanted = rounded(x)
+        for _ in range(3):
+            got = scripted(x)
+            assert kind_of(got) == kind_of(wanted)
+            for a, b in zip(got, wanted, strict=True):
+                np.testing.assert_array_equal(a, b)
+    assert scripted.explain().versions[0].calls
+
+
+def shifted(x, n):
+    return (
+        x << 1, x >> 2, x << n, x >> n, n << 3, 5 << n, -1 >> n, (x & 7) | (x >> 2) ^ (x << 1),
+        x >> 100, np.left_shift(x, n), np.right_shift(x, 1),
+    )  # fmt: skip
+
+
+SHIFTED = [(np.int64, np.int64), (np.int32, np.int64), (np.int64, np.int8), (np.uint8, np.int32)]
+
+
+@pytest.mark.parametrize("kinds", SHIFTED, ids=lambda kinds: "-".join(k.__name__ for k in kinds))
+def test_integers_are_shifted_as_numpy_shifts(kinds: Any) -> None:
+    x = RNG.integers(0, 120, 70).astype(kinds[0])
+    x[::2] *= -1 if x.dtype.kind == "i" else 1
+    n = np.resize([0, 1, 5, 31, 32, 63, 64, 100, -1, -3], 70).astype(kinds[1])
+    scripted = jl.script(shifted)
+    wanted = shifted(x, n)
+    for _ in range(4):
+        got = scripted(x, n)
+        assert kind_of(got) == kind_of(wanted)
+        for a, b in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 # Scalars ------------------------------------------------------------------------------------------

@@ -197,3 +197,17 @@ def methods_of_functions(x):
 def test_methods_of_numpys_functions() -> None:
     assert_same_in_all_calls(methods_of_functions, np.array([3.0, 1.0, 4.0, 1.5]))
     assert_same_in_all_calls(methods_of_functions, np.arange(4))
+
+
+def compared_with_text(x):
+    found = 0
+    for word in x:
+        if word == "a" or "c" > word > "b":
+            found += 1
+    return found, x == "a", x[x != "a"], "bb" in x, "a" == x[0], f"{x[0]}%s" % x[-1]
+
+
+def test_arrays_of_strings_are_compared_with_strings() -> None:
+    assert_same_in_all_calls(compared_with_text, np.array(["a", "bb", "c"]))
+    assert_same_in_all_calls(compared_with_text, np.array(["a", "bb", "c"], "O"))
+    assert_same_in_all_calls(compared_with_text, np.ones(2))

@@ -139,6 +139,20 @@ def test_raw_arrays_give_raw_arrays() -> None:
     assert is_native(scripted, X) and is_native(scripted, jl.from_numpy(X))
 
 
+def test_raw_arrays_in_dicts_are_tensors_of_the_call() -> None:
+    def shift_all(table: dict[str, Tensor], x: Tensor) -> Tensor:
+        table["moved"] = table["by"] + x
+        return table["moved"]
+
+    scripted = jl.script(shift_all)
+    tensor = jl.from_numpy(X)
+    for _ in range(4):
+        for by, x, expected in ((X, X, np.ndarray), (X, tensor, Tensor), (tensor, X, Tensor)):
+            table = {"by": by}
+            assert type(scripted(table, x)) is expected
+            assert table["moved"].tolist() == (X + X).tolist()
+
+
 class Array(np.ndarray):
     pass
 

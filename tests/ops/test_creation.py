@@ -56,6 +56,19 @@ def test_rows_that_have_run_follow_the_default_dtype():
             dtypes.set_default_dtype(dtypes.float32)
 
 
+def test_expanded_dimensions_stay_where_they_are():
+    row, column = (
+        np.broadcast_to(np.ones(3, FLOAT), (2, 3)),
+        np.broadcast_to(np.ones((2, 1)), (2, 3)),
+    )
+    deep = np.broadcast_to(np.asfortranarray(np.ones((2, 3, 1))), (2, 3, 4))
+    for given, order in ((row, (0, 1)), (column, (0, 1)), (deep, (1, 0, 2))):
+        like = [call(f"{name}_like", given) for name in ("zeros", "ones", "empty")]
+        like += [call("full_like", given, 2), call("clone", given), call("to", given, dtypes.int32)]
+        for made in like:
+            assert tuple(np.argsort(made.strides)[::-1]) == order, made.strides
+
+
 def test_arange():
     assert call("arange", 5, 0, -2).tolist() == [5, 3, 1]
     assert call("arange", 0.0, 1.0, 0.25).tolist() == [0, 0.25, 0.5, 0.75]

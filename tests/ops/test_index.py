@@ -55,6 +55,14 @@ def test_errors(key, message):
     )
 
 
+def test_what_must_not_be_written_is_not_called_a_wrong_shape():
+    fixed = X.copy()
+    fixed.flags.writeable = False
+    for name, *args in (("copy_", X), ("index_put_", [np.array([0])], X[:1]), ("fill_", 1.0)):
+        kind, message = outcome_of(call, name, fixed, *args)
+        assert kind is ValueError and "read-only" in message, name
+
+
 def test_index_put():
     target = X.copy()
     assert run("aten::index_put_", target, [np.array([0, 0])], np.array(9.0)) is target

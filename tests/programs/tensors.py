@@ -45,6 +45,22 @@ def shape_results(x: Tensor):
 program(shape_results, (normal(2, 3),))
 
 
+def methods_of_choices(x: Tensor, y: Tensor) -> Tuple[Tensor, Tensor]:
+    return x.where(x > y, y), (x > 0).where(y > 0, x > y)
+
+
+program(methods_of_choices, (normal(2, 3), normal(3, 3)[0]))
+
+
+def casts_of_what_is_cast(x: Tensor) -> Tuple[Tensor, List[bool]]:
+    same = x.float()
+    same += 1.0
+    return x, [same is x, x.double() is x, x.byte() is x, x.char() is x, x.cpu() is x]
+
+
+program(casts_of_what_is_cast, (normal(2, 3) ** 2,))
+
+
 def dtype_queries(x: Tensor, n: Tensor) -> List[bool]:
     return [
         x.dtype == torch.float32,
