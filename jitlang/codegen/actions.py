@@ -103,6 +103,13 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """The elements of the output are the ints from 0 on."""
+
+    output: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """A strided copy to where computed indices say in the target."""
 
@@ -217,7 +224,7 @@ class Nothing:
 
 
 Action = (
-    View | Select | Pick | Run | Copy | Allocate | Fill | Store | Write | Assign | Multiply
+    View | Select | Pick | Run | Copy | Allocate | Fill | Count | Store | Write | Assign | Multiply
     | OpenMultiply | Item | Wrap | Length | Reserve | Call | Nothing
 )  # fmt: skip
 
@@ -247,7 +254,7 @@ def fresh_values(action: Action) -> Sequence[Value]:
         return action.results
     if isinstance(action, Call):
         return action.outputs
-    own = Copy | Pick | Wrap | Multiply | Allocate | Fill
+    own = Copy | Pick | Wrap | Multiply | Allocate | Fill | Count
     return (action.output,) if isinstance(action, own) else ()
 
 

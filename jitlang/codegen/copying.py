@@ -44,6 +44,23 @@ def emit_copy(
     _copy_lines(builder, target, source, outer, line, number)
 
 
+def emit_count(builder: ll.IRBuilder, target: ll.Value, count: ll.Value, kind: ll.Type) -> None:
+    """Write the ints from 0 on, one at least, as elements of a type one after the other."""
+    before = builder.block
+    body, after = builder.append_basic_block("count"), builder.append_basic_block("counted")
+    first = builder.bitcast(target, kind.as_pointer())
+    builder.branch(body)
+    builder.position_at_end(body)
+    index = builder.phi(I64)
+    index.add_incoming(I64(0), before)
+    element = index if kind == I64 else builder.trunc(index, kind)
+    builder.store(element, builder.gep(first, [index]))
+    following = builder.add(index, I64(1))
+    index.add_incoming(following, body)
+    builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+    builder.position_at_end(after)
+
+
 def _copy_lines(
     builder: ll.IRBuilder,
     target: ll.Value,

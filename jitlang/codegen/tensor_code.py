@@ -31,6 +31,7 @@ from .actions import (
     Assign,
     Call,
     Copy,
+    Count,
     Fill,
     Index,
     Item,
@@ -48,7 +49,7 @@ from .actions import (
     Write,
     fresh_values,
 )
-from .copying import emit_copy
+from .copying import emit_copy, emit_count
 from .cpython import I32, POINTER, POINTERS, VOID
 from .fused import run_reference
 from .host import POLL_INTERVAL, HostEmitter
@@ -295,6 +296,10 @@ class TensorEmitter(HostEmitter):
             self.begin(action.output)
         elif isinstance(action, Fill):
             self.fill(action)
+        elif isinstance(action, Count):
+            form = self.plan.forms[action.output]
+            kind = ll.IntType(8 * form.dtype.itemsize)
+            emit_count(self.b, self.begin(action.output), self.number(form.size), kind)
         elif isinstance(action, Wrap):
             form = self.plan.forms[action.output]
             element = self.element(self.load(action.number), form.dtype)

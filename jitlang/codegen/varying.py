@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from math import prod
 from typing import Any
 
+from .. import dtypes
 from ..fuser.partition import SUBGRAPH, dissolve_group
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
@@ -31,6 +32,7 @@ from .actions import (
     LIST,
     Action,
     Allocate,
+    Count,
     Fill,
     Index,
     Length,
@@ -63,7 +65,10 @@ LARGEST_PRIME = 1 << 10
 LARGEST_NUMBER = 1 << 16
 """The second example has larger sizes than all numbers of the graph, which may not exceed this."""
 _ARITHMETIC = frozenset(("aten::add.int", "aten::sub.int", "aten::mul.int", "aten::neg.int"))
+_COUNTED = "aten::arange"
+_INTS = (dtypes.int64, dtypes.int32)
 _SHAPING = FILLED | {
+    _COUNTED,
     "aten::view", "aten::reshape", "aten::expand", "aten::flatten", "aten::unflatten", "aten::size",
 }  # fmt: skip
 _SIZE = next(op for op in OPS.overloads("aten::size") if op.full_name == "aten::size.int")
@@ -129,6 +134,7 @@ def find_counts(graph: Graph) -> frozenset[Value]:
     made = [n for n in graph.walk() if n.op is not None and n.op.name in FILLED | UNSET]
     lists = [value for node in made for value in node.inputs if value.node.kind == LIST]
     work = [size for value in lists for size in value.node.inputs]
+    work += [n.inputs[0] for n in graph.walk() if n.op is not None and n.op.full_name == _COUNTED]
     while work:
         value = work.pop()
         node = value.node
@@ -249,12 +255,17 @@ class ExamplePlanner(Planner):
         return action
 
     def creation(self, node: Node) -> Action:
-        """What is filled with one number, or not at all, can have any size."""
+        """What is filled with one number, or not at all, or counted, can have any size."""
         assert node.op is not None
-        if node.op.name not in FILLED | UNSET:
+        is_counted = node.op.full_name == _COUNTED
+        if not is_counted and node.op.name not in FILLED | UNSET:
             return super().creation(node)
         form = form_of(self.called(node))
+        if is_counted and form.dtype not in _INTS:
+            return super().creation(node)
         self.define(node.output, contiguous(form.dtype, form.shape))
+        if is_counted:
+            return Count(node.output)
         if node.op.name in UNSET:
             return Allocate(node.output)
         return Fill(node.output, self.called(node).reshape(-1)[:1].tobytes())

@@ -14,20 +14,10 @@ from ..dtypes import Category, DType
 from ..ir import types as ty
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..ops.numpy_types import array_type, rank_of
+from ..ops.numpy_types import ELEMENTWISE, array_type, rank_of
 from . import surface
 from .emitter import Emitter
 
-# Functions of one array, element by element.
-ELEMENTWISE = {
-    **{name: name for name in (
-        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin",
-        "cos", "tan", "abs",
-        "square", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "reciprocal",
-    )},
-    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "absolute": "abs", "negative": "neg",
-    "rint": "round",
-}  # fmt: skip
 _OF_INTEGERS = frozenset(("abs", "absolute", "negative", "square"))
 """Those that give integers for integers, and agree."""
 _OF_FLOATS = frozenset((

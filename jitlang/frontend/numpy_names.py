@@ -20,9 +20,10 @@ from ..errors import ErrorKind
 from ..ir import types as ty
 from ..ir.graph import ObjectRef, Value
 from ..ir.types import Type
+from ..ops.numpy_types import ELEMENTWISE
 from .builtins import SyntaxForm
 from .emitter import Emitter
-from .numpy_agreed import ELEMENTWISE, EXTREMA, agreed_attribute, agreed_function, agreed_method
+from .numpy_agreed import EXTREMA, agreed_attribute, agreed_function, agreed_method
 from .sugar import Arguments, ClassName, Operator, Plain, Special, Starred, Sugar
 
 Expansion = Callable[[Emitter, Arguments], Sugar]

@@ -377,6 +377,16 @@ def _default_dtype(name: str, given: Sequence[Type], everything: Sequence[Type])
     return dtypes.float64
 
 
+ELEMENTWISE: Mapping[str, str] = {
+    **{name: name for name in (
+        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sin",
+        "cos", "tan", "abs",
+        "square", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "reciprocal",
+    )},
+    "arctan": "atan", "arcsin": "asin", "arccos": "acos", "absolute": "abs", "negative": "neg",
+    "rint": "round",
+}  # fmt: skip
+"""Functions of one array, element by element, and torch's rows that do the same with floats."""
 FILLS: Mapping[Type, DType] = {
     ty.BOOL: dtypes.bool_, ty.INT: dtypes.int64, ty.FLOAT: dtypes.float64,
 }  # fmt: skip

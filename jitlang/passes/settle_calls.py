@@ -24,11 +24,12 @@ from ..ir import types as ty
 from ..ir.builder import Builder
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import TensorType
-from ..ops.numpy_types import FILLS, array_type, rank_of
+from ..ops.numpy_types import ELEMENTWISE, FILLS, array_type, rank_of
 
 _CALL = "jit::numpy"
 THREADED_DOT = 10_000
 """Elements above which OpenBLAS multiplies vectors by several threads."""
+_REALS = (dtypes.float32, dtypes.float64)
 _WIDE = (dtypes.int64, dtypes.float32, dtypes.float64)
 """Dtypes that hold every number of their category."""
 
@@ -169,6 +170,22 @@ def _eye(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Valu
     return _made(builder, "aten::eye", dtype or dtypes.float64, 2, *values)
 
 
+# Functions of elements ----------------------------------------------------------------------------
+
+
+def _elementwise(row: str) -> Callable[..., Value | None]:
+    """A function of floats, which were not known to be such when the call was read."""
+
+    def write(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Value | None:
+        type_ = values[0].type
+        if len(values) != 1 or dtype is not None or not isinstance(type_, TensorType):
+            return None
+        is_known = ty.is_array(type_) and rank_of(type_) is not None and type_.dtype in _REALS
+        return builder.op(row, values[0]) if is_known else None
+
+    return write
+
+
 # Norms --------------------------------------------------------------------------------------------
 
 
@@ -180,7 +197,7 @@ def _norm(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Val
     sizes = type_.sizes if ty.is_array(type_) else None
     if not sizes:
         return None
-    if type_.dtype not in (dtypes.float32, dtypes.float64) or None in sizes:
+    if type_.dtype not in _REALS or None in sizes:
         return None
     if prod(size for size in sizes if size is not None) > THREADED_DOT:
         return None
@@ -190,6 +207,7 @@ def _norm(builder: Builder, values: Sequence[Value], dtype: DType | None) -> Val
 
 
 _WRITERS: Mapping[str, Callable[..., Value | None]] = {
+    **{name: _elementwise(f"aten::{row}") for name, row in ELEMENTWISE.items()},
     "zeros": _of_shape("aten::zeros"),
     "ones": _of_shape("aten::ones"),
     "empty": _of_shape("aten::empty"),

@@ -32,7 +32,7 @@ from ..ir.builder import Builder
 from ..ir.graph import CHOICES, LOOP, RETURN, Graph, Node, Use, Value
 from ..ir.types import TensorType, Type
 from ..ops.arrays import COMPARE
-from ..ops.numpy_types import rank_of
+from ..ops.numpy_types import ELEMENTWISE, rank_of
 from .loops import runs_once_at_least
 
 _PREFIX = "jit::array_"
@@ -303,6 +303,8 @@ class _Variables:
         place = use.index - len(node.inputs) if _STORED.get(node.kind) == -1 else use.index
         if place == _STORED.get(node.kind):
             return dtype in _WIDE
+        if node.kind == "jit::numpy" and node.inputs[0].constant() in ELEMENTWISE:
+            return dtype is dtypes.float64 and self._classes() == {float} and len(node.inputs) == 3
         is_index = node.kind in _INDEXED and use.index >= _INDEXED[node.kind]
         return is_index and dtype.category is Category.INTEGRAL
 

@@ -300,7 +300,7 @@ def warped(x, y):
 
 
 def groups(edges):
-    parent = np.arange(9)
+    parent = np.arange(len(edges) + 8)
     found = 9
     for e in range(len(edges)):
         a, b = edges[e, 0], edges[e, 1]
@@ -372,6 +372,13 @@ def in_order(x):
     return ok
 
 
+def distance(x):
+    t = 0.0
+    for i in range(len(x)):
+        t += x[i] ** 2
+    return np.sqrt(t)
+
+
 PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (total, lambda n, m: (normal(n),)),
     (total, lambda n, m: (normal(n).astype(np.float32),)),
@@ -408,6 +415,7 @@ PROGRAMS: list[tuple[Callable[..., Any], Arguments]] = [
     (groups, lambda n, m: (small(n, 2),)),
     (flips, lambda n, m: (small(n) % 2 * 2 - 1, abs(normal(n)))),
     (powers, lambda n, m: (normal(n),)),
+    (distance, lambda n, m: (normal(n),)),
     (between, lambda n, m: (normal(n),)),
     (in_order, lambda n, m: (normal(n),)),
     (in_order, lambda n, m: (np.sort(normal(n)),)),
