@@ -217,7 +217,6 @@ SKIPPED = {
     "aten::manual_seed",
     "jit::dynamic_call",
     "jit::sum_undecided",  # called with lists that hold nothing, or numbers
-    "jit::scalar_if",  # called with scalars of NumPy's
 }
 TYPED = [
     op
