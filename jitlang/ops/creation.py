@@ -287,11 +287,18 @@ def _arange_step(
     return arange(xp, start, end, step, dtype, device)
 
 
+def _range_size(bounds: Sequence[int]) -> int | None:
+    """How many numbers there are, if any; other bounds may be refused."""
+    is_step = len(bounds) < 3 or bounds[2] != 0
+    return (len(range(*bounds)) or None) if is_step else None
+
+
 def _range_type(bounds: int) -> Any:
     def infer(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         ints = all(t is ty.INT or t is ty.BOOL for t in types[:bounds])
         dtype = keyword_dtype(constants[bounds], dtypes.int64 if ints else None)
-        return TensorType(dtype, (None,))
+        known = all(type(constant) is int for constant in constants[:bounds])
+        return TensorType(dtype, (_range_size(constants[:bounds]) if known else None,))
 
     return infer
 

@@ -398,9 +398,10 @@ class _Flags:
         if node.kind == LOOP:
             self._carry(node, value.offset)
         elif node.kind in CHOICES:
+            flags = [self.of(block.outputs[value.offset]) for block in node.blocks]
             self.found[value] = node.add_output(ty.BOOL)
-            for block in node.blocks:
-                block.add_output(self.of(block.outputs[value.offset]))
+            for block, flag in zip(node.blocks, flags, strict=True):
+                block.add_output(flag)
         elif owner is not None and node is node.block.param_node:
             self._carry(owner, value.offset - 1)
         elif is_extreme(node):
@@ -423,13 +424,15 @@ class _Flags:
         return flag
 
     def _carry(self, loop: Node, place: int) -> None:
-        """Let a loop carry the flag of one of its variables."""
+        """Let a loop carry the flag of one of its variables. What it is after a trip may depend on
+        others, so its place is taken before they are carried.
+        """
         (body,) = loop.blocks
-        first = self.of(loop.inputs[place + 2])
-        loop.add_input(first)
-        self.found[body.inputs[place + 1]] = body.add_input(ty.BOOL)
+        loop.add_input(self.of(loop.inputs[place + 2]))
+        flag = self.found[body.inputs[place + 1]] = body.add_input(ty.BOOL)
         self.found[loop.outputs[place]] = loop.add_output(ty.BOOL)
-        body.add_output(self.of(body.outputs[place + 1]))
+        last = body.add_output(flag)
+        body.return_node.replace_input(last, self.of(body.outputs[place + 1]))
 
 
 def is_extreme(node: Node) -> bool:

@@ -301,7 +301,7 @@ def warped(x, y):
 
 def groups(edges):
     parent = np.arange(len(edges) + 8)
-    found = 9
+    found = parent.shape[-1]
     for e in range(len(edges)):
         a, b = edges[e, 0], edges[e, 1]
         while parent[a] != a:
@@ -516,6 +516,26 @@ def test_sums_of_no_elements_are_numbers():
     for x in (-abs(normal(5)), normal(5), zeros(5)):
         agree(scripted, above, (x, zeros(5), -0.0))
     assert "missed" not in str(scripted.explain())
+
+
+def test_variables_of_one_loop_are_told_apart():
+    """Whether one is a number depends on the other, in the same trip and in the one before."""
+
+    def twins(x, limit):
+        low, high, best = -1.5, 0, 7
+        for i in range(len(x)):
+            low = min(low, x[i])
+            high = max(high, max(low, 2))
+            if i % 2 == 0:
+                best = min(best, high) if x[i] > limit else best
+        return low, high, best
+
+    scripted = jl.script(twins)
+    for _ in range(3):
+        agree(scripted, twins, (normal(4), 0.0))
+    for k in range(40):
+        x = np.roll(np.array([-2.0, 3.0, 9.0, -1.0]), k) * (k % 7)
+        agree(scripted, twins, (x, k % 5 - 2))
 
 
 def test_large_ints_stay_what_they_were():
