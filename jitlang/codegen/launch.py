@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..fuser.stages import Places, Read, Stage, Target
 from ..fuser.tensors import Step, numbered
 from .kernel import kernel_text
 from .kernel_memory import Access, Layout, Shape, accesses_of
-from .llvm import Library, compile_module
+from .llvm import compile_module
 from .schedule import scratch_bytes
 from .target import host
 from .threads import CAPACITY, parallel_function, thread_count
@@ -46,26 +46,28 @@ PIECE_NANOSECONDS = 3_000
 """What a piece should take at least."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Kernel:
-    """A plan for one layout, as LLVM text; compiled when its function is first asked for."""
+    """A plan for one layout, as LLVM text; compiled when its function is first asked for.
+
+    No lock but that of compilation is held then: threads that find it missing all ask for it.
+    """
 
     plan: LoopPlan
     layout: Layout
     shape: Shape
     text: str
+    _function: Any = None
 
-    @cached_property
-    def library(self) -> Library:
-        """The compiled text."""
-        return compile_module(self.text, ["kernel"], is_kernel=True)
-
-    @cached_property
+    @property
     def function(self) -> Any:
         """The kernel as a ctypes function."""
-        return self.library.function("kernel", ctypes.c_int32, *_SIGNATURE)
+        if self._function is None:
+            library = compile_module(self.text, ["kernel"], is_kernel=True)
+            self._function = library.function("kernel", ctypes.c_int32, *_SIGNATURE)
+        return self._function
 
-    @cached_property
+    @property
     def text_of_one(self) -> str:
         """The same for a single element, without vectors."""
         shape = replace(self.shape, lanes=1, is_masked=False, is_single=True)
