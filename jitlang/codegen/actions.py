@@ -146,23 +146,27 @@ class Multiply:
     Attributes:
         batches: for each product, where the matrices begin in left, right and output.
         packing: the loop before which the right matrix is packed, since all trips read it.
-        flops: of all of them together.
     """
 
     output: Value
     left: Value
     right: Value
+    spec: ProductSpec
     product: Product
     batches: tuple[tuple[int, int, int], ...]
     bias: Part | None
     packing: Node | None
-    flops: int
+
+    @property
+    def flops(self) -> int:
+        """Of all of them together."""
+        return self.spec.flops * len(self.batches)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenMultiply:
-    """The same before it is chosen what computes it; in the plan of an example of sizes that waits
-    until it is known which numbers of `spec` depend on these.
+    """The same before it is chosen what computes it: that waits until it is known which nodes share
+    rows, or which numbers of `spec` depend on sizes that vary.
     """
 
     output: Value
@@ -172,6 +176,13 @@ class OpenMultiply:
     batches: tuple[tuple[int, int, int], ...]
     bias: Part | None
     packing: Node | None
+
+    def by(self, product: Product) -> Multiply:
+        """With what computes it."""
+        return Multiply(
+            self.output, self.left, self.right, self.spec, product, self.batches, self.bias,
+            self.packing if product.pack_address else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +240,28 @@ Action = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Share:
+    """Nodes that threads carry out together: each takes some rows through all of them.
+
+    Attributes:
+        nodes: what is shared, in order.
+        others: the nodes among them, which are carried out before.
+        rows: how many there are.
+        pieces: in how many shares of equal size they are taken.
+    """
+
+    nodes: tuple[Node, ...]
+    others: tuple[Node, ...]
+    rows: int
+    pieces: int
+
+    @property
+    def at_once(self) -> tuple[Node, ...]:
+        """All of these but the first."""
+        return (*self.nodes[1:], *self.others)
+
+
 @dataclass
 class Plan:
     """What is known of a graph.
@@ -239,6 +272,7 @@ class Plan:
         constants: the tensors whose elements are known, as arrays.
         displays: the elements of lists and tuples that hold tensors, the values of such dicts.
         there: results of kernels that lie in the memory of the tensor that they would be copied to.
+        shares: what threads carry out together, by each node of it.
     """
 
     forms: dict[Value, Form] = field(default_factory=dict)
@@ -246,6 +280,7 @@ class Plan:
     constants: dict[Value, Any] = field(default_factory=dict)
     displays: dict[Value, Sequence[Value]] = field(default_factory=dict)
     there: dict[Value, Value] = field(default_factory=dict)
+    shares: dict[Node, Share] = field(default_factory=dict)
 
 
 def fresh_values(action: Action) -> Sequence[Value]:

@@ -6,10 +6,10 @@ not contiguous, or far apart and used often, B is packed first: a panel is as wi
 its rows one after the other, and is zero beyond the last column. Packing is done once, by a
 function of its own, for a B that is used by many products; else panel by panel, in scratch memory.
 
-k is cut into blocks so that a panel's block stays in the first cache while all rows pass over it,
-and rows into blocks that stay in the second. Each element of C is the same sum in the same order
-wherever its tile lies, so threads, which take panels and blocks of rows in turn, do not show in the
-result.
+Where k is so long that a panel would not stay in the second cache while all rows pass over it, k is
+cut into blocks, and so are rows, for A to stay there. Each element of C is the same sum in the same
+order wherever its tile lies, so threads, which take panels and blocks of rows in turn, do not show
+in the result.
 
     void product(ptr a, ptr b, ptr c, ptr scratch)
     void pack(ptr b, ptr packed)
@@ -21,14 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from .assembler import WIDE, Lane, integer
 from .matrix import ALIGNMENT, PACK_HEADER, ProductSpec, Shape, StripWriter, Sums, Visit
 
-PANEL_BYTES = 32 << 10
-"""A block of a panel: most of a first cache."""
+PANEL_BYTES = 128 << 10
+"""A block of a panel: part of a second cache. Blocks for the first one would gain less than adding
+them up in C costs.
+"""
+TILES = {32: ((8, 3), (6, 4), (12, 2)), 16: ((6, 2),)}
+"""For so many registers, rows and vectors of tiles whose sums, with what is added to them, fit."""
+WIDEST = 4
+UNROLL = 4
+YES, NO = (Lane(text, "i1", 1, True) for text in ("true", "false"))
 DIRECT_BYTES = 256 << 10
 DIRECT_DEPTH = 32
 """A larger B that is read where it lies is read by so many of its rows, for all of C: each row is
@@ -88,40 +95,59 @@ class Tiling:
         return self.lanes * self.vectors
 
 
-def tiling_of(spec: ProductSpec, shape: Shape, is_packed: bool) -> Tiling:
+def tiling_of(spec: ProductSpec, shape: Shape, is_packed: bool, share: int = 0) -> Tiling:
     """How to cut a product that has elements.
 
     Args:
         spec: the product.
         shape: what it is written for.
         is_packed: whether B has been packed before.
+        share: of so many of its rows, each element the same sum as in the whole; 0 for all.
     """
     size = spec.dtype.itemsize
     lanes = shape.lanes(spec.dtype, spec.n)
-    vectors = min(-(-spec.n // lanes), _most_vectors(spec, shape))
-    tiles = -(-spec.m // (8 if shape.registers == 32 else 6))
-    rows = -(-spec.m // tiles)
+    tiles, vectors = _tiles_of(share or spec.m, -(-spec.n // lanes), shape)
+    rows = -(-(share or spec.m) // tiles)
     chains = max(1, min(SUMS // (rows * vectors), spec.k)) if tiles == 1 else 1
     depth = spec.k
     source = Source.DIRECT if spec.b_strides[1] == 1 and tiles == 1 else Source.SCRATCH
     source = Source.PACKED if is_packed else source
     if source is Source.DIRECT and spec.k * spec.n * size > DIRECT_BYTES:
         depth = min(depth, DIRECT_DEPTH)
-    elif tiles > 2:
-        depth = depth_of(spec.k, PANEL_BYTES // (lanes * vectors * size))
+    elif spec.m > FEW_ROWS:
+        depth = depth_of(spec.k, PANEL_BYTES // (lanes * WIDEST * size))
     height = _balanced(tiles, max(ROWS_BYTES // (depth * rows * size), 1), 1)
-    unroll = max(chains, min(16 // (rows * vectors), 4), 1)
-    if tiles > 1 and depth < spec.k and (spec.k % unroll or depth % unroll):
-        unroll = 1
+    unroll = max(chains, unroll_of(spec.k, depth))
     return Tiling(source, lanes, vectors, tiles, chains, unroll, depth, height)
 
 
-def _most_vectors(spec: ProductSpec, shape: Shape) -> int:
-    """Vectors of a row of a tile: with few rows, as many as registers hold and latency needs."""
-    if spec.m > FEW_ROWS:
-        return 2
-    needed = SUMS if spec.m == 1 else SUMS // 2
-    return min(needed, (shape.registers - 2) // (spec.m + 1))
+def _tiles_of(m: int, vectors: int, shape: Shape) -> tuple[int, int]:
+    """How many tiles are above each other, and how many vectors wide they are: those with the most
+    sums, and of these the ones that load least. With few rows, as many vectors as registers hold
+    and latency needs.
+    """
+    if m <= FEW_ROWS:
+        needed = SUMS if m == 1 else SUMS // 2
+        return 1, min(vectors, needed, (shape.registers - 2) // (m + 1))
+
+    def worth(tile: tuple[int, int]) -> tuple[float, float]:
+        rows, columns = (n / -(-n // most) for n, most in zip((m, vectors), tile, strict=True))
+        return rows * columns, -rows - columns
+
+    rows, columns = max(TILES[shape.registers], key=worth)
+    return -(-m // rows), panel_vectors(vectors, columns)
+
+
+def panel_vectors(vectors: int, most: int) -> int:
+    """How many vectors wide panels are that are equally wide, as far as they can be."""
+    return -(-vectors // -(-vectors // most))
+
+
+def unroll_of(k: int, depth: int) -> int:
+    """How many steps of k are written one after the other. Blocks of k must be made of such, but
+    for one that is all of it.
+    """
+    return UNROLL if depth == k or not (k % UNROLL or depth % UNROLL) else 1
 
 
 def depth_of(k: int, most: int) -> int:
@@ -141,14 +167,14 @@ def _balanced(total: int, most: int, multiple: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """Some steps of k in one panel of one block of rows, added to what is in C or not."""
+    """Some steps of k in one panel of one block of rows, added to what is in C or not (an i1)."""
 
     block: Lane
     panel: Lane
     columns: int
     start: Lane
     count: Lane
-    is_added: bool
+    is_added: Lane
 
 
 class GemmWriter(StripWriter):
@@ -211,10 +237,8 @@ class GemmWriter(StripWriter):
             return
 
         def add(block: Lane, panel: Lane, columns: int) -> None:
-            self.slab(Slab(block, panel, columns, start, count, True))
+            self.slab(Slab(block, panel, columns, start, count, self.is_added(start)))
 
-        if not spec.accumulate:
-            strips(self.clear)
         rest = spec.k % depth
         count = integer(depth)
         with a.loop(integer(0), integer(spec.k - rest), depth) as start:
@@ -226,26 +250,18 @@ class GemmWriter(StripWriter):
     def strip(self, block: Lane, number: Lane, columns: int) -> None:
         """One panel of C in one block of rows."""
         a, spec, depth = self.a, self.spec, self.tiling.depth
-        whole = Slab(block, number, columns, integer(0), integer(spec.k), spec.accumulate)
         if depth == spec.k:
-            self.slab(whole)
+            is_added = YES if spec.accumulate else NO
+            self.slab(Slab(block, number, columns, integer(0), integer(spec.k), is_added))
             return
-        if not spec.accumulate:
-            self.clear(block, number, columns)
         with a.loop(integer(0), integer(spec.k), depth) as start:
             left = a.sub(integer(spec.k), start)
             count = a.call("llvm.smin.i64", [left, integer(depth)], "i64")
-            self.slab(replace(whole, start=start, count=count, is_added=True))
+            self.slab(Slab(block, number, columns, start, count, self.is_added(start)))
 
-    def clear(self, block: Lane, number: Lane, columns: int) -> None:
-        """Write zeros into one panel of C in one block of rows."""
-        a, lanes = self.a, self.tiling.lanes
-        first, last = (self.first_row(tile) for tile in self.tiles(block))
-        with a.loop(first, last) as row:
-            place = self.place(number, row)
-            for column in range(0, columns, lanes):
-                vector = a.moved(place, (column, 1))
-                a.store_lanes(a.zeros(lanes), vector, columns - column)
+    def is_added(self, start: Lane) -> Lane:
+        """Whether a block of k is added to what is in C: all are but the first."""
+        return YES if self.spec.accumulate else self.a.compare("ne", start, integer(0))
 
     def slab(self, slab: Slab) -> None:
         """All tiles of a slab."""
@@ -350,8 +366,11 @@ class GemmWriter(StripWriter):
             left = slab.columns - v * lanes
             vector_place = a.moved(place, (v, lanes))
             total = a.total(chains, lanes)
-            if slab.is_added:
-                total = a.binary("fadd", a.load_lanes(vector_place, lanes, left), total)
+            if slab.is_added is not NO:
+                before = a.load_lanes(vector_place, lanes, left)
+                if slab.is_added is not YES:
+                    before = a.select(slab.is_added, before, a.zeros(lanes))
+                total = a.binary("fadd", before, total)
             a.store_lanes(total, vector_place, left)
 
     # Packing --------------------------------------------------------------------------------------
@@ -376,10 +395,10 @@ class GemmWriter(StripWriter):
             first = a.moved(packed, (index, self.packed_elements))
             if self.whole:
                 with a.each(self.whole) as panel:
-                    slab = Slab(none, panel, self.width, none, depth, False)
+                    slab = Slab(none, panel, self.width, none, depth, NO)
                     self.pack(slab, a.moved(first, (panel, panel_size)))
             if self.edge:
-                slab = Slab(none, integer(self.whole), self.edge, none, depth, False)
+                slab = Slab(none, integer(self.whole), self.edge, none, depth, NO)
                 self.pack(slab, a.moved(first, (self.whole, panel_size)))
         return self.finished(PACK_HEADER, "void")
 

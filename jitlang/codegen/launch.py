@@ -144,6 +144,11 @@ class Call:
     chunk: int
 
     @property
+    def is_flat(self) -> bool:
+        """Whether its range is one of elements, not of rows."""
+        return self.kernel.layout.rank == 1 and not self.kernel.plan.has_rows
+
+    @property
     def threads(self) -> int:
         """How many threads may ever work on the call: so many need scratch memory."""
         return CAPACITY if self.chunk < self.count else 1

@@ -39,7 +39,6 @@ from .actions import (
     Index,
     Item,
     Length,
-    Multiply,
     Nothing,
     OpenMultiply,
     Part,
@@ -57,7 +56,6 @@ from .forms import Form, contiguous, distance, form_of, same_places
 from .fused import FusedKernel, decides_form
 from .launch import Launch
 from .multiplying import PRODUCTS, Factors, takes
-from .product import Product, product_for
 from .reference import Given, ReferenceCall
 from .subscripts import element, item_of_array, subscript
 from .writing import (
@@ -537,22 +535,7 @@ class Planner:
             part = Part(0, bias, form.shape, form.strides, read)
         packing = _loop_around(node, right[0]) if len(factors.batches) == 1 else None
         spec = replace(factors.spec, accumulate=part is not None)
-        return self.multiply(
-            OpenMultiply(node.output, left, right[0], spec, factors.batches, part, packing)
-        )
-
-    def multiply(self, action: OpenMultiply) -> Action:
-        """Choose what computes a product."""
-        return settled(action, product_for(action.spec, b_is_reused=action.packing is not None))
-
-
-def settled(action: OpenMultiply, product: Product) -> Multiply:
-    """A product with what computes it."""
-    return Multiply(
-        action.output, action.left, action.right, product, action.batches, action.bias,
-        action.packing if product.pack_address else None,
-        action.spec.flops * len(action.batches),
-    )  # fmt: skip
+        return OpenMultiply(node.output, left, right[0], spec, factors.batches, part, packing)
 
 
 def _loop_around(node: Node, value: Value) -> Node | None:

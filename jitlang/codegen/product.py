@@ -13,7 +13,7 @@ shared (stride 0), and its threads take all strips of all products in turn.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..dtypes import float32, float64
@@ -70,12 +70,14 @@ class Product:
     sizes: tuple[int, ...] = ()
 
 
-def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
+def product_for(spec: ProductSpec, *, b_is_reused: bool, rows: int = 0) -> Product:
     """The native form of a product.
 
     Args:
         spec: sizes, strides and dtype.
         b_is_reused: many products will have the same B, so that packing it once pays.
+        rows: the function shall compute so many rows of the product on one thread, as they are in
+            the whole; 0 for all rows, and threads of its own. Only where `takes_shares`.
 
     Raises:
         ValueError: the dtype is neither float32 nor float64, a size is negative, or the columns of
@@ -91,11 +93,15 @@ def product_for(spec: ProductSpec, *, b_is_reused: bool) -> Product:
     # Asked for each time: a forked child has lost its workers.
     parallel_address()
     pieces = PIECES if thread_count() > 1 else 1
-    return _product_for(spec.normalized(), b_is_reused, pieces, shape_of(host()))
+    return _product_for(spec.normalized(), b_is_reused, pieces, shape_of(host()), rows)
 
 
 @lru_cache(maxsize=1024)
-def _product_for(spec: ProductSpec, is_reused: bool, pieces: int, shape: Shape) -> Product:
+def _product_for(
+    spec: ProductSpec, is_reused: bool, pieces: int, shape: Shape, rows: int
+) -> Product:
+    if rows:
+        return _share_of(spec, rows, shape)
     if not spec.flops:
         return _empty(spec, shape)
     gemm = find_gemm(spec.dtype) if is_for_blas(spec) else None
@@ -131,6 +137,12 @@ def leading(strides: tuple[int, int], rows: int, columns: int) -> int:
     return inner if outer == 1 and inner >= rows else 0
 
 
+def takes_shares(spec: ProductSpec) -> bool:
+    """Whether rows of a product with a B that is reused can be computed by themselves."""
+    is_one = spec.batch == 1 and not is_matrix_vector(spec)
+    return is_one and bool(spec.flops) and packing_pays(spec) and not is_for_blas(spec)
+
+
 def is_matrix_vector(spec: ProductSpec) -> bool:
     """Whether an operand is read so seldom that memory decides the speed."""
     return min(spec.m, spec.n) <= FEW_ROWS
@@ -163,11 +175,25 @@ def generated(spec: ProductSpec, is_packed: bool, pieces: int, shape: Shape) -> 
     """
     writer = writer_of(spec, is_packed, shape)
     pieces = min(pieces, writer.units) if uses_threads(spec) else 1
+    return _compiled(spec, writer, "packed" if is_packed else "plain", pieces)
+
+
+def _share_of(spec: ProductSpec, rows: int, shape: Shape) -> Product:
+    """Some rows of a product whose B is packed before; their elements are those of the whole."""
+    share, tiling = replace(spec, m=rows), tiling_of(spec, shape, True, rows)
+    return _compiled(share, GemmWriter(share, shape, tiling), f"share{spec.m}", 1)
+
+
+def _compiled(
+    spec: ProductSpec, writer: GemmWriter | DotsWriter, name: str, pieces: int
+) -> Product:
+    """What a writer writes, split in so many pieces."""
+    is_packed = name != "plain"
     imports = {"parallel": parallel_address()} if pieces > 1 else {}
     exports = ["product", "pack"] if is_packed else ["product"]
     library = compile_module(writer.text(pieces), exports, imports, is_kernel=True)
     return Product(
-        symbol_of(spec, "packed" if is_packed else "plain"),
+        symbol_of(spec, name),
         library.addresses["product"],
         writer.scratch_bytes(pieces) if isinstance(writer, GemmWriter) else 0,
         library.addresses["pack"] if is_packed else 0,

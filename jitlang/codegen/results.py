@@ -27,8 +27,8 @@ from .forms import Form
 from .guards import requires_grad
 from .leaving import SCALAR_IF, Leaving, Way
 from .scalar import I64
+from .share_code import ShareEmitter
 from .storage import Storage
-from .tensor_code import TensorEmitter
 
 MAX_REUSED = 2 << 10
 """Bytes up to which a Tensor that was returned, and that nobody has any more, is returned again;
@@ -36,7 +36,7 @@ the work on more takes longer than making one.
 """
 
 
-class ResultEmitter(TensorEmitter):
+class ResultEmitter(ShareEmitter):
     """Emits the ways out of a function."""
 
     def __init__(

@@ -19,7 +19,19 @@ from ..fuser.plan import Unsupported
 from .amounts import Amount
 from .assembler import WIDE, Lane, constant, integer
 from .blas import PLAIN, ROW_MAJOR, TRANSPOSED, find_gemm
-from .gemm import FEW_ROWS, PANEL_BYTES, ROWS_BYTES, GemmWriter, Slab, Source, Tiling, depth_of
+from .gemm import (
+    FEW_ROWS,
+    PANEL_BYTES,
+    ROWS_BYTES,
+    WIDEST,
+    GemmWriter,
+    Slab,
+    Source,
+    Tiling,
+    depth_of,
+    panel_vectors,
+    unroll_of,
+)
 from .llvm import compile_module
 from .matrix import MatrixAssembler, ProductSpec, Shape, Visit, module_of, shape_of
 from .product import (
@@ -92,12 +104,12 @@ def rows_tiling(spec: ProductSpec, shape: Shape, is_packed: bool) -> Tiling:
     """How a product of any number of rows is cut; `height` counts whole tiles."""
     size = spec.dtype.itemsize
     lanes = shape.lanes(spec.dtype, spec.n)
-    vectors = min(-(-spec.n // lanes), 2)
-    rows = 8 if shape.registers == 32 else 4
-    depth = depth_of(spec.k, PANEL_BYTES // (lanes * vectors * size))
+    rows, most = (8, 3) if shape.registers == 32 else (4, 2)
+    vectors = panel_vectors(-(-spec.n // lanes), most)
+    depth = depth_of(spec.k, PANEL_BYTES // (lanes * WIDEST * size))
     height = max(ROWS_BYTES // (depth * rows * size), 1)
     source = Source.PACKED if is_packed else Source.SCRATCH
-    return Tiling(source, lanes, vectors, rows, 1, 1, depth, height)
+    return Tiling(source, lanes, vectors, rows, 1, unroll_of(spec.k, depth), depth, height)
 
 
 class RowsWriter(GemmWriter):
@@ -236,14 +248,6 @@ class RowsWriter(GemmWriter):
         first = a.mul(block, integer(self.block_rows))
         last = a.add(first, integer(self.block_rows))
         return first, a.call("llvm.smin.i64", [last, self.rows], "i64")
-
-    def clear(self, block: Lane, number: Lane, columns: int) -> None:
-        a, lanes = self.a, self.tiling.lanes
-        first, last = self.ends(block)
-        with a.loop(first, last) as row:
-            place = self.place(number, row)
-            for column in range(0, columns, lanes):
-                a.store_lanes(a.zeros(lanes), a.moved(place, (column, 1)), columns - column)
 
     def slab(self, slab: Slab) -> None:
         """All tiles of a slab: whole ones, then smaller ones for what is left."""

@@ -40,6 +40,7 @@ from .leaving import REQUIRE, find_exits, refuse_restarts
 from .llvm import compile_module
 from .native import Frame, NativeEmitter
 from .planner import CREATIONS, Planner, UnsupportedGroup
+from .shares import settle_products
 from .slots import ENTRY, TABLE
 from .storage import find_storage
 from .varying import (
@@ -236,6 +237,7 @@ def _planned(graph: Graph, guards: Sequence[Guard]) -> Frame:
     _fuse(graph)
     tensors = [g for g in tensor_guards(guards) if not isinstance(g, VaryingGuard)]
     plan = _plan(graph, {guard.value: guard.form for guard in tensors})
+    settle_products(graph, plan)
     _refuse_nothing_but_calls(plan)
     frame = _frame_of(graph, guards, plan)
     frame.storage.place()

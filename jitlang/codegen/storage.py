@@ -3,8 +3,9 @@
 Every action writes fresh memory, so each fresh value gets a buffer, and views share the buffers of
 what they look at. A buffer is live from the node that writes it to the last reader of any value
 that may lie in it; what is read inside a loop but written outside of it is live as long as the
-loop. Two buffers that are never live together may lie at the same place. A tensor that a loop
-carries has two buffers: one holds the value of this trip, the other is written for the next.
+loop. Nodes that threads share are one place, since some rows may be ahead of others. Two buffers
+that are never live together may lie at the same place. A tensor that a loop carries has two
+buffers: one holds the value of this trip, the other is written for the next.
 
 What leaves the function lies in arrays of its own: `Storage.keep`. A tensor without dimensions
 needs no place in the block.
@@ -117,11 +118,12 @@ class _Walk:
         self.plan = plan
         self.storage = storage
         self.clock = 0
+        self.beside = {node for share in plan.shares.values() for node in share.at_once}
         self.loops: list[tuple[int, list[Buffer]]] = []
 
     def block(self, block: Block) -> None:
         for node in block.nodes:
-            self.clock += 1
+            self.clock += node not in self.beside
             if node.kind in CHOICES:
                 self.choice(node)
             elif node.kind == LOOP:
@@ -143,7 +145,9 @@ class _Walk:
                 self.storage.roots[value] = self.storage.roots[action.source]
         if isinstance(action, Run):
             arrays = [array.nbytes for array in action.launch.temporaries]
-            scratch = [call.scratch * call.threads for call in action.launch.calls]
+            share = self.plan.shares.get(node)
+            pieces = share.pieces if share is not None else 1
+            scratch = [call.scratch * max(call.threads, pieces) for call in action.launch.calls]
             self.storage.temporaries[node] = [Buffer(n) for n in (*arrays, *scratch)]
             self.touch(self.storage.temporaries[node])
         if isinstance(action, Multiply):

@@ -68,7 +68,7 @@ CALL_NANOSECONDS = 3000.0
 NUMPY_SUBSCRIPTS = frozenset((
     "jit::element", "jit::array_item", "jit::numpy_index", "jit::array_store", "jit::numpy_store",
 ))  # fmt: skip
-_KERNEL_PARAMETERS = [I64, I64, *[POINTER] * 5]
+KERNEL_PARAMETERS = [I64, I64, *[POINTER] * 5]
 _FLOATS = {4: ll.FloatType(), 8: ll.DoubleType()}
 
 
@@ -550,32 +550,41 @@ class TensorEmitter(HostEmitter):
         temporaries: Sequence[Buffer],
         scratch: Buffer | None,
     ) -> None:
+        kernel = self.inlined(call) if is_of_one(call) else self.kernel(call)
+        status = self.start(call, kernel, self.tables(action, call, temporaries, scratch))
+        self.raise_if(self.b.icmp_signed("!=", status, I32(0)), node)
+
+    def tables(
+        self, action: Run, call: KernelCall, temporaries: Sequence[Buffer], scratch: Buffer | None
+    ) -> list[ll.Value]:
+        """What a kernel is called with beside the range."""
         pointers = [self.pointer(action, place, temporaries) for place in call.places]
         arrays = self.vector(pointers)
         scalars = self.vector([self.word(action.arguments[slot]) for slot in call.slots])
-        kernel = self.inlined(call) if is_of_one(call) else self.kernel(call)
-        tables = [
+        return [
             arrays, self.words(call.sizes), self.words(call.strides), scalars,
             self.place(scratch) if scratch is not None else POINTER(None),
         ]  # fmt: skip
-        status = self.start(call, kernel, tables)
-        with self.b.if_then(self.b.icmp_signed("!=", status, I32(0)), likely=False):
-            given = [v for v in action.arguments if not v.is_constant or v in self.plan.forms]
-            self.raising(_reference_of(node, given), *given)
+
+    def raise_if(self, has_refused: ll.Value, group: Node) -> None:
+        """Raise what the reference kernels of a group raise, where its kernels have refused."""
+        with self.b.if_then(has_refused, likely=False):
+            given = [v for v in group.inputs if not v.is_constant or v in self.plan.forms]
+            self.raising(_reference_of(group, given), *given)
 
     def kernel(self, call: KernelCall) -> ll.Function:
         """A kernel that is compiled by itself."""
         address = ctypes.cast(call.kernel.function, ctypes.c_void_p).value
         assert address is not None
         self.kept.append(call.kernel)
-        return self.imported(f"kernel{len(self.kept)}", address, I32, _KERNEL_PARAMETERS)
+        return self.imported(f"kernel{len(self.kept)}", address, I32, KERNEL_PARAMETERS)
 
     def inlined(self, call: KernelCall) -> ll.Function:
         """A kernel whose text becomes part of this module, where LLVM sees what it reads."""
         text = call.kernel.text_of_one
         if text not in self.definitions:
             name = f"element{len(self.definitions)}"
-            type_ = ll.FunctionType(I32, _KERNEL_PARAMETERS)
+            type_ = ll.FunctionType(I32, KERNEL_PARAMETERS)
             self.definitions[text] = ll.Function(self.module, type_, name)
         return self.definitions[text]
 

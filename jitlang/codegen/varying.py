@@ -49,7 +49,7 @@ from .forms import Form, contiguous, form_of, same_places
 from .fused import FusedKernel
 from .guards import VaryingGuard
 from .launch import Call, Launch, Place
-from .planner import FILLED, UNSET, Planner, UnsupportedGroup, settled
+from .planner import FILLED, UNSET, Planner, UnsupportedGroup
 from .rows import product_of_any_size
 from .schedule import scratch_bytes
 from .sizes import ENDLESS, first_example, numbers_in, second_example
@@ -240,9 +240,6 @@ class ExamplePlanner(Planner):
         like = before.launch if isinstance(before, Run) else None
         group = FusedKernel(node.attributes[SUBGRAPH])
         return group.prepared(arguments, like, compiles=self.compiles)
-
-    def multiply(self, action: OpenMultiply) -> Action:
-        return action
 
     def size(self, node: Node) -> Length:
         action = super().size(node)
@@ -437,7 +434,7 @@ class _Common:
         if isinstance(first, OpenMultiply):
             action = self.fields(found)
             product = product_of_any_size(action.spec, b_is_reused=action.packing is not None)
-            return settled(action, product)
+            return action.by(product)
         if type(first) is int:
             return self.learner.amount(found)
         if isinstance(first, tuple | list | ctypes.Array):

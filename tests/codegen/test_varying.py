@@ -172,7 +172,7 @@ CASES: dict[str, Case] = {
     "linear": (linear, lambda n, m: (made(n, 37), made(19, 37), made(19))),
     "linear of three": (linear, lambda n, m: (made(n, m, 8), made(40, 8), made(40))),
     "two layers": (two_layers, lambda n, m: (made(n, 9), made(9, 70), made(70), made(70, 3))),
-    "deep": (matrices, lambda n, m: (made(n, 1500), made(1500, 33))),
+    "deep": (matrices, lambda n, m: (made(n, 1500) * 0.1, made(1500, 33))),
     "large": (matrices, lambda n, m: (made(n, 520), made(520, 530))),
     "outer sizes": (matrices, lambda n, m: (made(n, 6), made(6, m))),
     "inner size": (matrices, lambda n, m: (made(7, n), made(n, 5))),
