@@ -2,8 +2,8 @@
 
 `random_source(seed)` is a module: imports, helpers, `program(...)`, and `case_0() ...` that make
 fresh arguments for a call each. Every program ends: `for` walks something finite, `while` counts
-down a variable that nothing else writes. Only names that are assigned on every path are read. Every
-third module is one of `models.py`, every sixth one of `loops.py`.
+down a variable that nothing else writes. Only names that are assigned on every path are read. Of
+twelve modules three are ones of `models.py`, two of `loops.py`, and one of `steps.py`.
 """
 
 import random
@@ -26,6 +26,7 @@ from .expressions import (
 from .loops import Loops
 from .models import CASES, HEADER, Model
 from .statements import Body
+from .steps import Steps
 from .writes import ARRAY_TYPES, TENSOR_TYPES, annotation
 
 
@@ -193,7 +194,7 @@ class Writer:
         return self.rng.choice(["0", "1", "2", "-3", "5"])
 
 
-KINDS = (Writer, Writer, Model, Writer, Loops, Model)
+KINDS = (Writer, Writer, Model, Writer, Loops, Model, Writer, Writer, Steps, Writer, Loops, Model)
 """What writes the modules, by turns."""
 
 

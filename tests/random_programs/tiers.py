@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 import jitlang as jl
+from jitlang.codegen import product, shares
 from jitlang.codegen.host import compile_host
 from jitlang.interp.machine import assemble
 from jitlang.ir import types as ty
@@ -220,6 +221,18 @@ def _unlimited() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _shared() -> Iterator[None]:
+    """Lets two threads share small products and what goes with them."""
+    least = {(product, "PARALLEL_FLOPS"): 0, (product, "SMALL_BYTES"): 0, (shares, "LEAST_ROWS"): 2}
+    with contextlib.ExitStack() as stack:
+        for (module, name), value in least.items():
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, value)
+        stack.enter_context(jl.config.override(num_threads=2))
+        yield
+
+
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without warnings of NumPy and of calls back."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -350,7 +363,7 @@ def in_phase(scripted: Any, *, waits: bool = False, **settings: int) -> Function
     fresh = jl.script(scripted.__jitlang_function__)
 
     def call(*arguments: Any) -> Any:
-        with jl.config.override(num_profiled_runs=0, **settings):
+        with jl.config.override(num_profiled_runs=0, **settings), _shared():
             with _unlimited(), contextlib.suppress(TypeError, jl.CompileError):
                 if not waits:
                     fresh.compile(*arguments)
