@@ -13,6 +13,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from enum import Enum
 
+from ..fuser.partition import FUSION_GROUP, SUBGRAPH
 from ..fuser.plan import Unsupported
 from ..ir import types as ty
 from ..ir.graph import CHOICES, LOOP, UNINITIALIZED, Graph, Node, Value
@@ -138,7 +139,8 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
     form = plan.forms[value]
     # A row that had nothing to do gives its argument itself, others a view that looks like it.
     may_be_same = any(plan.forms[argument] == form for argument in arguments)
-    if ty.is_array(value.type) and not form.shape and not may_be_same:
+    is_scalar = ty.is_array(value.type) and not form.shape and not _is_chosen(value)
+    if is_scalar and not may_be_same:
         return Exit(Way.SCALAR)
     if value.node.kind in CHOICES and value.node.block is graph.block:
         return _joined_exit(value, plan, storage)
@@ -152,6 +154,13 @@ def _exit(value: Value, graph: Graph, plan: Plan, storage: Storage) -> Exit:
         return Exit(Way.COPY)
     (owner,) = owners
     return Exit(Way.ARRAY if owner is value else Way.VIEW, owner)
+
+
+def _is_chosen(value: Value) -> bool:
+    """Whether a value is what `np.where` gives, which makes arrays even of scalars."""
+    if value.node.kind == FUSION_GROUP:
+        return _is_chosen(value.node.attributes[SUBGRAPH].outputs[value.offset])
+    return value.node.kind == "aten::where"
 
 
 def _joined_exit(value: Value, plan: Plan, storage: Storage) -> Exit:

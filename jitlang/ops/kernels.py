@@ -125,7 +125,8 @@ def _plan(op: OpDef, xp: Any, exact: bool, values: Sequence[Any]) -> tuple[Plan,
         for argument, role, value in zip(op.schema.arguments, roles, values, strict=True)
     ]
     function, first = _read_body(op, xp, exact, execution_dtype(computed))
-    general = _general_plan(function, first, casts, result, values)
+    is_ufunc = bool(traits.ufunc) and not any(getattr(value, "ndim", 0) for value in values)
+    general = _general_plan(function, first, casts, result, values, is_ufunc)
     if not traits.ufunc:
         return general, False
     direct = _ufunc_plan(op, xp, general, values, computed, result, exact)
@@ -267,8 +268,11 @@ def _general_plan(
     casts: Sequence[Callable[[Any], Any] | None],
     result: DType,
     values: Sequence[Any],
+    is_ufunc: bool,
 ) -> Plan:
-    """Cast the operands, read the body, cast the result."""
+    """Cast the operands, read the body, cast the result. Where the row is what a ufunc of the array
+    library is, it gives a scalar where that does.
+    """
     names = [f"_{i}" for i in range(len(casts))]
     operands = [n if c is None else f"cast{n}({n})" for n, c in zip(names, casts, strict=True)]
     # A body that returns an operand as it is must not hand out the caller's memory.
@@ -276,9 +280,9 @@ def _general_plan(
     source = (
         f"def plan({', '.join(names)}):\n"
         f"    made = function(first, {', '.join(operands)})\n"
-        f"    if made.dtype is not target and made.dtype != target: return made.astype(target)\n"
-        f"    if {' or '.join(f'made is {name}' for name in arrays)}: return made.copy()\n"
-        f"    return made\n"
+        f"    if made.dtype is not target and made.dtype != target: made = made.astype(target)\n"
+        f"    elif {' or '.join(f'made is {name}' for name in arrays)}: made = made.copy()\n"
+        f"    return made{'[()]' if is_ufunc else ''}\n"
     )
     scope = {"function": function, "first": first, "target": result.numpy}
     scope |= {f"cast{n}": c for n, c in zip(names, casts, strict=True) if c is not None}

@@ -816,3 +816,27 @@ def test_a_write_may_not_widen_an_array():
         agree(scripted, widened, (normal(1, n), normal(2, n)))
         agree(scripted, widened, (normal(1), normal(n)))
         agree(scripted, widened, (normal(n), normal(n + 1)))
+
+
+def remainder(x: np.ndarray, y: np.ndarray) -> Any:
+    return x[0, y[0] % 3] % 3
+
+
+def quotient(x: np.ndarray, y: np.ndarray) -> Any:
+    return x[0, y[0] % 3] // 2
+
+
+def chosen(x: np.ndarray, y: np.ndarray) -> Any:
+    a = x[0, y[0] % 3]
+    return np.where(a > 2, a, 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "float16", "float32"])
+@pytest.mark.parametrize("function", [remainder, quotient, chosen])
+def test_results_are_scalars_where_those_of_numpy_are(function, dtype):
+    x, y = np.arange(6).reshape(2, 3).astype(dtype), np.array([2, 1, 5])
+    expected, script = function(x, y), jl.script(function)
+    for _ in range(4):
+        found = script(x, y)
+        assert type(found) is type(expected)
+        assert found.dtype == expected.dtype and found == expected

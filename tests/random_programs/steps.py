@@ -34,17 +34,17 @@ class Steps:
         self.shapes |= dict.fromkeys(["x", *states], (self.rows, self.width))
         for _ in range(rng.randint(3, 7)):
             self.statement()
-        body = [*self.lines, *(f"{state} = {self.like(state)}" for state in states)]
-        body += [f"{name}.append({rng.choice(self.named((self.rows, self.width)))})"
-                 for name in lists]  # fmt: skip
-        rng.shuffle(body[len(self.lines) :])
+        alike = self.named((self.rows, self.width))
+        ends = [f"{state} = {self.like(state)}" for state in states]
+        ends += [f"{name}.append({rng.choice(alike)})" for name in lists]
+        rng.shuffle(ends)
         sequence = rng.choice(["xs.unbind(0)", "xs", "[xs[i] for i in range(9)]"])
         lines = [f"{name}: list[Tensor] = []" for name in lists]
-        lines += [f"for x in {sequence}:", *("    " + line for line in body)]
+        lines += [f"for x in {sequence}:", *("    " + line for line in [*self.lines, *ends])]
         returned = [*states, *(f"jl.{rng.choice(['stack', 'cat'])}({name})" for name in lists)]
         lines.append(f"return {', '.join(returned)}")
         given = {"xs": (STEPS, self.rows, self.width)}
-        given |= {state: (self.rows, self.width) for state in states} | self.matrices
+        given |= dict.fromkeys(states, (self.rows, self.width)) | self.matrices
         head = f"def program({', '.join(f'{name}: Tensor' for name in given)}):"
         cases = [self.case(number, list(given.values())) for number in range(CASES)]
         return "\n".join([HEADER, head, *("    " + line for line in lines), "", *cases])
@@ -53,8 +53,10 @@ class Steps:
         made = "".join(
             f"jl.tensor(rng.normal(0, 0.2, {shape!r}), dtype=jl.float32), " for shape in shapes
         )
-        seed = self.rng.randrange(1000)
-        return f"def case_{number}():\n    rng = np.random.default_rng({seed})\n    return ({made})\n"
+        return (
+            f"def case_{number}():\n    rng = np.random.default_rng({self.rng.randrange(1000)})\n"
+            f"    return ({made})\n"
+        )
 
     # Names --------------------------------------------------------------------------------------
 
@@ -117,7 +119,8 @@ class Steps:
         name, rng = self.any(), self.rng
         shape = self.shapes[name]
         other = rng.choice([*self.named(shape), self.matrix((shape[1],)), "0.5"])
-        text = rng.choice(["({a} * {b}).tanh()", "{a}.sigmoid() - {b}", "jl.maximum({a}, {a} * {b})"])
+        text = rng.choice(["({a} * {b}).tanh()", "{a}.sigmoid() - {b}",
+                           "jl.maximum({a}, {a} * {b})"])  # fmt: skip
         self.define(text.format(a=name, b=other), shape)
 
     def over_a_row(self) -> None:
@@ -147,8 +150,9 @@ class Steps:
         if rows == width:
             choices += ["{a} + {a}.t()"] * 3
         if width % 2 == 0:
-            choices.append(f"{{a}}.reshape({width // 2}, {rows * 2}).reshape({rows}, {width}).tanh()")
-            choices.append(f"{{a}}.view({rows * 2}, {width // 2}).flip(0).reshape({rows}, {width})")
+            turned = f".reshape({width // 2}, {rows * 2}).reshape({rows}, {width}).tanh()"
+            folded = f".view({rows * 2}, {width // 2}).flip(0).reshape({rows}, {width})"
+            choices += [f"{{a}}{turned}", f"{{a}}{folded}"]
         self.define(rng.choice(choices).format(a=name), (rows, width))
 
     def joined(self) -> None:
