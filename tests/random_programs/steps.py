@@ -125,8 +125,9 @@ class Steps:
 
     def over_a_row(self) -> None:
         name = self.any()
-        text = self.rng.choice(["{a}.softmax(-1)", "{a} - {a}.mean(-1, keepdim=True)",
-                                "{a} * {a}.amax(1, True).tanh()", "{a}.cumsum(1).tanh()"])  # fmt: skip
+        choices = ["{a}.softmax(-1)", "{a} - {a}.mean(-1, keepdim=True)",
+                   "{a} * {a}.amax(1, True).tanh()", "{a}.cumsum(1).tanh()"]  # fmt: skip
+        text = self.rng.choice(choices)
         self.define(text.format(a=name), self.shapes[name])
 
     def part(self) -> None:
