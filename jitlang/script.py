@@ -28,7 +28,6 @@ from .frontend.arguments import (
     Bound,
     Key,
     constants_of,
-    form_of,
     guess,
     key_of,
     take_arguments,
@@ -37,6 +36,7 @@ from .frontend.arguments import (
 )
 from .frontend.check import check_function
 from .frontend.emitter import Fallback
+from .frontend.forms import Form, form_of, has_containers, look_for
 from .frontend.function import (
     CompiledFunction,
     compile_function,
@@ -145,7 +145,8 @@ class ScriptFunction:
             raise _brief(error) from None
         self._binder = Binder(function, self._parameters)
         self._versions: OrderedDict[Key, _Version] = OrderedDict()
-        self._by_form: dict[Key | None, _Known] = {}
+        self._looks = [look_for(parameter.declared) for parameter in self._parameters]
+        self._by_form: dict[Form | None, _Known] = {}
         self._last: _Version | None = None
         self._entry: Entry | None = None
         self._entered: dict[Any, _Version] = {}
@@ -189,7 +190,7 @@ class ScriptFunction:
         if settings.disable:
             return self.__jitlang_function__(*args, **kwargs)
         ordered = self._binder.in_order(args, kwargs)
-        form = None if ordered is None else form_of(ordered)
+        form = None if ordered is None else form_of(ordered, self._looks)
         known = self._by_form.get(form)
         if known is not None and ordered is not None and known.version.is_valid():
             self._last = known.version
@@ -292,7 +293,7 @@ class ScriptFunction:
             if compiled.entered is not None:
                 self._entered[compiled.entered] = version
 
-    def _settle(self, form: Key | None, known: _Known) -> None:
+    def _settle(self, form: Form | None, known: _Known) -> None:
         """The same for what no native function serves, once it is certain what will."""
         version = known.version
         if not self._entry_lock.acquire(blocking=False):
@@ -304,6 +305,8 @@ class ScriptFunction:
             known.was_settled = True
             if version.executor.holds_tensors:
                 return  # whether results require gradients is asked anew in each call
+            if has_containers(form):
+                return  # native code does not look inside
             entry = self._opened()
             if entry is None:
                 return

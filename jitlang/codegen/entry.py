@@ -35,9 +35,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import config
-from ..frontend.arguments import Key
 from ..frontend.binding import EMPTY, Parameter
 from ..frontend.emitter import AttributePlace, CellPlace, DictPlace, Guard, HiddenPlace, Place
+from ..frontend.forms import Form
 from ..tensor.core import Tensor, box
 from . import MISS, objects
 from .llvm import Library, compile_module
@@ -241,7 +241,7 @@ class Entry:
     def add_general(
         self,
         function: Callable[..., Any],
-        form: Key,
+        form: Form,
         guards: Sequence[Guard] = (),
         *,
         kernel_result: type | None = None,
@@ -250,7 +250,7 @@ class Entry:
 
         Args:
             function: any callable; takes the arguments in the order of the parameters.
-            form: which arguments it takes, see `frontend.arguments.form_of`.
+            form: which arguments it takes, see `frontend.forms.form_of`.
             guards: what must hold, or else the function is not called.
             kernel_result: the function is a kernel, without effects: it takes the arrays of tensors
                 in their place and gives an array, of which the call makes a `Tensor` or an

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import dtypes
 from ..arrays import is_array_like
 from ..ir import types as ty
 from ..ir.types import Type
@@ -248,29 +247,6 @@ def wrapped_places(args: Sequence[Any], inputs: Sequence[Any]) -> Sequence[int] 
         type(args[place]) is np.ndarray and type(inputs[place]) is Tensor for place in places
     )
     return places if is_wrapped else None
-
-
-_SCALARS = frozenset(d.numpy.type for d in dtypes.ALL if issubclass(d.numpy.type, np.generic))
-_FORMS = frozenset({Tensor, float, bool, str, type(None)}) | _SCALARS
-
-
-def form_of(args: Sequence[Any]) -> Key | None:
-    """What a signature depends on, cheaply told; None for arguments that need a look inside."""
-    form: list[Any] = []
-    for value in args:
-        cls = value.__class__
-        if cls in _FORMS:
-            form.append(cls)
-        elif cls is np.ndarray:
-            dtype = value.dtype
-            if not dtype.isnative:
-                return None
-            form.append((dtype.num, value.ndim))  # a dtype's number is hashed faster than itself
-        elif cls is int and -(2**63) <= value < 2**63:
-            form.append(cls)
-        else:
-            return None
-    return tuple(form)
 
 
 # Declared types -----------------------------------------------------------------------------------

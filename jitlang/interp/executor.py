@@ -26,6 +26,7 @@ from .. import background, config
 from ..background import compiling
 from ..codegen import MISS, compile_static
 from ..fuser.plan import Unsupported
+from ..ir import types as ty
 from ..ir.graph import IF, LOOP, Graph
 from ..passes.gradients import constant_tensors
 from ..tensor.grad_mode import is_grad_enabled
@@ -158,6 +159,8 @@ class Executor:
         self._routines: dict[tuple[bool, bool], Routine] = {}
         self._counting: Routine | None = None
         self._constants = tuple(constant_tensors(graph))
+        given = any(ty.has_tensors(value.type) for value in graph.inputs)
+        self._has_tensors = given or bool(self._constants)
 
     # Calls --------------------------------------------------------------------------------------
 
@@ -179,7 +182,11 @@ class Executor:
             The graph's output. With all tensors given as raw arrays, a static version gives raw
             arrays, the other forms `Tensor`s.
         """
-        records = is_grad_enabled() and requires_grad((*inputs, *self._constants))
+        records = (
+            self._has_tensors
+            and is_grad_enabled()
+            and requires_grad((*inputs, *self._constants))
+        )
         if settings.exact or not settings.native:
             return self.interpreter(settings.exact, records=records)(*inputs)
         arguments = inputs if given is None else given

@@ -27,7 +27,6 @@ from jitlang.codegen.entry import (
     can_enter,
 )
 from jitlang.codegen.objects import is_available
-from jitlang.frontend.arguments import form_of
 from jitlang.frontend.binding import Parameter
 from jitlang.frontend.emitter import (
     AttributePlace,
@@ -36,6 +35,7 @@ from jitlang.frontend.emitter import (
     Guard,
     HiddenPlace,
 )
+from jitlang.frontend.forms import form_of
 from jitlang.tensor.core import Tensor, box
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="objects lie differently in memory here")
@@ -535,6 +535,7 @@ def test_references_are_counted():
             called(x=1, w=marks[0])
 
     calls()
+    gc.collect()
     before = list(map(sys.getrefcount, watched))
     for _ in range(300):
         calls()
