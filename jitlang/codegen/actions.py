@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ir import types as ty
 from ..ir.graph import Node, Value
@@ -22,26 +22,23 @@ TUPLE = "prim::TupleConstruct"
 LIST, DICT = "prim::ListConstruct", "prim::DictConstruct"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The outputs point into the source, each at an offset in bytes."""
 
     source: Value
     offsets: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """A computed index along a dimension: of how many, and how far apart they are."""
+class Index(NamedTuple):
+    """A computed index along a dimension: how far apart elements are, and of how many."""
 
     axis: int
     step: int
-    count: int
+    size: int
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(NamedTuple):
     """The output points into the source, where computed indices say."""
 
     source: Value
@@ -49,8 +46,7 @@ class Select:
     indices: tuple[Index, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """The output is a copy of one element of the source."""
 
     output: Value
@@ -59,8 +55,7 @@ class Pick:
     indices: tuple[Index, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Fused kernels. `arguments` are the group's inputs, `results` its outputs."""
 
     launch: Launch
@@ -68,8 +63,7 @@ class Run:
     results: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A strided copy into an output: where it begins there, what is read, and how both run."""
 
     offset: int
@@ -79,38 +73,33 @@ class Part:
     read: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """The output is copied together from parts."""
 
     output: Value
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Allocate:
+class Allocate(NamedTuple):
     """Memory for the output, which other nodes write."""
 
     output: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """All elements of the output are the same bytes."""
 
     output: Value
     element: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """The elements of the output are the ints from 0 on."""
 
     output: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """A strided copy to where computed indices say in the target."""
 
     target: Value
@@ -118,16 +107,14 @@ class Store:
     indices: tuple[Index, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A strided copy to the memory that the target shows."""
 
     target: Value
     part: Part
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     """A number, or 0 where there is none, as all elements of what the target shows, of this form
     from an offset on, and where computed indices say.
     """
@@ -139,8 +126,7 @@ class Assign:
     indices: tuple[Index, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Multiply:
+class Multiply(NamedTuple):
     """Products of matrices. `bias` is copied into the output first, and added to.
 
     Attributes:
@@ -163,8 +149,7 @@ class Multiply:
         return self.spec.flops * len(self.batches)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenMultiply:
+class OpenMultiply(NamedTuple):
     """The same before it is chosen what computes it: that waits until it is known which nodes share
     rows, or which numbers of `spec` depend on sizes that vary.
     """
@@ -185,37 +170,32 @@ class OpenMultiply:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A number read from a tensor with one element."""
 
     source: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Wrap:
+class Wrap(NamedTuple):
     """The output has a number as its one element."""
 
     output: Value
     number: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(NamedTuple):
     """A number that forms tell: of the elements of a list of tensors, or along a dimension."""
 
-    count: int
+    size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     """A draw of so many elements from the default generator: its state before, and it moves on."""
 
-    count: int
+    size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """The row's reference kernel, called in Python with arrays over the tensors' memory.
 
     Attributes:
@@ -229,8 +209,7 @@ class Call:
     outputs: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(NamedTuple):
     """The node is known when compiling."""
 
 
@@ -240,8 +219,7 @@ Action = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """Nodes that threads carry out together: each takes some rows through all of them.
 
     Attributes:

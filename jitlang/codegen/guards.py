@@ -8,8 +8,8 @@ where something depends on them that must be known.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,8 +43,7 @@ _SCALARS = frozenset(
 _NUMBERS: dict[Type, type] = {ty.INT: int, ty.FLOAT: float, ty.BOOL: bool}
 
 
-@dataclass(frozen=True, slots=True)
-class TensorGuard:
+class TensorGuard(NamedTuple):
     """A tensor of one form: a `Tensor`, or with `is_raw` the array itself."""
 
     value: Value
@@ -56,8 +55,7 @@ class TensorGuard:
         return f"{self.value.name}: {kind} {self.form}{_gradient_note(self.value)}"
 
 
-@dataclass(frozen=True, slots=True)
-class FlatGuard:
+class FlatGuard(NamedTuple):
     """A tensor of one dtype and of any sizes, the same for all such, in row-major order. `form` is
     that of an example.
     """
@@ -71,8 +69,7 @@ class FlatGuard:
         return f"{self.value.name}: {kind} {self.form.dtype.name} of any sizes, contiguous{note}"
 
 
-@dataclass(frozen=True, slots=True)
-class VaryingGuard:
+class VaryingGuard(NamedTuple):
     """A tensor of one dtype in row-major order, some of whose sizes vary: in `shape` these have a
     number instead, counted down from -1. Sizes of one number are the same.
     """
@@ -88,21 +85,23 @@ class VaryingGuard:
         return f"{self.value.name}: {kind} {self.dtype.name} [{sizes}], contiguous{note}"
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarGuard:
+class ScalarGuard(NamedTuple):
     """One of NumPy's scalars, of exactly this class: a tensor without dimensions."""
 
     value: Value
     form: Form
     cls: type
-    is_raw = True
+
+    @property
+    def is_raw(self) -> bool:
+        """It is what NumPy makes."""
+        return True
 
     def __str__(self) -> str:
         return f"{self.value.name}: {self.cls.__name__}"
 
 
-@dataclass(frozen=True, slots=True)
-class NumberGuard:
+class NumberGuard(NamedTuple):
     """A number of exactly this class."""
 
     value: Value
@@ -112,8 +111,7 @@ class NumberGuard:
         return f"{self.value.name}: {self.cls.__name__}"
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantGuard:
+class ConstantGuard(NamedTuple):
     """None, or a number or string of this value, which is a constant in the graph."""
 
     name: str
@@ -123,8 +121,7 @@ class ConstantGuard:
         return f"{self.name} == {self.constant!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceGuard:
+class SequenceGuard(NamedTuple):
     """A tuple, list or dict of exactly this class, with these elements and, of a dict, keys, in
     order.
     """
@@ -150,8 +147,7 @@ def _gradient_note(value: Value) -> str:
     return ", requires grad" if requires_grad(value) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenGuard:
+class WrittenGuard(NamedTuple):
     """A tensor that is written: it is writable, and shares its memory with no other of the call."""
 
     name: str
@@ -210,7 +206,7 @@ def _flat(guard: Guard) -> Guard:
         value.type = value.type.refined(sizes=None, strides=None)
         return FlatGuard(value, contiguous(guard.form.dtype, (EXAMPLE_SIZE,)), guard.is_raw)
     if isinstance(guard, SequenceGuard):
-        return replace(guard, elements=tuple(map(_flat, guard.elements)))
+        return guard._replace(elements=tuple(map(_flat, guard.elements)))
     return guard
 
 
@@ -227,7 +223,7 @@ def varying_guards(guards: Sequence[Guard], shapes: Sequence[tuple[int, ...]]) -
 
 def _varying(guard: Guard, shapes: Iterator[tuple[int, ...]]) -> Guard:
     if isinstance(guard, SequenceGuard):
-        return replace(guard, elements=tuple(_varying(each, shapes) for each in guard.elements))
+        return guard._replace(elements=tuple(_varying(each, shapes) for each in guard.elements))
     if not isinstance(guard, TensorGuard):
         return guard
     if not guard.form.is_contiguous:

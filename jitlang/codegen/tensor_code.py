@@ -325,7 +325,7 @@ class TensorEmitter(HostEmitter):
             is_boxed = node.output.type is ty.NUMBER
             self.store(node.output, self.checked_object(self.box(made)) if is_boxed else made)
         elif isinstance(action, Length):
-            self.store(node.output, self.number(action.count))
+            self.store(node.output, self.number(action.size))
         elif isinstance(action, Reserve):
             self.reserve(node, action)
 
@@ -340,7 +340,7 @@ class TensorEmitter(HostEmitter):
     def checked_index(self, node: Node, array: Value, index: Index) -> ll.Value:
         """An index counted from the front; one out of range raises."""
         given = self.load(index.value)
-        count = self.number(index.count)
+        count = self.number(index.size)
         is_negative = self.b.icmp_signed("<", given, I64(0))
         place = self.b.select(is_negative, self.b.add(given, count), given)
         is_out = self.b.icmp_unsigned(">=", place, count)
@@ -352,7 +352,7 @@ class TensorEmitter(HostEmitter):
         with self.b.if_then(is_out, likely=False):
             shape = self.plan.forms[array].shape
             is_of_tensor = node.kind == "aten::select" or node.kind in NUMPY_SUBSCRIPTS
-            sizes = map(self.number, shape if is_of_tensor else (index.count,))
+            sizes = map(self.number, shape if is_of_tensor else (index.size,))
             raiser = _placed(_out_of_range(node, index.axis), node)
             self.raising(raiser, self.load(index.value), *sizes)
 
@@ -435,7 +435,7 @@ class TensorEmitter(HostEmitter):
             for place, value in enumerate(node.outputs):
                 self.store(value, self.b.load(self.b.gep(self.generator_state(), [I64(place)])))
             _, offset = map(self.load, node.outputs)
-            blocks = self.b.lshr(self.b.add(self.number(action.count), I64(3)), I64(2))
+            blocks = self.b.lshr(self.b.add(self.number(action.size), I64(3)), I64(2))
             after = self.b.add(offset, blocks)
             self.b.store(after, self.b.gep(self.generator_state(), [I64(1)]))
             self.call_without_arguments(default_generator.lock.release)

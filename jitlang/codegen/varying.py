@@ -34,7 +34,6 @@ from .actions import (
     Allocate,
     Count,
     Fill,
-    Index,
     Length,
     OpenMultiply,
     Pick,
@@ -243,12 +242,12 @@ class ExamplePlanner(Planner):
 
     def size(self, node: Node) -> Length:
         action = super().size(node)
-        self.numbers[node.output] = action.count
+        self.numbers[node.output] = action.size
         return action
 
     def numel(self, node: Node) -> Length:
         action = super().numel(node)
-        self.numbers[node.output] = action.count
+        self.numbers[node.output] = action.size
         return action
 
     def creation(self, node: Node) -> Action:
@@ -373,17 +372,17 @@ def _is_same(action: Action, found: Action) -> bool:
         if len(action.indices) != len(found.indices):
             return False
         pairs = zip(action.indices, found.indices, strict=True)
-        steps = [other if other.count == 1 == index.count else index for index, other in pairs]
-        return replace(action, indices=tuple(steps)) == found
+        steps = [other if other.size == 1 == index.size else index for index, other in pairs]
+        return type(action) is type(found) and action._replace(indices=tuple(steps)) == found
     if not isinstance(action, Run) or not isinstance(found, Run):
-        return action == found
+        return type(action) is type(found) and action == found
     mine, others = (
         [(call.space, call.places) for call in run.launch.calls] for run in (action, found)
     )
     return mine == others and not any(0 in space for space, _ in mine)
 
 
-_WITH_NUMBERS = (Form, View, Index, Select, Pick, Length, Run, Launch, Call, Place)
+_WITH_NUMBERS = (Form, Launch, Call, Place)
 
 
 def _at(found: Any, sizes: Sequence[int]) -> Any:
@@ -391,7 +390,7 @@ def _at(found: Any, sizes: Sequence[int]) -> Any:
     if isinstance(found, Amount):
         return value_for(found, sizes)
     if isinstance(found, tuple):
-        return tuple(_at(part, sizes) for part in found)
+        return _like(found, [_at(part, sizes) for part in found])
     if isinstance(found, list):
         return [_at(part, sizes) for part in found]
     if isinstance(found, _WITH_NUMBERS):
@@ -432,7 +431,7 @@ class _Common:
         if any(type(each) is not type(first) for each in found):
             raise Unsupported("what is done depends on sizes")
         if isinstance(first, OpenMultiply):
-            action = self.fields(found)
+            action = OpenMultiply(*map(self.common, zip(*found, strict=True)))
             product = product_of_any_size(action.spec, b_is_reused=action.packing is not None)
             return action.by(product)
         if type(first) is int:
@@ -441,7 +440,7 @@ class _Common:
             if len({len(each) for each in found}) != 1:
                 raise Unsupported("how much is done depends on sizes")
             made = [self.common(parts) for parts in zip(*found, strict=True)]
-            return made if isinstance(first, list) else tuple(made)
+            return made if isinstance(first, list) else _like(first, made)
         if isinstance(first, Call):
             return self.call(found)
         if is_dataclass(first) and not isinstance(first, type) and not _is_fixed(first):
@@ -472,6 +471,11 @@ class _Common:
 def _is_fixed(value: Any) -> bool:
     """Whether something is the same object in all plans: it belongs to the graph."""
     return isinstance(value, Value | Node)
+
+
+def _like(found: Any, parts: Sequence[Any]) -> Any:
+    """Parts as a tuple of the class of another one."""
+    return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
 
 
 def _same_bytes(array: Any, other: Any) -> bool:
