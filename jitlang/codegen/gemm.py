@@ -34,7 +34,7 @@ them up in C costs.
 TILES = {32: ((8, 3), (6, 4), (12, 2)), 16: ((6, 2),)}
 """For so many registers, rows and vectors of tiles whose sums, with what is added to them, fit."""
 WIDEST = 4
-UNROLL = 4
+UNROLL = 2
 YES, NO = (Lane(text, "i1", 1, True) for text in ("true", "false"))
 DIRECT_BYTES = 256 << 10
 DIRECT_DEPTH = 32
