@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 
 import jitlang as jl
-from jitlang import Tensor, config
+from jitlang import Tensor, config, dtypes
 from jitlang.codegen import compile_static, product, shares, threads
 from jitlang.codegen.actions import Share
+from jitlang.codegen.matrix import ProductSpec
 from jitlang.codegen.share_code import ShareEmitter
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
 
 STEPS, ROWS, UNITS = 5, 32, 24
+PACK, MULTIPLY = (ctypes.CFUNCTYPE(None, *(ctypes.c_void_p,) * n) for n in (2, 4))
 
 
 def made(*shape: int, seed: int = 0) -> Tensor:
@@ -151,6 +154,22 @@ def compiled_for(count: int, function: Callable[..., Any], arguments: tuple[Tens
 
 def flat(value: Any) -> list[np.ndarray]:
     return [a for v in value for a in flat(v)] if isinstance(value, tuple) else [value.numpy()]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 6, 8, 12, 24])
+@pytest.mark.parametrize(("n", "k"), [(16, 40), (37, 90), (48, 1100)])
+def test_any_rows_of_a_product_are_those_of_the_whole(rows: int, n: int, k: int) -> None:
+    a, b = made(24, k).numpy(), made(k, n, seed=1).numpy()
+    spec = ProductSpec(dtypes.float32, 24, n, k, (k, 1), (n, 1), (n, 1))
+    whole, parts = np.zeros((24, n), np.float32), np.zeros((24, n), np.float32)
+    for found, each in ((whole, 0), (parts, rows)):
+        made_for = product.product_for(spec, b_is_reused=True, rows=each)
+        packed = np.zeros(made_for.packed_bytes, np.uint8)
+        PACK(made_for.pack_address)(b.ctypes.data, packed.ctypes.data)
+        for first in range(0, 24, each or 24):
+            places = a[first:].ctypes.data, packed.ctypes.data, found[first:].ctypes.data, None
+            MULTIPLY(made_for.address)(*places)
+    np.testing.assert_array_equal(whole, parts)
 
 
 def test_one_thread_takes_all_pieces() -> None:
