@@ -104,6 +104,12 @@ def halves(x: Tensor, w: Tensor) -> Tensor:
     return x
 
 
+def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    for _ in range(STEPS):
+        x = jl.nn.functional.linear(x, w, b).tanh()
+    return x
+
+
 def dense(*shape: int) -> tuple[Tensor, ...]:
     return made(ROWS, UNITS, seed=1), *(made(UNITS, n, seed=n) for n in shape)
 
@@ -123,6 +129,10 @@ SHARED: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], list[str]]] = {
     ),
     "normalized": (normalized, dense(UNITS), ["matmul", "FusionGroup"]),
     "halves": (halves, dense(2 * UNITS), ["matmul", "FusionGroup"]),
+    "three dimensions": (
+        linear, (made(2, ROWS // 2, UNITS), made(UNITS, UNITS), made(UNITS)),
+        ["linear", "FusionGroup"],
+    ),
 }  # fmt: skip
 
 
@@ -291,6 +301,24 @@ def test_what_is_written_to_an_argument_is_not_shared(found: list[Share]) -> Non
     assert found == []
 
 
+def test_what_is_written_twice_is_shared_once(found: list[Share]) -> None:
+    def step(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        out = np.zeros((STEPS, ROWS + 1, UNITS), np.float32)
+        for t in range(STEPS):
+            y = x @ w
+            out[t, :ROWS] = y
+            x = np.tanh(y)
+            out[t, 1:] = x
+        return out
+
+    x, w = made(ROWS, UNITS).numpy(), made(UNITS, UNITS, seed=1).numpy()
+    expected = step(x, w)
+    script = jl.script(step)
+    script.compile(x, w)
+    np.testing.assert_allclose(script(x, w), expected, rtol=2e-5, atol=2e-6)
+    assert [kinds(share) for share in found] == [["matmul", "numpy_store", "FusionGroup"]]
+
+
 @pytest.mark.parametrize("rows", [8, 15, 17, 31])
 def test_rows_that_make_no_shares(rows: int, found: list[Share]) -> None:
     compared(halves, made(rows, UNITS), made(UNITS, 2 * UNITS))
@@ -323,3 +351,32 @@ def test_an_index_out_of_range_raises_what_it_did(found: list[Share]) -> None:
         script(*arguments)
     at.numpy()[20] = 6
     compared(step, *arguments)
+
+
+def failing(function: Callable[..., Any], *arguments: np.ndarray) -> tuple[str, np.ndarray]:
+    """What a function raises, and what its last argument, a copy, is afterwards."""
+    *given, last = *arguments[:-1], arguments[-1].copy()
+    with pytest.raises(IndexError) as error:
+        function(*given, last)
+    return str(error.value), last
+
+
+def test_what_was_written_before_an_error_stays(found: list[Share]) -> None:
+    def step(
+        x: np.ndarray, w: np.ndarray, table: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
+        for t in range(STEPS):
+            y = x @ w
+            out[t] = y
+            x = np.tanh(y) + table[t]
+        return x
+
+    x, w = made(ROWS, UNITS).numpy(), made(UNITS, UNITS, seed=1).numpy()
+    out = np.zeros((STEPS, ROWS, UNITS), np.float32)
+    script = jl.script(step)
+    script.compile(x, w, out, out)
+    assert found == []
+    expected, left = failing(step, x, w, out[: STEPS - 1], out)
+    message, found_there = failing(script, x, w, out[: STEPS - 1], out)
+    assert message == expected
+    np.testing.assert_allclose(found_there, left, rtol=2e-5, atol=2e-6)
