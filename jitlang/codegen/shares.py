@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..ir.graph import CHOICES, CONSTANT, Block, Graph, Node, Value
+from ..ir.graph import CONSTANT, Block, Graph, Node, Value
 from ..passes.effects import is_protected, is_pure
 from .actions import (
     Action,
@@ -251,7 +251,7 @@ class _Draft:
 
     def _stores(self, node: Node, action: Store) -> bool:
         """Whether what is copied are rows, to where nobody else looks or writes."""
-        part, target = action.part, self._base_of(action.target)
+        part, target = action.part, self.plan.base_of(action.target)
         if not part.shape or part.shape[0] != self.rows or target is None:
             return False
         if target in self.parts or target in self.read or target in self.written:
@@ -284,17 +284,11 @@ class _Draft:
 
     def _reads(self, value: Value) -> bool:
         """Whether a tensor can be read all over: no shared node writes it."""
-        base = self._base_of(value)
+        base = self.plan.base_of(value)
         if base is None or value in self.parts or base in self.written:
             return False
         self.read.add(base)
         return True
-
-    def _base_of(self, value: Value) -> Value | None:
-        """The tensor that a value shows a part of; None if nobody knows."""
-        while isinstance(action := self.plan.actions.get(value.node), View | Select):
-            value = action.source
-        return None if value.node.kind in CHOICES else value
 
     def _makes(self, value: Value, nbytes: int) -> None:
         self.parts[value] = _Part(value, 0)
