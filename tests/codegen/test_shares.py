@@ -17,6 +17,8 @@ from jitlang.codegen.matrix import ProductSpec
 from jitlang.codegen.share_code import ShareEmitter
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
+from jitlang.ir.parser import parse_graph
+from jitlang.passes.manager import run_passes
 
 STEPS, ROWS, UNITS = 5, 32, 24
 PACK, MULTIPLY = (ctypes.CFUNCTYPE(None, *(ctypes.c_void_p,) * n) for n in (2, 4))
@@ -380,3 +382,47 @@ def test_what_was_written_before_an_error_stays(found: list[Share]) -> None:
     message, found_there = failing(script, x, w, out[: STEPS - 1], out)
     assert message == expected
     np.testing.assert_allclose(found_there, left, rtol=2e-5, atol=2e-6)
+
+
+HANDLED = """
+graph(%x : Float(*, *, surface=numpy),
+      %w : Float(*, *, surface=numpy),
+      %table : Float(*, *, *, surface=numpy)):
+  %0 : int = prim::Constant[value=0]()
+  %1 : int = prim::Constant[value=1]()
+  %go : bool = prim::Constant[value=1]()
+  %steps : int = prim::Constant[value=5]()
+  %rows : int = prim::Constant[value=32]()
+  %units : int = prim::Constant[value=24]()
+  %shape : (int, int, int) = prim::TupleConstruct(%steps, %rows, %units)
+  %dtype : dtype = prim::Constant[value=torch.float32]()
+  %none : str = prim::Constant[value=""]()
+  %name : str = prim::Constant[value="zeros"]()
+  %out : Array(*, *, *) = jit::numpy(%name, %none, %shape, %dtype)
+   = prim::Try[catches=[[<IndexError>]]]()
+    block0():
+      %last : Float(*, *, surface=numpy) = prim::Loop(%steps, %go, %x)
+        block0(%t : int, %h : Float(*, *, surface=numpy)):
+          %y : Float(*, *, surface=numpy) = aten::matmul(%h, %w)
+           = jit::array_store(%out, %t, %y)
+          %z : Float(*, *, surface=numpy) = aten::tanh(%y)
+          %row : Float(*, *, surface=numpy) = aten::select(%table, %0, %t)
+          %next : Float(*, *, surface=numpy) = aten::add(%z, %row, %1)
+          -> (%go, %next)
+      -> ()
+    block1(%error : Any):
+      -> ()
+  return (%out)
+"""
+
+
+def test_a_handler_sees_what_was_written(found: list[Share]) -> None:
+    given = made(ROWS, UNITS), made(UNITS, UNITS, seed=1), made(3, ROWS, UNITS)
+    arguments = [each.numpy() for each in given]
+    graph = parse_graph(HANDLED)
+    run_passes(graph, ["optimize"])
+    compiled = compile_static(graph, arguments, callback_of).function
+    expected = assemble(graph, exact=True)(*arguments)
+    np.testing.assert_allclose(compiled(*arguments), expected, rtol=2e-5, atol=2e-6)
+    assert expected[3].any() and not expected[4].any()
+    assert found == []
