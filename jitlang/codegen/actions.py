@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..ir import types as ty
-from ..ir.graph import Node, Value
+from ..ir.graph import CHOICES, Node, Value
 from ..ir.types import TensorType
 from .forms import Form
 from .launch import Launch
@@ -259,6 +259,12 @@ class Plan:
     displays: dict[Value, Sequence[Value]] = field(default_factory=dict)
     there: dict[Value, Value] = field(default_factory=dict)
     shares: dict[Node, Share] = field(default_factory=dict)
+
+    def base_of(self, value: Value) -> Value | None:
+        """The tensor that a value shows a part of; None if nobody knows."""
+        while isinstance(action := self.actions.get(value.node), View | Select):
+            value = action.source
+        return None if value.node.kind in CHOICES else value
 
 
 def fresh_values(action: Action) -> Sequence[Value]:

@@ -108,7 +108,7 @@ def tiling_of(spec: ProductSpec, shape: Shape, is_packed: bool, share: int = 0) 
     lanes = shape.lanes(spec.dtype, spec.n)
     tiles, vectors = _tiles_of(share or spec.m, -(-spec.n // lanes), shape)
     rows = -(-(share or spec.m) // tiles)
-    chains = max(1, min(SUMS // (rows * vectors), spec.k)) if tiles == 1 else 1
+    chains = max(1, min(SUMS // (spec.m * vectors), spec.k)) if tiles == 1 else 1
     depth = spec.k
     source = Source.DIRECT if spec.b_strides[1] == 1 and tiles == 1 else Source.SCRATCH
     source = Source.PACKED if is_packed else source

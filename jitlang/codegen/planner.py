@@ -33,6 +33,7 @@ from .actions import (
     TUPLE,
     Action,
     Allocate,
+    Assign,
     Call,
     Copy,
     Fill,
@@ -49,6 +50,7 @@ from .actions import (
     Store,
     View,
     Wrap,
+    Write,
     is_tensor,
     touches_tensors,
 )
@@ -132,6 +134,10 @@ class Planner:
         """
         self.is_changed_list = AliasAnalysis(graph).is_changed_list
         self.block(graph.block)
+        for node, action in self.found.actions.items():
+            if isinstance(action, OpenMultiply) and len(action.batches) == 1:
+                packing = self.loop_around(node, action.right)
+                self.found.actions[node] = replace(action, packing=packing)
         return self.found
 
     def block(self, block: Block) -> None:
@@ -518,7 +524,7 @@ class Planner:
         return Store(target, part, (Index(axis, form.strides[axis], form.shape[axis], index),))
 
     def product(self, node: Node) -> Action:
-        """A matrix product."""
+        """A matrix product. Whether its right matrix is packed waits until all writes are known."""
         assert node.op is not None
         left, right, bias = PRODUCTS[node.op.full_name](node)
         a, b = self.form(left), self.form(right[0])
@@ -533,23 +539,29 @@ class Planner:
         if bias is not None:
             read = np.broadcast_to(self.samples[bias], form.shape).strides
             part = Part(0, bias, form.shape, form.strides, read)
-        packing = _loop_around(node, right[0]) if len(factors.batches) == 1 else None
         spec = replace(factors.spec, accumulate=part is not None)
-        return OpenMultiply(node.output, left, right[0], spec, factors.batches, part, packing)
+        return OpenMultiply(node.output, left, right[0], spec, factors.batches, part, None)
 
+    def loop_around(self, node: Node, value: Value) -> Node | None:
+        """The outermost loop around a node in which neither a value nor its memory changes."""
+        loops = [owner for owner in node.ancestry() if owner.kind == LOOP and owner is not node]
+        fixed = [
+            loop
+            for loop in loops
+            if value.node not in set(loop.walk())
+            and not any(
+                block.param_node is value.node for inner in loop.walk() for block in inner.blocks
+            )
+            and not self.writes(loop, value)
+        ]
+        return fixed[-1] if fixed else None
 
-def _loop_around(node: Node, value: Value) -> Node | None:
-    """The outermost loop around a node in which a value does not change."""
-    loops = [owner for owner in node.ancestry() if owner.kind == LOOP and owner is not node]
-    fixed = [
-        loop
-        for loop in loops
-        if value.node not in set(loop.walk())
-        and not any(
-            block.param_node is value.node for inner in loop.walk() for block in inner.blocks
-        )
-    ]
-    return fixed[-1] if fixed else None
+    def writes(self, loop: Node, value: Value) -> bool:
+        """Whether a loop may write the memory of a tensor."""
+        plan, base = self.found, self.found.base_of(value)
+        actions = map(plan.actions.get, loop.walk())
+        written = {plan.base_of(a.target) for a in actions if isinstance(a, Write | Assign | Store)}
+        return bool(written) and (base is None or not written.isdisjoint({base, None}))
 
 
 def is_view(node: Node) -> bool:

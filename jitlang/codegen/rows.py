@@ -132,6 +132,11 @@ class RowsWriter(GemmWriter):
             functions.append(self.piece_function(pieces))
         return module_of([*functions, *self.extra_functions()])
 
+    def begin(self, piece: Lane) -> None:
+        """Where the operands of the one product are."""
+        super().begin(piece)
+        self.enter(integer(0))
+
     def read_rows(self) -> None:
         self.a.write("%rows = load i64, ptr %sizes")
 

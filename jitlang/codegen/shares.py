@@ -9,20 +9,24 @@ A node can take part if what it reads of what others of these nodes have made li
 its own rows: every such tensor is fresh and contiguous with the rows along its first dimension, so
 that row r is the r-th of as many equal parts of its memory. Elsewhere it may read what it likes,
 except where a copy writes.
+
+Nodes among these may raise before what is shared runs, and its kernels after a copy that comes
+later. So copies to where a caller or a handler looks after an error have no part in this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ..ir.graph import CHOICES, CONSTANT, Block, Graph, Node, Value
-from ..passes.effects import is_pure
+from ..ir.graph import CONSTANT, Block, Graph, Node, Value
+from ..passes.effects import is_protected, is_pure
 from .actions import (
     Action,
     Length,
     Nothing,
     OpenMultiply,
+    Part,
     Plan,
     Run,
     Select,
@@ -32,7 +36,7 @@ from .actions import (
     is_tensor,
     touches_tensors,
 )
-from .launch import Call, Place
+from .launch import Call, Place, merged
 from .product import product_for, takes_shares, uses_threads
 from .threads import thread_count
 
@@ -94,7 +98,8 @@ def _settle(draft: _Draft | None) -> None:
         action = plan.actions[node]
         if isinstance(action, OpenMultiply):
             product = product_for(action.spec, b_is_reused=True, rows=rows)
-            plan.actions[node] = action.by(product)
+            bias = action.bias and _folded(action.bias)
+            plan.actions[node] = replace(action, bias=bias).by(product)
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ class _Draft:
             return self._multiplies(action)
         if isinstance(action, Run):
             return self._runs(node, action)
-        return self._stores(action)
+        return self._stores(node, action)
 
     def _multiplies(self, action: OpenMultiply) -> bool:
         """Whether rows of a product come from the same rows of its left matrix."""
@@ -178,7 +183,8 @@ class _Draft:
         sizes = (self.rows, spec.k)
         if not self._has_rows(action.left, left, sizes, strides, size):
             return False
-        if action.bias is not None and not self._reads(action.bias.source):
+        bias = action.bias
+        if bias is not None and (_folded(bias) is None or not self._reads(bias.source)):
             return False
         self._makes(action.output, self.plan.forms[action.output].nbytes)
         return True
@@ -243,12 +249,14 @@ class _Draft:
         found = self.parts.get(action.arguments[place.index])
         return found and _Part(found.owner, found.offset + place.offset)
 
-    def _stores(self, action: Store) -> bool:
-        """Whether what is copied are rows, to where nobody else looks."""
-        part, target = action.part, self._base_of(action.target)
+    def _stores(self, node: Node, action: Store) -> bool:
+        """Whether what is copied are rows, to where nobody else looks or writes."""
+        part, target = action.part, self.plan.base_of(action.target)
         if not part.shape or part.shape[0] != self.rows or target is None:
             return False
-        if target in self.parts or target in self.read:
+        if target in self.parts or target in self.read or target in self.written:
+            return False
+        if target in target.node.graph.inputs or is_protected(node.block):
             return False
         itemsize = self.plan.forms[action.target].dtype.itemsize
         if not self._has_rows(part.source, 0, part.shape, part.read, itemsize):
@@ -276,17 +284,11 @@ class _Draft:
 
     def _reads(self, value: Value) -> bool:
         """Whether a tensor can be read all over: no shared node writes it."""
-        base = self._base_of(value)
+        base = self.plan.base_of(value)
         if base is None or value in self.parts or base in self.written:
             return False
         self.read.add(base)
         return True
-
-    def _base_of(self, value: Value) -> Value | None:
-        """The tensor that a value shows a part of; None if nobody knows."""
-        while isinstance(action := self.plan.actions.get(value.node), View | Select):
-            value = action.source
-        return None if value.node.kind in CHOICES else value
 
     def _makes(self, value: Value, nbytes: int) -> None:
         self.parts[value] = _Part(value, 0)
@@ -303,3 +305,13 @@ def _are_rows(
         return False
     inside = zip(sizes[1:], strides[1:], strict=True)
     return offset + sum((n - 1) * s for n, s in inside) + itemsize <= step
+
+
+def _folded(part: Part) -> Part | None:
+    """A part with all its dimensions but the last as one, where they lie so."""
+    sizes, strides = merged(part.shape, [part.written, part.read], range(len(part.shape) - 1))
+    if len(sizes) != 1:
+        return None
+    lines = zip((sizes, *strides), (part.shape, part.written, part.read), strict=True)
+    shape, written, read = ((*outer, each[-1]) for outer, each in lines)
+    return replace(part, shape=shape, written=written, read=read)

@@ -14,6 +14,7 @@ from jitlang.codegen import blas
 from jitlang.codegen import product as products
 from jitlang.codegen.matrix import Shape, shape_of
 from jitlang.codegen.product import ProductSpec, generated, product_for
+from jitlang.codegen.rows import _generated
 from jitlang.codegen.target import host
 from jitlang.dtypes import float32, float64, int32
 
@@ -77,14 +78,17 @@ class Guarded:
 
 
 def run(product, a, b, c, shift=8):
-    """Call a product; its scratch memory and packed operand are guarded and badly aligned."""
+    """Call a product; its scratch memory and packed operand are guarded and badly aligned. Where
+    sizes vary they are the rows.
+    """
     scratch, packed = Guarded(product.scratch_bytes, shift), Guarded(product.packed_bytes, shift)
     operand = b.ctypes.data
     if product.pack_address:
         ctypes.CFUNCTYPE(None, POINTER, POINTER)(product.pack_address)(operand, packed.address)
         operand = packed.address
-    function = ctypes.CFUNCTYPE(None, *(POINTER,) * 4)(product.address)
-    function(a.ctypes.data, operand, c.ctypes.data, scratch.address)
+    sizes = [(ctypes.c_int64 * 1)(len(c))] if product.sizes else []
+    function = ctypes.CFUNCTYPE(None, *(POINTER,) * (4 + len(sizes)))(product.address)
+    function(a.ctypes.data, operand, c.ctypes.data, scratch.address, *sizes)
     scratch.assert_untouched()
     packed.assert_untouched()
 
@@ -181,6 +185,19 @@ def test_nan_and_infinity_are_passed_on(m, n, k, is_reused, layout):
         exact = (a.astype(np.float64)[:, :, None] * b.astype(np.float64)).sum(1)
     np.testing.assert_allclose(c, exact, rtol=1e-4, atol=1e-4)
     assert np.isnan(c[0]).all() and np.isnan(c[m - 1, 1])
+
+
+@pytest.mark.parametrize("rows", [1, 4, 7, 24, 333])
+@pytest.mark.parametrize(("n", "k"), [(16, 24), (37, 90), (300, 1100)])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_any_number_of_rows(rows, n, k, is_packed):
+    rng = np.random.default_rng(rows)
+    a, b = (matrix(rng, *shape, "rows", np.float32) for shape in ((rows, k), (k, n)))
+    c, _ = result_memory(rng, rows, n, np.float32)
+    for pieces in (1, 4):
+        spec = replace(spec_of(a, b, c, True), m=0)
+        product = replace(_generated(spec, is_packed, pieces, SHAPES["host"]), sizes=(rows,))
+        assert_product(a, b, product, True, rng)
 
 
 BATCHES = [(5, 6, 7), (1, 40, 30), (20, 33, 90), (2, 9, 400), (520, 513, 513)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,14 +10,18 @@ import numpy as np
 import pytest
 
 import jitlang as jl
-from jitlang import Tensor, config
+from jitlang import Tensor, config, dtypes
 from jitlang.codegen import compile_static, product, shares, threads
 from jitlang.codegen.actions import Share
+from jitlang.codegen.matrix import ProductSpec
 from jitlang.codegen.share_code import ShareEmitter
 from jitlang.interp.callback import callback_of
 from jitlang.interp.machine import assemble
+from jitlang.ir.parser import parse_graph
+from jitlang.passes.manager import run_passes
 
 STEPS, ROWS, UNITS = 5, 32, 24
+PACK, MULTIPLY = (ctypes.CFUNCTYPE(None, *(ctypes.c_void_p,) * n) for n in (2, 4))
 
 
 def made(*shape: int, seed: int = 0) -> Tensor:
@@ -101,6 +106,12 @@ def halves(x: Tensor, w: Tensor) -> Tensor:
     return x
 
 
+def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    for _ in range(STEPS):
+        x = jl.nn.functional.linear(x, w, b).tanh()
+    return x
+
+
 def dense(*shape: int) -> tuple[Tensor, ...]:
     return made(ROWS, UNITS, seed=1), *(made(UNITS, n, seed=n) for n in shape)
 
@@ -120,6 +131,10 @@ SHARED: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], list[str]]] = {
     ),
     "normalized": (normalized, dense(UNITS), ["matmul", "FusionGroup"]),
     "halves": (halves, dense(2 * UNITS), ["matmul", "FusionGroup"]),
+    "three dimensions": (
+        linear, (made(2, ROWS // 2, UNITS), made(UNITS, UNITS), made(UNITS)),
+        ["linear", "FusionGroup"],
+    ),
 }  # fmt: skip
 
 
@@ -151,6 +166,22 @@ def compiled_for(count: int, function: Callable[..., Any], arguments: tuple[Tens
 
 def flat(value: Any) -> list[np.ndarray]:
     return [a for v in value for a in flat(v)] if isinstance(value, tuple) else [value.numpy()]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 6, 8, 12, 24])
+@pytest.mark.parametrize(("n", "k"), [(16, 40), (37, 90), (48, 1100)])
+def test_any_rows_of_a_product_are_those_of_the_whole(rows: int, n: int, k: int) -> None:
+    a, b = made(24, k).numpy(), made(k, n, seed=1).numpy()
+    spec = ProductSpec(dtypes.float32, 24, n, k, (k, 1), (n, 1), (n, 1))
+    whole, parts = np.zeros((24, n), np.float32), np.zeros((24, n), np.float32)
+    for found, each in ((whole, 0), (parts, rows)):
+        made_for = product.product_for(spec, b_is_reused=True, rows=each)
+        packed = np.zeros(made_for.packed_bytes, np.uint8)
+        PACK(made_for.pack_address)(b.ctypes.data, packed.ctypes.data)
+        for first in range(0, 24, each or 24):
+            places = a[first:].ctypes.data, packed.ctypes.data, found[first:].ctypes.data, None
+            MULTIPLY(made_for.address)(*places)
+    np.testing.assert_array_equal(whole, parts)
 
 
 def test_one_thread_takes_all_pieces() -> None:
@@ -272,6 +303,24 @@ def test_what_is_written_to_an_argument_is_not_shared(found: list[Share]) -> Non
     assert found == []
 
 
+def test_what_is_written_twice_is_shared_once(found: list[Share]) -> None:
+    def step(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        out = np.zeros((STEPS, ROWS + 1, UNITS), np.float32)
+        for t in range(STEPS):
+            y = x @ w
+            out[t, :ROWS] = y
+            x = np.tanh(y)
+            out[t, 1:] = x
+        return out
+
+    x, w = made(ROWS, UNITS).numpy(), made(UNITS, UNITS, seed=1).numpy()
+    expected = step(x, w)
+    script = jl.script(step)
+    script.compile(x, w)
+    np.testing.assert_allclose(script(x, w), expected, rtol=2e-5, atol=2e-6)
+    assert [kinds(share) for share in found] == [["matmul", "numpy_store", "FusionGroup"]]
+
+
 @pytest.mark.parametrize("rows", [8, 15, 17, 31])
 def test_rows_that_make_no_shares(rows: int, found: list[Share]) -> None:
     compared(halves, made(rows, UNITS), made(UNITS, 2 * UNITS))
@@ -304,3 +353,76 @@ def test_an_index_out_of_range_raises_what_it_did(found: list[Share]) -> None:
         script(*arguments)
     at.numpy()[20] = 6
     compared(step, *arguments)
+
+
+def failing(function: Callable[..., Any], *arguments: np.ndarray) -> tuple[str, np.ndarray]:
+    """What a function raises, and what its last argument, a copy, is afterwards."""
+    *given, last = *arguments[:-1], arguments[-1].copy()
+    with pytest.raises(IndexError) as error:
+        function(*given, last)
+    return str(error.value), last
+
+
+def test_what_was_written_before_an_error_stays(found: list[Share]) -> None:
+    def step(
+        x: np.ndarray, w: np.ndarray, table: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
+        for t in range(STEPS):
+            y = x @ w
+            out[t] = y
+            x = np.tanh(y) + table[t]
+        return x
+
+    x, w = made(ROWS, UNITS).numpy(), made(UNITS, UNITS, seed=1).numpy()
+    out = np.zeros((STEPS, ROWS, UNITS), np.float32)
+    script = jl.script(step)
+    script.compile(x, w, out, out)
+    assert found == []
+    expected, left = failing(step, x, w, out[: STEPS - 1], out)
+    message, found_there = failing(script, x, w, out[: STEPS - 1], out)
+    assert message == expected
+    np.testing.assert_allclose(found_there, left, rtol=2e-5, atol=2e-6)
+
+
+HANDLED = """
+graph(%x : Float(*, *, surface=numpy),
+      %w : Float(*, *, surface=numpy),
+      %table : Float(*, *, *, surface=numpy)):
+  %0 : int = prim::Constant[value=0]()
+  %1 : int = prim::Constant[value=1]()
+  %go : bool = prim::Constant[value=1]()
+  %steps : int = prim::Constant[value=5]()
+  %rows : int = prim::Constant[value=32]()
+  %units : int = prim::Constant[value=24]()
+  %shape : (int, int, int) = prim::TupleConstruct(%steps, %rows, %units)
+  %dtype : dtype = prim::Constant[value=torch.float32]()
+  %none : str = prim::Constant[value=""]()
+  %name : str = prim::Constant[value="zeros"]()
+  %out : Array(*, *, *) = jit::numpy(%name, %none, %shape, %dtype)
+   = prim::Try[catches=[[<IndexError>]]]()
+    block0():
+      %last : Float(*, *, surface=numpy) = prim::Loop(%steps, %go, %x)
+        block0(%t : int, %h : Float(*, *, surface=numpy)):
+          %y : Float(*, *, surface=numpy) = aten::matmul(%h, %w)
+           = jit::array_store(%out, %t, %y)
+          %z : Float(*, *, surface=numpy) = aten::tanh(%y)
+          %row : Float(*, *, surface=numpy) = aten::select(%table, %0, %t)
+          %next : Float(*, *, surface=numpy) = aten::add(%z, %row, %1)
+          -> (%go, %next)
+      -> ()
+    block1(%error : Any):
+      -> ()
+  return (%out)
+"""
+
+
+def test_a_handler_sees_what_was_written(found: list[Share]) -> None:
+    given = made(ROWS, UNITS), made(UNITS, UNITS, seed=1), made(3, ROWS, UNITS)
+    arguments = [each.numpy() for each in given]
+    graph = parse_graph(HANDLED)
+    run_passes(graph, ["optimize"])
+    compiled = compile_static(graph, arguments, callback_of).function
+    expected = assemble(graph, exact=True)(*arguments)
+    np.testing.assert_allclose(compiled(*arguments), expected, rtol=2e-5, atol=2e-6)
+    assert expected[3].any() and not expected[4].any()
+    assert found == []

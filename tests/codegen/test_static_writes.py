@@ -355,6 +355,38 @@ def test_what_lies_beside_its_target_is_copied() -> None:
     np.testing.assert_array_equal(version.function(x.copy()), beside(x))
 
 
+def descended(x: Tensor, w: Tensor) -> Tensor:
+    y = x
+    for _ in range(4):
+        y = (x @ w).tanh()
+        w.sub_(0.1 * (x.t() @ y))
+    return y + 0
+
+
+def by_elements(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    y = x
+    for t in range(4):
+        part = w.T
+        y = np.tanh(x @ part)
+        w[t] = y[0, 0]
+    return y + 0
+
+
+def by_epochs(x: Tensor, w: Tensor) -> Tensor:
+    for _ in range(3):
+        for _ in range(3):
+            x = (x @ w).tanh()
+        w.mul_(0.5)
+    return x + 0
+
+
+@pytest.mark.parametrize("function", [descended, by_elements, by_epochs])
+def test_a_matrix_that_a_loop_writes_is_read_anew(function: Callable[..., Any]) -> None:
+    given = made(20, 32), made(32, 32, seed=1)
+    arguments = tuple(map(Tensor.numpy, given)) if function is by_elements else given
+    check_writes(function, *arguments, exact=False)
+
+
 def test_nothing_leaks() -> None:
     x, y = made(4, 5), made(4, 5)
     version, _, _ = compiled(jl.script(chained), x, y)
