@@ -840,3 +840,37 @@ def test_results_are_scalars_where_those_of_numpy_are(function, dtype):
         found = script(x, y)
         assert type(found) is type(expected)
         assert found.dtype == expected.dtype and found == expected
+
+
+def fill_elements(x: np.ndarray) -> Any:
+    for element in x:
+        element[...] = 3
+    return x
+
+
+def fill_a_sum(x: np.ndarray) -> Any:
+    total = x.sum()
+    total[...] = 1
+    return total
+
+
+def raise_a_maximum(x: np.ndarray) -> Any:
+    top = x.max()
+    top[None, None] += 1
+    return top
+
+
+def store_at_two_indices(x: np.ndarray) -> Any:
+    x[0][0, 1] = 1
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize(
+    "function", [fill_elements, fill_a_sum, raise_a_maximum, store_at_two_indices]
+)
+def test_scalars_take_no_items(function, dtype):
+    script = jl.script(function)
+    for _ in range(4):
+        with pytest.raises(TypeError, match="object does not support item assignment"):
+            script(np.arange(4).astype(dtype))
