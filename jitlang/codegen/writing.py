@@ -86,6 +86,8 @@ def stored_item_by_numpy(planner: Planner, node: Node) -> Action:
 def _stored(
     planner: Planner, node: Node, target: Value, value: Value, letters: Any, parts: Sequence[Value]
 ) -> Action:
+    if not planner.form(target).shape:
+        raise Unsupported(f"{node.kind} to what may be a scalar ({node.span})")
     shown = pointed(planner, node, target, letters, parts)
     _refuse_repeated(planner.form(target) if shown.indices else shown.form, node)
     if is_tensor(value):

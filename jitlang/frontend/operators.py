@@ -256,7 +256,8 @@ def _dynamic_compare(e: Emitter, name: str, symbol: str, lhs: Value, rhs: Value)
         lhs.type is not ty.NONE and rhs.type is not ty.NONE
     ):
         raise operator_error(e, symbol, [lhs.type, rhs.type])
-    return e.builder.op(f"jit::{name}", lhs, rhs)
+    kind = "dynamic_" if ty.ANY in (lhs.type, rhs.type) else ""
+    return e.builder.op(f"jit::{kind}{name}", lhs, rhs)
 
 
 def _ordered_alike(a: Type, b: Type) -> bool:

@@ -19,7 +19,7 @@ from ..tensor.recording import (
     refuse_write,
     requires_grad,
 )
-from ..values import conforms
+from ..values import conforms, type_of
 
 
 def view(array: Any, source: Tensor) -> Tensor:
@@ -99,12 +99,26 @@ def checked_cast(value: Any, type_: Type) -> Any:
 
     Raises:
         TypeError: the value is of another type.
+        OverflowError: an int in it does not fit in 64 bits.
     """
     if conforms(value, type_):
         return value
     if type_ is ty.FLOAT and type(value) is int:
         return float(value)
-    raise TypeError(f"expected {ty.annotation(type_)}, found {type(value).__name__}")
+    raise TypeError(f"expected {ty.annotation(type_)}, found {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    """What kind of value this is, in the words of annotations: `List[float]`.
+
+    Raises:
+        OverflowError: an int in it does not fit in 64 bits.
+    """
+    try:
+        found = type_of(value)
+    except TypeError:
+        return type(value).__name__
+    return type(value).__name__ if ty.is_array(found) else ty.annotation(found)
 
 
 class GraphCallee:
@@ -128,6 +142,7 @@ class PythonCallee:
 
     Raises:
         TypeError: the function returns something else than the graph was typed for.
+        OverflowError: it returns an int that does not fit in 64 bits.
     """
 
     __slots__ = ("function", "keywords", "name", "type")
@@ -149,7 +164,7 @@ class PythonCallee:
             return checked_cast(result, self.type)
         except TypeError:
             raise TypeError(
-                f"the Python function '{self.name}' returned {type(result).__name__}"
+                f"the Python function '{self.name}' returned {_kind(result)}"
                 f" where {ty.annotation(self.type)} was expected"
             ) from None
 

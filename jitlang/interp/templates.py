@@ -15,7 +15,7 @@ from ..ir.opdef import OpDef
 
 _SIMPLE = re.compile(r"[\w.]+$|\(.*\)$")
 _RETURNS_SELF = re.compile(r" or (\w+)$")
-_SET_ITEM = re.compile(r"(\w+)\.__setitem__\((\w+), (\w+)\)$")
+_SET_ITEM = re.compile(r"(\w+)\.__setitem__\((\w+|\(\w+, \w+\)), (\w+)\)$")
 _DELETE_ITEM = re.compile(r"(\w+)\.__delitem__\((\w+)\)$")
 
 

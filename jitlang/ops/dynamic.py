@@ -20,6 +20,7 @@ from .rows import op, scalar
 _BINARY = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "remainder": "%", "pow": "**",
     "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 _UNARY = {"neg": "-", "pos": "+", "bitwise_not": "~"}
 

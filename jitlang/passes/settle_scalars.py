@@ -111,11 +111,17 @@ def _settle_operands(builder: Builder, node: Node) -> bool:
 
 
 def _stored(builder: Builder, value: Value, target: DType) -> Value:
-    """What is stored, cast where every value of its dtype has one in the other."""
+    """What is stored, cast where every value of its dtype has one in the other. Of scalars beyond
+    its range NumPy stores the last bits in uint8, and raises for other integral dtypes.
+    """
     source = value.type.dtype if isinstance(value.type, TensorType) else None
+    rank = rank_of(value.type)
     if source is None or source is target or source.category > target.category:
         return value
-    if target.is_complex or rank_of(value.type) is None:
+    if target.is_complex or rank is None:
+        return value
+    may_wrap = rank > 0 or target is dtypes.uint8 or source.category is not Category.INTEGRAL
+    if not may_wrap and dtypes.numpy_result_type(source, target) is not target:
         return value
     return builder.op("aten::to", value, builder.constant(target))
 
@@ -204,11 +210,21 @@ def _write(builder: Builder, node: Node, name: str) -> Value | None:
     row = OPS.find(f"aten::{name}.{overload}") if name in _WRITTEN else None
     if row is None:
         return None
+    if isinstance(other.type, TensorType) and not _computes_in(array.type, other.type):
+        return None
     alpha = [builder.constant(1)] if name in ("add", "sub") else []
     if not keeps_type(node, row, [array, other, *alpha]):
         return None
     builder.call(f"aten::{name}_", [array, other])
     return array
+
+
+def _computes_in(array: Type, other: TensorType) -> bool:
+    """Whether NumPy computes in the dtype of an array; torch does with all without dimensions."""
+    dtype = array.dtype if isinstance(array, TensorType) else None
+    if dtype is None or other.dtype is None:
+        return False
+    return dtypes.numpy_result_type(dtype, other.dtype) is dtype
 
 
 def _fit(operands: Sequence[Value], target: DType) -> bool:

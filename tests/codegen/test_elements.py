@@ -840,3 +840,81 @@ def test_results_are_scalars_where_those_of_numpy_are(function, dtype):
         found = script(x, y)
         assert type(found) is type(expected)
         assert found.dtype == expected.dtype and found == expected
+
+
+def fill_elements(x: np.ndarray) -> Any:
+    for element in x:
+        element[...] = 3
+    return x
+
+
+def fill_a_sum(x: np.ndarray) -> Any:
+    total = x.sum()
+    total[...] = 1
+    return total
+
+
+def raise_a_maximum(x: np.ndarray) -> Any:
+    top = x.max()
+    top[None, None] += 1
+    return top
+
+
+def store_at_two_indices(x: np.ndarray) -> Any:
+    x[0][0, 1] = 1
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize(
+    "function", [fill_elements, fill_a_sum, raise_a_maximum, store_at_two_indices]
+)
+def test_scalars_take_no_items(function, dtype):
+    script = jl.script(function)
+    for _ in range(4):
+        with pytest.raises(TypeError, match="object does not support item assignment"):
+            script(np.arange(4).astype(dtype))
+
+
+def store_an_element(x: np.ndarray, y: np.ndarray) -> Any:
+    x[1] = y[0]
+    return x
+
+
+def store_elements(x: np.ndarray, y: np.ndarray) -> Any:
+    for i in range(len(x)):
+        x[i] = y[0]
+    return x
+
+
+def store_in_all(x: np.ndarray, y: np.ndarray) -> Any:
+    x[:] = y[0]
+    return x
+
+
+def add_an_element(x: np.ndarray, y: np.ndarray) -> Any:
+    x += y[0]
+    return x
+
+
+def outcome(function: Callable[..., Any], *args: Any) -> Any:
+    """What a function gives, or the error that it raises."""
+    try:
+        with np.errstate(invalid="ignore"):
+            return function(*args).tolist()
+    except (OverflowError, TypeError) as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("source", ["uint8", "int8", "int64", "float32", "float64", "bool"])
+@pytest.mark.parametrize("target", ["uint8", "int8", "int32", "int64", "float32"])
+@pytest.mark.parametrize(
+    "function", [store_an_element, store_elements, store_in_all, add_an_element]
+)
+def test_elements_of_other_dtypes_are_written_as_numpy_does(function, target, source):
+    script = jl.script(function)
+    for value in (1, 1, 1, 200, 0.1, 1, 2**31):
+        with np.errstate(all="ignore"):
+            y = np.array([value]).astype(source)
+        expected = outcome(function, np.ones(3, target), y)
+        assert outcome(script, np.ones(3, target), y) == expected

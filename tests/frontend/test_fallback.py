@@ -140,11 +140,51 @@ def ignores_the_result(x: int) -> int:
     return x
 
 
+@jl.ignore
+def power_of_two(x: int) -> int:
+    return 2**x
+
+
+def calls_power(x: int) -> int:
+    return power_of_two(x)
+
+
+def declares_power(x: Any) -> int:
+    power: int = 2**x
+    return power
+
+
+def declares_numbers(x: Any) -> list[int]:
+    numbers: list[int] = x
+    return numbers
+
+
 def test_an_annotated_result_is_checked_when_it_runs() -> None:
     with pytest.raises(TypeError, match="'lies' returned str where int was expected"):
         silently(believes)(1)
+    for function in (calls_power, declares_power):
+        assert silently(function)(5) == 32
+        with pytest.raises(OverflowError, match="the int 18446744073709551616 does not fit in 64"):
+            silently(function)(64)
+    with pytest.raises(TypeError, match=r"expected List\[int\], found List\[float\]"):
+        silently(declares_numbers)([1.5])
     assert silently(takes_an_int_for_a_float)(3) == 3.0
     assert silently(ignores_the_result)(3) == 3
+
+
+def compares(x: Any, y: Any) -> Any:
+    return x == y, x != 1, 2 > x, y <= x, x < 3 and y > 0
+
+
+@pytest.mark.parametrize(
+    "values", [(1, 2.5), (np.arange(1), np.ones(3)), (np.float32(2), 1), (np.array(2), 3)]
+)
+def test_comparisons_of_unknown_values_give_what_those_give(values: tuple[Any, Any]) -> None:
+    wanted, scripted = compares(*values), silently(compares)
+    for _ in range(4):
+        found = scripted(*values)
+        assert [type(value) for value in found] == [type(value) for value in wanted]
+        assert all(map(np.array_equal, found, wanted))
 
 
 class Pair(NamedTuple):

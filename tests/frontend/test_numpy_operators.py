@@ -73,6 +73,16 @@ def test_operators_of_two_arrays(a: Any, b: Any) -> None:
             assert_close(got[0], wanted[0])
 
 
+@pytest.mark.parametrize("number", [2.5, np.inf, -np.inf, np.nan, complex(np.inf, 1)])
+def test_sums_of_complex_arrays_and_numbers(number: Any) -> None:
+    x = np.array([1 + 1j, np.inf, complex(2, np.nan)], np.complex64)
+    for function in (add, sub):
+        for args in ((x, number), (number, x)):
+            with np.errstate(invalid="ignore"):
+                wanted, got = function(*args), SCRIPTED[function.__name__](*args)
+            assert got.tobytes() == wanted.tobytes()
+
+
 def add(x, y):
     return x + y
 

@@ -37,6 +37,7 @@ def test_expression(row: str, arguments: list[str], text: str) -> None:
         ("aten::_set_item.t", "a0[a1] = a2"),
         ("aten::Delete.t", "del a0[a1]"),
         ("aten::_set_item.str", "a0[a1] = a2"),
+        ("jit::array_store.two", "a0[(a1, a2)] = a3"),
         ("aten::clear.t", "a0.clear()"),
     ],
 )
