@@ -238,6 +238,12 @@ def promote_types(a: DType, b: DType) -> DType:
     return _PROMOTED[a, b]
 
 
+def with_number(dtype: DType, rank: int, kind: type) -> DType:
+    """Torch's result dtype of a tensor of this dtype and rank and a Python number of a class."""
+    own = (dtype,)
+    return result_type(own if rank else (), () if rank else own, (kind,))
+
+
 def result_type(
     dimensioned: Sequence[DType], zero_dim: Sequence[DType] = (), scalars: Sequence[type] = ()
 ) -> DType:

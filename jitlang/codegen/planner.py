@@ -137,7 +137,7 @@ class Planner:
         for node, action in self.found.actions.items():
             if isinstance(action, OpenMultiply) and len(action.batches) == 1:
                 packing = self.loop_around(node, action.right)
-                self.found.actions[node] = replace(action, packing=packing)
+                self.found.actions[node] = action._replace(packing=packing)
         return self.found
 
     def block(self, block: Block) -> None:

@@ -17,7 +17,7 @@ later. So copies to where a caller or a handler looks after an error have no par
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..ir.graph import CONSTANT, Block, Graph, Node, Value
 from ..passes.effects import is_protected, is_pure
@@ -99,7 +99,7 @@ def _settle(draft: _Draft | None) -> None:
         if isinstance(action, OpenMultiply):
             product = product_for(action.spec, b_is_reused=True, rows=rows)
             bias = action.bias and _folded(action.bias)
-            plan.actions[node] = replace(action, bias=bias).by(product)
+            plan.actions[node] = action._replace(bias=bias).by(product)
 
 
 @dataclass(frozen=True)
@@ -314,4 +314,4 @@ def _folded(part: Part) -> Part | None:
         return None
     lines = zip((sizes, *strides), (part.shape, part.written, part.read), strict=True)
     shape, written, read = ((*outer, each[-1]) for outer, each in lines)
-    return replace(part, shape=shape, written=written, read=read)
+    return part._replace(shape=shape, written=written, read=read)

@@ -135,7 +135,9 @@ def _number_first(e: Emitter, name: str, symbol: str, number: Value, tensor: Val
         return _one(e, ["mul"], symbol, inverse, number)
     if name in ("pow", "remainder"):
         return _one(e, [name], symbol, number, tensor)
-    return _one(e, [name], symbol, e.builder.op("aten::scalar_tensor", number), tensor)
+    dtype = e.builder.op("aten::result_type", tensor, number)
+    made = e.builder.op("aten::scalar_tensor", number, dtype=dtype)
+    return _one(e, [name], symbol, made, tensor)
 
 
 def _one(e: Emitter, names: Sequence[str], symbol: str, *operands: Value) -> Value:

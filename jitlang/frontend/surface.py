@@ -28,9 +28,6 @@ from ..ops.numpy_types import rank_of
 if TYPE_CHECKING:
     from .emitter import Emitter
 
-_SCALAR_CLASSES: dict[ty.Type, type] = {
-    ty.BOOL: bool, ty.INT: int, ty.FLOAT: float, ty.COMPLEX: complex,
-}  # fmt: skip
 NUMBERS = (ty.BOOL, ty.INT, ty.FLOAT, ty.COMPLEX, ty.NUMBER)
 _SEQUENCES = (ty.ListType, ty.TupleType, ty.SequenceType)
 RENAMED_KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
@@ -179,7 +176,7 @@ def _row_agrees(name: str, target: DType, lhs: Value, rhs: Value) -> bool:
 
 def dtype_of_operand(type_: Type) -> DType | type | None:
     """The dtype of an array or the class of a number, None where that is not known."""
-    return type_.dtype if isinstance(type_, ty.TensorType) else _SCALAR_CLASSES.get(type_)
+    return type_.dtype if isinstance(type_, ty.TensorType) else ty.NUMBER_CLASSES.get(type_)
 
 
 def as_array(e: Emitter, value: Value, target: DType) -> Value:

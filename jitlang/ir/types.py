@@ -390,6 +390,7 @@ _UNION_ORDER: Mapping[object, int] = {
     ))
 }  # fmt: skip
 SCALARS = (INT, FLOAT, COMPLEX, BOOL)
+NUMBER_CLASSES: dict[Type, type] = {INT: int, FLOAT: float, COMPLEX: complex, BOOL: bool}
 
 
 def tuple_of(*elements: Type) -> TupleType:

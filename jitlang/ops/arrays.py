@@ -78,7 +78,9 @@ def _union_type(name: str, types: Sequence[Type]) -> Type:
 def _result_dtype(name: str, types: Sequence[Type]) -> DType | None:
     if name in COMPARE:
         return dtypes.bool_
-    operands = [t.dtype if isinstance(t, ty.TensorType) else _SCALAR_CLASSES.get(t) for t in types]
+    operands = [
+        t.dtype if isinstance(t, ty.TensorType) else ty.NUMBER_CLASSES.get(t) for t in types
+    ]
     if None in operands or name in ("lshift", "rshift"):
         return None
     found = dtypes.numpy_result_type(*(o for o in operands if o is not None))
@@ -88,12 +90,6 @@ def _result_dtype(name: str, types: Sequence[Type]) -> DType | None:
 
 _OF_INTEGERS = frozenset(("add", "sub", "mul", "floor_divide", "remainder"))
 """Operators that give integers for integers, of the dtype that both have in common."""
-_SCALAR_CLASSES: dict[Type, type] = {
-    ty.BOOL: bool,
-    ty.INT: int,
-    ty.FLOAT: float,
-    ty.COMPLEX: complex,
-}
 
 for _name, _symbol in {**BINARY, **COMPARE}.items():
     scalar(f"jit::array_{_name}(Any a, Any b) -> Any", f"a {_symbol} b", infer=_binary_type(_name))

@@ -224,3 +224,8 @@ op(
     ),
     method=None,
 )
+op(
+    "aten::result_type.Scalar(Tensor tensor, Scalar other) -> ScalarType",
+    impl=lambda xp, a, b: dtypes.with_number(dtypes.from_numpy(a.dtype), a.ndim, type(b)),
+    method=None,
+)

@@ -346,12 +346,25 @@ def _dtype(node: Node, facts: _Facts) -> Any:
     return _tensor_fact(node, facts, lambda t: t.dtype)
 
 
+def _promoted(node: Node, facts: _Facts) -> Any:
+    """The dtype that a tensor and a number have together."""
+    cls = ty.NUMBER_CLASSES.get(facts.type_of(node.inputs[1]))
+
+    def read(type_: TensorType) -> Any:
+        if type_.dtype is None or type_.rank is None or cls is None:
+            return None
+        return dtypes.with_number(type_.dtype, type_.rank, cls)
+
+    return _tensor_fact(node, facts, read)
+
+
 _BY_TYPE: Mapping[str, Callable[[Node, _Facts], Any]] = {
     "aten::size.int": _size_at,
     "aten::dim": lambda node, facts: _tensor_fact(node, facts, lambda t: t.rank),
     "jit::dims_indexed": lambda node, facts: _tensor_fact(node, facts, _dims_indexed),
     "prim::dtype": _dtype,
     "jit::array_dtype": _dtype,
+    "aten::result_type.Scalar": _promoted,
     "prim::device": lambda node, facts: _tensor_fact(node, facts, _device),
 }
 """Queries that less than the whole type answers."""

@@ -87,10 +87,7 @@ def _number_first(operator: str, number: Any, tensor: Tensor) -> Any:
         return call("aten::mul", (call("aten::reciprocal", (tensor,), {}), number), {})
     if operator in ("aten::pow", "aten::remainder"):
         return call(operator, (number, tensor), {})
-    own = (tensor.dtype,)
-    promoted = dtypes.result_type(
-        own if tensor.ndim else (), () if tensor.ndim else own, (type(number),)
-    )
+    promoted = dtypes.with_number(tensor.dtype, tensor.ndim, type(number))
     return call(operator, (box(np.asarray(number, promoted.numpy)), tensor), {})
 
 

@@ -376,3 +376,27 @@ def test_kernels_show_generated_code() -> None:
 
 def shares(x: Tensor) -> Tensor:
     return (x * 2 + 1).softmax(-1)
+
+
+def test_numbers_divided_by_tensors_have_the_dtype_that_both_have():
+    def quotient(n: jl.Tensor, number: int) -> jl.Tensor:
+        return number // n
+
+    def fraction(n: jl.Tensor) -> jl.Tensor:
+        return 7.5 // n
+
+    cases = [
+        jl.tensor([2, 3, 5]), jl.tensor([2, 3], dtype=jl.int32), jl.tensor(2, dtype=jl.int32),
+        jl.tensor([2.0, 3.0], dtype=jl.float64),
+    ]  # fmt: skip
+    for function, more in ((quotient, (7,)), (fraction, ())):
+        script = jl.script(function)
+        for n in cases:
+            expected = function(n, *more)
+            for _ in range(4):
+                found = script(n, *more)
+                assert found.dtype is expected.dtype and found.tolist() == expected.tolist()
+    script = jl.script(quotient)
+    for _ in range(4):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            script(jl.tensor([1, 0]), 7)
