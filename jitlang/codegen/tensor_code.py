@@ -61,6 +61,7 @@ from .reference import reference_kernel
 from .scalar import DOUBLE, I1, I64
 from .storage import Buffer, Storage
 from .threads import parallel_address
+from .writing import may_overflow
 
 _POLL_NANOSECONDS = 10_000_000
 """How long the trips between two looks at signals may take together, roughly."""
@@ -381,13 +382,25 @@ class TensorEmitter(HostEmitter):
         form, itemsize = action.form, action.form.dtype.itemsize
         kind = ll.IntType(8 * itemsize)
         number = ll.Constant(kind, 0)
+        target = self.pointed(node, action.target, action.offset, action.indices)
         if action.number is not None:
-            number = self.element(self.load(action.number), form.dtype)
+            given = self.load(action.number)
+            if may_overflow(action.number, form.dtype):
+                self.refuse_overflow(node, given, form.dtype)
+            number = self.element(given, form.dtype)
         place = self.entry.alloca(number.type)
         self.b.store(number, place)
-        target = self.pointed(node, action.target, action.offset, action.indices)
         source, still = self.b.bitcast(place, POINTER), [0] * len(form.shape)
         emit_copy(self.b, target, form.strides, source, still, form.shape, itemsize, self.number)
+
+    def refuse_overflow(self, node: Node, number: ll.Value, dtype: DType) -> None:
+        """Raise what NumPy raises for an int that a dtype does not hold."""
+        limits = dtypes.iinfo(dtype)
+        low, high = I64(limits.min), I64(min(limits.max, dtypes.iinfo(dtypes.int64).max))
+        is_low = self.b.icmp_signed("<", number, low)
+        is_out = self.b.or_(is_low, self.b.icmp_signed(">", number, high))
+        with self.b.if_then(is_out, likely=False):
+            self.raising(_placed(_stored_in(dtype), node), number)
 
     def element(self, number: ll.Value, dtype: DType) -> ll.Value:
         """A number as an element of a dtype that holds it."""
@@ -646,6 +659,11 @@ def _out_of_range(node: Node, axis: int) -> Callable[..., Any]:
         return lambda index, count: ([None] * count)[index]
     kernel, dim = reference_kernel(node, np), node.inputs[1].constant()
     return lambda index, *shape: kernel(_shadow(shape), dim, index)
+
+
+def _stored_in(dtype: DType) -> Callable[..., Any]:
+    """Raises what storing an int raises that a dtype does not hold."""
+    return lambda number: np.zeros(1, dtype.numpy).__setitem__(0, number)
 
 
 def _shadow(shape: Sequence[int]) -> Any:

@@ -93,7 +93,7 @@ def _stored(
     if is_tensor(value):
         part = _part(planner, node, value, shown.form, shown.offset)
         return Store(target, part, shown.indices) if shown.indices else Write(target, part)
-    check_number(value, shown.form.dtype, node)
+    check_number(value, shown.form.dtype, node, may_raise=True)
     return Assign(target, shown.offset, shown.form, value, shown.indices)
 
 
@@ -113,20 +113,25 @@ def _part(planner: Planner, node: Node, source: Value, written: Form, offset: in
     return Part(offset, source, written.shape, written.strides, strides)
 
 
-def check_number(number: Value, dtype: DType, node: Node) -> None:
-    """Refuse numbers that would be converted in a way that can fail."""
+def check_number(number: Value, dtype: DType, node: Node, *, may_raise: bool = False) -> None:
+    """Refuse numbers that would be converted in a way that can fail; `may_raise`: unless the code
+    that runs may look.
+    """
     kind = _KINDS.get(number.type)
-    is_wide = dtype is dtypes.int64 or dtype.category is not dtypes.Category.INTEGRAL
-    is_sure = is_wide or kind is dtypes.Category.BOOL or _is_within(number, dtype)
-    fits = kind is not None and kind <= dtype.category and is_sure and dtype.itemsize != 2
+    is_half = dtype in (dtypes.float16, dtypes.bfloat16)
+    is_sure = may_raise or not may_overflow(number, dtype)
+    fits = kind is not None and kind <= dtype.category and is_sure and not is_half
     if not fits or dtype.is_complex:
         raise Unsupported(f"{node.kind} of a {number.type} into {dtype.name} ({node.span})")
 
 
-def _is_within(number: Value, dtype: DType) -> bool:
-    """Whether an int is known, and one of an integral dtype."""
+def may_overflow(number: Value, dtype: DType) -> bool:
+    """Whether a number is an int that an integral dtype may not hold."""
+    if number.type is not ty.INT or dtype.category is not dtypes.Category.INTEGRAL:
+        return False
     limits = dtypes.iinfo(dtype)
-    return number.is_constant and limits.min <= number.constant() <= limits.max
+    is_within = number.is_constant and limits.min <= number.constant() <= limits.max
+    return dtype is not dtypes.int64 and not is_within
 
 
 def _refuse_repeated(form: Form, node: Node) -> None:

@@ -112,7 +112,7 @@ def _settle_operands(builder: Builder, node: Node) -> bool:
 
 def _stored(builder: Builder, value: Value, target: DType) -> Value:
     """What is stored, cast where every value of its dtype has one in the other. Of scalars beyond
-    its range NumPy stores the last bits in uint8, and raises for other integral dtypes.
+    its range NumPy stores the last bits in uint8; of others it stores the number, or raises.
     """
     source = value.type.dtype if isinstance(value.type, TensorType) else None
     rank = rank_of(value.type)
@@ -122,7 +122,7 @@ def _stored(builder: Builder, value: Value, target: DType) -> Value:
         return value
     may_wrap = rank > 0 or target is dtypes.uint8 or source.category is not Category.INTEGRAL
     if not may_wrap and dtypes.numpy_result_type(source, target) is not target:
-        return value
+        return builder.op("aten::Int", value) if target.is_signed else value
     return builder.op("aten::to", value, builder.constant(target))
 
 

@@ -918,3 +918,36 @@ def test_elements_of_other_dtypes_are_written_as_numpy_does(function, target, so
             y = np.array([value]).astype(source)
         expected = outcome(function, np.ones(3, target), y)
         assert outcome(script, np.ones(3, target), y) == expected
+
+
+def multiples(out: np.ndarray, n: int) -> None:
+    for i in range(len(out)):
+        out[i] = i * n
+
+
+def taken(out: np.ndarray, y: np.ndarray) -> None:
+    for i in range(len(y)):
+        out[i, 1] = y[i] + 1
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8", "int64"])
+def test_ints_that_a_small_dtype_may_not_hold(dtype: str) -> None:
+    def both(function: Any, script: Any, *arguments: Any) -> None:
+        outcomes = []
+        for each in (function, script):
+            copied = copy.deepcopy(arguments)
+            try:
+                each(*copied)
+                outcomes.append((copied[0].tolist(), None, ""))
+            except OverflowError as error:
+                outcomes.append((copied[0].tolist(), type(error), str(error)))
+        assert outcomes[0] == outcomes[1]
+
+    script = jl.script(multiples)
+    for n in (1, 2, 3, 4, 40, -40, 10**9, -(10**9), 10**17, 3):
+        both(multiples, script, np.zeros(9, dtype), n)
+    assert "native" in str(script.explain())
+    script = jl.script(taken)
+    for n in (1, 2, 3, 4, 40, -40, 10**9, 10**17, 3):
+        if dtype != "uint8" or n > 0:  # of NumPy's scalars it keeps the last bits
+            both(taken, script, np.zeros((9, 2), dtype), np.arange(9) * n)
