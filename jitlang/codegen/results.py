@@ -30,7 +30,7 @@ from .scalar import I64
 from .share_code import ShareEmitter
 from .storage import Storage
 
-MAX_REUSED = 8 << 10
+MAX_REUSED = 2 << 10
 """Bytes up to which a Tensor that was returned, and that nobody has any more, is returned again;
 the work on more takes longer than making one.
 """
