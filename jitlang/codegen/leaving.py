@@ -160,7 +160,7 @@ def _is_chosen(value: Value) -> bool:
     """Whether a value is what `np.where` gives, which makes arrays even of scalars."""
     if value.node.kind == FUSION_GROUP:
         return _is_chosen(value.node.attributes[SUBGRAPH].outputs[value.offset])
-    return value.node.kind == "aten::where"
+    return value.node.kind == "jit::numpy_where"
 
 
 def _joined_exit(value: Value, plan: Plan, storage: Storage) -> Exit:

@@ -151,7 +151,7 @@ def _chosen(e: Emitter, row: str, test: Sequence[Value], values: Sequence[Value]
     if target is None or target not in (*surface.REAL_FLOATS, *_WIDE_INTEGERS):
         return None
     operands = [surface.as_array(e, v, target) for v in values]
-    return e.builder.op(f"aten::{row}", *test, *operands)
+    return e.builder.op("jit::numpy_where" if test else f"aten::{row}", *test, *operands)
 
 
 def _rounded(e: Emitter, x: Value, *decimals: Value) -> Value | None:

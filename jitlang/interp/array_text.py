@@ -98,7 +98,7 @@ def _is_usual(node: Node, first: int) -> bool:
 
 def _pointwise(node: Node, op: OpDef, texts: Sequence[str], name: Namer) -> str | None:
     """An operator or a function of the operands, if that is the row on operands of these types."""
-    if op.full_name == "aten::where.self":
+    if op.full_name in ("aten::where.self", "jit::numpy_where"):
         return _where(node, texts, name)
     ufunc, roles = traits_of(op).ufunc, roles_of(op)
     count = sum(role is Role.TENSOR or role is Role.SCALAR for role in roles)

@@ -8,6 +8,7 @@ then calls these on the array surface:
 - `jit::numpy_sign`: NaN stays NaN; torch gives 0.
 - `jit::numpy_lt` and kin, `jit::numpy_maximum`, `jit::numpy_minimum`: complex numbers have an
   order, lexicographic.
+- `jit::numpy_where`: an array even of scalars, of which other rows make scalars; torch has none.
 """
 
 from __future__ import annotations
@@ -115,3 +116,10 @@ for _name, _choose in (
         function=None,
         method=None,
     )
+pointwise(
+    "jit::numpy_where(Tensor condition, Tensor self, Tensor other) -> Tensor",
+    lambda m, condition, x, y: m.select(condition, x, y),
+    inplace=False,
+    function=None,
+    method=None,
+)

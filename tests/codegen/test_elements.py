@@ -831,8 +831,12 @@ def chosen(x: np.ndarray, y: np.ndarray) -> Any:
     return np.where(a > 2, a, 1)
 
 
+def least(x: np.ndarray, y: np.ndarray) -> Any:
+    return min(x[0, y[0] % 3] % 7, x[1, 1])
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "float16", "float32"])
-@pytest.mark.parametrize("function", [remainder, quotient, chosen])
+@pytest.mark.parametrize("function", [remainder, quotient, chosen, least])
 def test_results_are_scalars_where_those_of_numpy_are(function, dtype):
     x, y = np.arange(6).reshape(2, 3).astype(dtype), np.array([2, 1, 5])
     expected, script = function(x, y), jl.script(function)
